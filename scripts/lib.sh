@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# What every script shares; sourced, never run. It moves to the root of the tree, whatever the caller's directory was.
+#
+# A script declares `help` and calls `parse`; then `given` holds its options in the form `--name` or `--name=value`,
+# and `words` the rest. A refusal is one line on stderr and status 2.
+
+invoked_from=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+script=scripts/$(basename "$0")
+target=aarch64-unknown-none-softfloat
+
+# Each of these replaces a setting of .cargo/config.toml without a word.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER
+# A fresh rustup is not yet on this shell's path.
+command -v rustc >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+qemu=${QEMU:-qemu-system-aarch64}
+
+# Options of the emulated machine: scripts/boot obeys them, others take them and pass them on.
+machine_options=(--machine= --smp= --memory= --cpu= --gic= --icount --one-insn-per-tb --qemu-arg=)
+machine_help="Machine (QEMU= picks the emulator, qemu-system-aarch64 otherwise):
+  --machine NAME       a file of qemu/: $(cd qemu && echo *.cfg | sed 's/\.cfg//g') (default: virt-4)
+  --smp N              number of CPUs
+  --memory SIZE        such as 512M or 2G
+  --cpu MODEL          such as max (default), cortex-a76, neoverse-n1
+  --gic 2|3            version of the interrupt controller
+  --icount             instruction-counted time, the same on every run with one CPU
+  --one-insn-per-tb    translate one instruction at a time, so that interrupts can come after each
+  --qemu-arg ARG       hand ARG to QEMU as it is; may be repeated"
+
+refuse() {
+    echo "$script: $*" >&2
+    exit 2
+}
+
+version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1; }
+
+# The allowed options as a refusal names them.
+spell() {
+    printf '%s, ' "${@/%=/ VALUE}"
+    echo '--help, --version'
+}
+
+# parse ALLOWED... -- ARGUMENTS...: an allowed option is `--name`, or `--name=` when it takes a value.
+parse() {
+    local -a allowed=()
+    while [ "$1" != -- ]; do
+        allowed+=("$1")
+        shift
+    done
+    shift
+    given=() words=()
+    local name
+    while [ $# -gt 0 ]; do
+        name=${1%%=*}
+        case $1 in
+        --)
+            words+=("${@:2}")
+            return
+            ;;
+        --help | -h)
+            help
+            exit 0
+            ;;
+        --version)
+            echo "holdout $(version)"
+            exit 0
+            ;;
+        -*)
+            if [[ " ${allowed[*]} " == *" $name= "* ]]; then
+                if [[ $1 != *=* ]]; then
+                    [ $# -ge 2 ] || refuse "option '$name' needs a value"
+                    set -- "$1=$2" "${@:3}"
+                fi
+                [ -n "${1#*=}" ] || refuse "option '$name' needs a value"
+            elif [[ " ${allowed[*]} " != *" $1 "* ]]; then
+                refuse "unknown option '$1'; allowed: $(spell "${allowed[@]}")"
+            fi
+            given+=("$1")
+            ;;
+        *) words+=("$1") ;;
+        esac
+        shift
+    done
+}

@@ -1,0 +1,152 @@
+// From reset to Rust on each CPU.
+//
+// First CPU: QEMU's entry with the MMU off. A temporary table of 1 GiB blocks (ASID 0, not
+// global) makes memory normal, so that Rust's atomics work; Rust then builds the real one (ASID 1).
+// Other CPUs: PSCI's entry, x0 = their arch::boot::SecondaryBoot, written and cleaned by the first.
+
+    .pushsection .head, "ax", %progbits
+    .global _start
+_start:
+    b       first_cpu
+    .popsection
+
+    .pushsection .text.boot, "ax", %progbits
+    .balign 8
+first_cpu:
+    msr     daifset, #0xf
+    mov     x19, x0                     // where a boot loader left the device tree
+    mrs     x0, CurrentEL
+    cmp     x0, #(1 << 2)
+    b.ne    wrong_level
+    mrs     x0, id_aa64isar0_el1
+    tst     x0, #(0xf << 20)
+    b.eq    no_lse
+
+    adrp    x0, __bss_start
+    add     x0, x0, :lo12:__bss_start
+    adrp    x1, __bss_end
+    add     x1, x1, :lo12:__bss_end
+1:  cmp     x0, x1
+    b.hs    2f
+    stp     xzr, xzr, [x0], #16
+    b       1b
+2:
+    // The first gigabyte is devices on every `virt`; the RAM above is normal memory.
+    adrp    x0, boot_table
+    add     x0, x0, :lo12:boot_table
+    ldr     x1, ={BLOCK_DEVICE}
+    str     x1, [x0]
+    mov     x2, #1                      // gigabyte number
+    ldr     x3, ={BLOCK_NORMAL}
+3:  orr     x1, x3, x2, lsl #30
+    str     x1, [x0, x2, lsl #3]
+    add     x2, x2, #1
+    cmp     x2, #16                     // as far as `virt` puts RAM for this kernel, with room
+    b.ne    3b
+    dsb     sy
+    ldr     x1, ={MAIR}
+    ldr     x2, ={TCR}
+    ldr     x3, ={SCTLR_BOOT}
+    bl      enable_mmu
+
+    adrp    x0, exception_vectors
+    add     x0, x0, :lo12:exception_vectors
+    msr     vbar_el1, x0
+    msr     tpidr_el1, xzr
+    adrp    x0, {BOOT_TASK}
+    add     x0, x0, :lo12:{BOOT_TASK}
+    msr     sp_el0, x0
+    msr     spsel, #1
+    adrp    x0, __boot_stack_top
+    add     x0, x0, :lo12:__boot_stack_top
+    mov     sp, x0
+    mov     x29, xzr
+    mov     x30, xzr
+    stp     x29, x30, [sp, #-16]!
+    mov     x29, sp
+    mov     x0, x19
+    bl      {RUST_ENTRY}
+    brk     #1
+
+// x0 = table, x1 = MAIR, x2 = TCR, x3 = SCTLR
+enable_mmu:
+    msr     mair_el1, x1
+    mrs     x4, id_aa64mmfr0_el1        // TCR.IPS := the physical address range, at most 48 bits
+    and     x4, x4, #0xf
+    mov     x5, #5
+    cmp     x4, x5
+    csel    x4, x4, x5, lo
+    bfi     x2, x4, #32, #3
+    msr     tcr_el1, x2
+    msr     ttbr0_el1, x0
+    dsb     ish
+    tlbi    vmalle1
+    ic      iallu
+    dsb     ish
+    isb
+    msr     sctlr_el1, x3
+    isb
+    ret
+
+    .global secondary_entry
+secondary_entry:
+    msr     daifset, #0xf
+    mov     x19, x0
+    ldp     x0, x1, [x19, #{SECONDARY_TTBR}]    // table, MAIR
+    ldp     x2, x3, [x19, #{SECONDARY_TTBR} + 16] // TCR, SCTLR
+    bl      enable_mmu
+    adrp    x0, exception_vectors
+    add     x0, x0, :lo12:exception_vectors
+    msr     vbar_el1, x0
+    ldp     x0, x1, [x19, #{SECONDARY_CPU}]     // index, task
+    msr     tpidr_el1, x0
+    msr     sp_el0, x1
+    msr     spsel, #1
+    ldr     x1, [x19, #{SECONDARY_STACK}]
+    mov     sp, x1
+    mov     x29, xzr
+    mov     x30, xzr
+    stp     x29, x30, [sp, #-16]!
+    mov     x29, sp
+    bl      {SECONDARY_RUST_ENTRY}
+    brk     #1
+
+// Where the kernel cannot run, it says so in one line, by semihosting: nothing else is known yet.
+wrong_level:
+    lsr     x0, x0, #2
+    add     x0, x0, #'0'
+    adr     x1, wrong_level_digit
+    strb    w0, [x1]
+    adr     x1, wrong_level_text
+    b       refuse
+no_lse:
+    adr     x1, no_lse_text
+refuse:
+    mrs     x2, mpidr_el1               // the other CPUs may have entered too: one speaks
+    tst     x2, #0xff
+    b.ne    4f
+    mov     x0, #4                      // SYS_WRITE0
+    hlt     #0xf000
+    adr     x1, refuse_block
+    mov     x0, #0x20                   // SYS_EXIT_EXTENDED
+    hlt     #0xf000
+4:  wfi
+    b       4b
+    .balign 8
+refuse_block:
+    .quad   0x20026, 2
+wrong_level_text:
+    .ascii  "holdout: entered at EL"
+wrong_level_digit:
+    .asciz  "?, needs EL1 (leave out virtualization=on and secure=on)\n"
+no_lse_text:
+    .asciz  "holdout: this CPU has no large-system atomics (LSE), use -cpu max, cortex-a76 or neoverse-n1\n"
+    .balign 8
+    .ltorg
+    .popsection
+
+    .pushsection .bss.boot_table, "aw", %nobits
+    .balign 4096
+boot_table:
+    .skip   4096
+    .popsection

@@ -1,0 +1,105 @@
+//! From reset to `main`, and how the other CPUs are started.
+//!
+//! Context: boot. Above: `main.rs` gives the functions that boot goes on with.
+
+use super::mmu::TranslationRegisters;
+use super::site::TaskHeader;
+use super::{cpu, psci};
+use crate::hook::Hook;
+use core::arch::{asm, global_asm};
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+
+unsafe extern "C" {
+    /// The kernel's `main`: gets the address of the device tree. Defined by the binary.
+    fn kernel_main(device_tree: usize) -> !;
+    fn secondary_entry();
+    static __image_start: u8;
+}
+
+/// What a CPU other than the first does once it runs Rust, IRQs masked. Wired by `main.rs`.
+pub static SECONDARY: Hook<fn() -> !> = Hook::new();
+
+/// The header that SP_EL0 points to before the scheduler gives the first CPU a task.
+static BOOT_TASK: BootTask = BootTask(UnsafeCell::new(TaskHeader {
+    preempt_count: crate::sync::atomic::AtomicU32::new(0),
+    flags: crate::sync::atomic::AtomicU32::new(0),
+    recursion: crate::sync::atomic::AtomicU32::new(0),
+    trampoline_depth: crate::sync::atomic::AtomicU32::new(0),
+}));
+#[repr(transparent)]
+struct BootTask(UnsafeCell<TaskHeader>);
+// SAFETY: all its words are atomics.
+unsafe impl Sync for BootTask {}
+
+/// What a starting CPU reads, with its caches off.
+#[repr(C)]
+#[derive(Debug)]
+pub struct SecondaryBoot {
+    translation: TranslationRegisters,
+    cpu: usize,
+    task: usize,
+    stack_top: usize,
+}
+
+// A 1 GiB block descriptor: valid, access flag, not global; attribute 0 is device, 1 is normal write-back.
+const BLOCK: u64 = 1 | 1 << 10 | 1 << 11;
+const INNER_SHAREABLE: u64 = 3 << 8;
+const EXECUTE_NEVER: u64 = 3 << 53;
+
+global_asm!(
+    include_str!("boot.S"),
+    BLOCK_DEVICE = const BLOCK | EXECUTE_NEVER,
+    BLOCK_NORMAL = const BLOCK | 1 << 2 | INNER_SHAREABLE,
+    MAIR = const super::mmu::MAIR,
+    TCR = const super::mmu::TCR,
+    SCTLR_BOOT = const super::mmu::SCTLR & !super::mmu::SCTLR_WXN,
+    SECONDARY_TTBR = const offset_of!(SecondaryBoot, translation),
+    SECONDARY_CPU = const offset_of!(SecondaryBoot, cpu),
+    SECONDARY_STACK = const offset_of!(SecondaryBoot, stack_top),
+    BOOT_TASK = sym BOOT_TASK,
+    RUST_ENTRY = sym first_entry,
+    SECONDARY_RUST_ENTRY = sym secondary_rust_entry,
+);
+
+/// The first CPU in Rust, on the boot stack, behind the temporary table.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn first_entry(loader_tree: usize) -> ! {
+    // QEMU leaves an ELF's device tree at the start of RAM, for which linker.ld leaves 2 MiB below the image.
+    let below_image = (&raw const __image_start).addr() - (2 << 20);
+    let device_tree = if loader_tree == 0 { below_image } else { loader_tree };
+    // SAFETY: called once, as the last thing of boot code.
+    unsafe { kernel_main(device_tree) }
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn secondary_rust_entry() -> ! {
+    match SECONDARY.get() {
+        Some(run) => run(),
+        None => cpu::park(),
+    }
+}
+
+/// Starts CPU number `cpu`, whose MPIDR is `mpidr`, with `task` as its current task on `stack_top`.
+///
+/// The boot record is leaked: the CPU reads it whenever it comes up.
+pub fn start_secondary(
+    cpu: usize,
+    mpidr: u64,
+    task: *const TaskHeader,
+    stack_top: usize,
+) -> Result<(), smccc::psci::error::Error> {
+    let record = alloc::boxed::Box::leak(alloc::boxed::Box::new(SecondaryBoot {
+        translation: TranslationRegisters::current(),
+        cpu,
+        task: task.addr(),
+        stack_top,
+    }));
+    let start = core::ptr::from_ref(record).addr();
+    for line in (start & !63..start + size_of::<SecondaryBoot>()).step_by(64) {
+        // SAFETY: cleans a line of our own memory to the point of coherency: it is read with caches off.
+        unsafe { asm!("dc cvac, {}", in(reg) line, options(nostack, preserves_flags)) };
+    }
+    cpu::dsb_ish();
+    psci::cpu_on(mpidr, secondary_entry as *const () as usize, start)
+}

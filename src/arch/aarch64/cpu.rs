@@ -1,0 +1,109 @@
+//! This CPU: who it is, what it is running, whether it takes interrupts, how it waits.
+//!
+//! TPIDR_EL1 holds the CPU's index, SP_EL0 the current task. Context: any.
+
+use super::site::TaskHeader;
+use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use core::arch::asm;
+
+/// How many CPUs the kernel can run on.
+pub const MAX_CPUS: usize = 8;
+
+/// PSTATE.I as DAIF shows it.
+const DAIF_I: u64 = 1 << 7;
+
+/// This CPU's index, from 0. The answer is stale as soon as the caller can migrate.
+#[inline(always)]
+pub fn id() -> usize {
+    let id: usize;
+    // SAFETY: reads a register that only boot code writes.
+    unsafe { asm!("mrs {}, tpidr_el1", out(reg) id, options(nomem, nostack, preserves_flags)) };
+    id
+}
+
+/// The affinity fields of this CPU's MPIDR_EL1.
+pub fn mpidr() -> u64 {
+    MPIDR_EL1.get() & 0xff_00ff_ffff
+}
+
+/// The current task's header: SP_EL0, which switches with the task (O13).
+#[inline(always)]
+pub fn current() -> *const TaskHeader {
+    let task: *const TaskHeader;
+    // SAFETY: reads a register that only boot code and the context switch write.
+    unsafe { asm!("mrs {}, sp_el0", out(reg) task, options(nomem, nostack, preserves_flags)) };
+    task
+}
+
+/// Masks IRQs on this CPU and returns what [`restore_irqs`] needs. No `nomem`: the critical section must
+/// not move past it.
+#[inline(always)]
+pub fn mask_irqs() -> u64 {
+    let daif: u64;
+    // SAFETY: masking interrupts is always allowed; only I changes.
+    unsafe { asm!("mrs {}, daif", "msr daifset, #2", out(reg) daif, options(nostack, preserves_flags)) };
+    daif & DAIF_I
+}
+
+/// Unmasks IRQs if `state`, from [`mask_irqs`], says that they were unmasked.
+#[inline(always)]
+pub fn restore_irqs(state: u64) {
+    if state == 0 {
+        unmask_irqs();
+    }
+}
+
+/// Unmasks IRQs. Context: where they may be taken.
+#[inline(always)]
+pub fn unmask_irqs() {
+    // SAFETY: the caller is at a point where an IRQ may be taken; only I changes.
+    unsafe { asm!("msr daifclr, #2", options(nostack, preserves_flags)) };
+}
+
+/// Whether IRQs are masked on this CPU.
+#[inline(always)]
+pub fn irqs_are_masked() -> bool {
+    let daif: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, daif", out(reg) daif, options(nostack, preserves_flags)) };
+    daif & DAIF_I != 0
+}
+
+/// Runs `work` with IRQs masked on this CPU. For the architecture floor; above it use `sync::irqs`.
+#[inline(always)]
+pub fn without_irqs<R>(work: impl FnOnce() -> R) -> R {
+    let state = mask_irqs();
+    let result = work();
+    restore_irqs(state);
+    result
+}
+
+/// Waits for an interrupt; returns also when one is pending but masked.
+#[inline(always)]
+pub fn wait_for_interrupt() {
+    // SAFETY: a hint. DSB first, as WFI may wait for ever on stores that a wake-up depends on.
+    unsafe { asm!("dsb ish", "wfi", options(nostack, preserves_flags)) };
+}
+
+/// Stops this CPU for good, IRQs masked.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn park() -> ! {
+    mask_irqs();
+    loop {
+        wait_for_interrupt();
+    }
+}
+
+/// Full barrier, and every earlier store has completed.
+#[inline(always)]
+pub fn dsb_ish() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
+}
+
+/// Synchronises this CPU's context: what it fetches afterwards is new.
+#[inline(always)]
+pub fn isb() {
+    // SAFETY: a barrier.
+    unsafe { asm!("isb", options(nostack, preserves_flags)) };
+}

@@ -1,0 +1,36 @@
+//! How the kernel ends: with a status through semihosting, else by PSCI.
+//!
+//! # Why not the `semihosting` crate
+//! Its `exit` does not return. Without semihosting HLT is an undefined instruction, which
+//! `vectors` skips: then the machine is powered off, and the status is lost but nothing hangs.
+
+use super::{cpu, psci};
+use core::arch::asm;
+
+/// PASS, or a clean power-off.
+pub const STATUS_OK: u8 = 0;
+/// A verdict says FAIL.
+pub const STATUS_FAIL: u8 = 1;
+/// Refused before anything started.
+pub const STATUS_REFUSED: u8 = 2;
+/// A panic.
+pub const STATUS_PANIC: u8 = 101;
+/// The watchdog.
+pub const STATUS_WATCHDOG: u8 = 102;
+
+/// The instruction that asks a debugger or QEMU for service. Source: Arm semihosting specification, 4.
+pub const SEMIHOSTING_HLT: u32 = 0xd45e_0000;
+const SYS_EXIT_EXTENDED: u64 = 0x20;
+const APPLICATION_EXIT: u64 = 0x2_0026;
+
+/// Ends the machine with `status`. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn exit(status: u8) -> ! {
+    let block = [APPLICATION_EXIT, u64::from(status)];
+    // SAFETY: either the host ends the machine, or the exception handler skips the HLT; x0 is an output.
+    unsafe {
+        asm!("hlt #0xf000", inout("x0") SYS_EXIT_EXTENDED => _, in("x1") block.as_ptr(), options(nostack));
+    }
+    psci::system_off();
+    cpu::park()
+}

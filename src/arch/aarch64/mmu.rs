@@ -1,0 +1,239 @@
+//! Translation: one table for all CPUs, identity-mapped, with three windows of its own.
+//!
+//! INVARIANT `w-xor-x`: no address is both writable and executable (and WXN says so to the hardware). Text
+//! is changed through an alias that is mapped for one patch.
+//! RAM, devices and the image are mapped at their physical addresses. The windows hold what needs other
+//! rights or a guard: task stacks, the patcher's alias, func pages. Context: task (boot for `init`).
+
+use super::cpu;
+use crate::platform::devicetree::Machine;
+use aarch64_cpu::registers::{MAIR_EL1, Readable, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
+use aarch64_paging::{MapError, Mapping};
+use core::arch::asm;
+use core::ops::Range;
+use core::ptr::NonNull;
+use spin::mutex::SpinMutex;
+
+/// The translation granule.
+pub const PAGE_SIZE: usize = 4096;
+/// Where task stacks are mapped, each above a guard.
+pub const STACK_WINDOW: Range<usize> = 0x60_0000_0000..0x61_0000_0000;
+/// Where the patcher maps text writable.
+pub const ALIAS_WINDOW: Range<usize> = 0x70_0000_0000..0x70_4000_0000;
+/// Where func pages are mapped executable.
+pub const FUNC_WINDOW: Range<usize> = 0x78_0000_0000..0x78_4000_0000;
+
+/// Attribute 0: Device-nGnRE. Attribute 1: normal, write-back, allocating.
+pub(super) const MAIR: u64 = 0xff04;
+/// 39-bit addresses from TTBR0, 4 KiB granule, walks write-back inner-shareable, TTBR1 off.
+pub(super) const TCR: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23;
+pub(super) const SCTLR_WXN: u64 = 1 << 19;
+/// MMU, caches, WXN, stack alignment; bits that are RES1 or whose 1 is the plain behaviour, EIS and EOS
+/// among them: exceptions synchronise context (O3).
+pub(super) const SCTLR: u64 =
+    1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12 | SCTLR_WXN | 1 << 20 | 1 << 22 | 1 << 23 | 1 << 28 | 1 << 29;
+
+const ASID: usize = 1;
+const ROOT_LEVEL: usize = 1;
+/// The most tables that mapping one page can need.
+const TABLES_PER_PAGE: usize = 2;
+
+/// What a mapping allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Data.
+    ReadWrite,
+    /// Constants.
+    Read,
+    /// Code.
+    ReadExecute,
+    /// Device registers.
+    Device,
+}
+
+impl Access {
+    fn attributes(self) -> El1Attributes {
+        let normal = El1Attributes::VALID
+            | El1Attributes::ACCESSED
+            | El1Attributes::ATTRIBUTE_INDEX_1
+            | El1Attributes::INNER_SHAREABLE
+            | El1Attributes::UXN;
+        match self {
+            Self::ReadWrite => normal | El1Attributes::PXN,
+            Self::Read => normal | El1Attributes::PXN | El1Attributes::READ_ONLY,
+            Self::ReadExecute => normal | El1Attributes::READ_ONLY,
+            Self::Device => {
+                El1Attributes::VALID
+                    | El1Attributes::ACCESSED
+                    | El1Attributes::ATTRIBUTE_INDEX_0
+                    | El1Attributes::UXN
+                    | El1Attributes::PXN
+            }
+        }
+    }
+}
+
+/// Table pages from a range that boot set aside; freed ones are kept in a list.
+#[derive(Debug)]
+struct Tables {
+    fresh: Range<usize>,
+    freed: Option<NonNull<PageTable<El1Attributes>>>,
+}
+
+// SAFETY: the pages belong to this pool alone, whatever CPU uses it (under the lock of `KERNEL`).
+unsafe impl Send for Tables {}
+
+impl Tables {
+    fn left(&self) -> usize {
+        self.fresh.len() / PAGE_SIZE
+    }
+}
+
+impl Translation<El1Attributes> for Tables {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        let page = if let Some(page) = self.freed {
+            // SAFETY: a freed page's first word links to the next one; see `deallocate_table`.
+            self.freed = unsafe { page.cast::<Option<NonNull<PageTable<El1Attributes>>>>().read() };
+            page
+        } else {
+            assert!(self.left() > 0, "out of page-table pages: `map` checks before it starts");
+            let address = self.fresh.start;
+            self.fresh.start += PAGE_SIZE;
+            NonNull::new(core::ptr::with_exposed_provenance_mut(address)).expect("RAM does not start at 0")
+        };
+        // SAFETY: a page of the pool, page-sized and writable.
+        unsafe { page.cast::<u8>().write_bytes(0, PAGE_SIZE) };
+        (page, PhysicalAddress(page.addr().get()))
+    }
+
+    unsafe fn deallocate_table(&mut self, page: NonNull<PageTable<El1Attributes>>) {
+        // SAFETY: the caller gives back a page of this pool, which is no longer a table.
+        unsafe { page.cast::<Option<NonNull<PageTable<El1Attributes>>>>().write(self.freed) };
+        self.freed = Some(page);
+    }
+
+    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
+        NonNull::new(core::ptr::with_exposed_provenance_mut(pa.0)).expect("tables are identity-mapped RAM")
+    }
+}
+
+static KERNEL: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
+
+unsafe extern "C" {
+    static __text_start: u8;
+    static __text_end: u8;
+    static __rodata_end: u8;
+    static __boot_stack_slot: u8;
+    static __symbols_start: u8;
+    static __image_start: u8;
+    static __image_end: u8;
+}
+
+/// The addresses of kernel text.
+pub fn text() -> Range<usize> {
+    (&raw const __text_start).addr()..(&raw const __text_end).addr()
+}
+
+/// The addresses of the whole image, boot stack and symbols included.
+pub fn image() -> Range<usize> {
+    (&raw const __image_start).addr()..(&raw const __image_end).addr()
+}
+
+/// Builds the kernel's table from what the device tree says, and switches to it. Context: boot, first CPU.
+///
+/// `tables` is RAM for table pages: nobody else uses it.
+pub fn init(machine: &Machine, devices: impl Iterator<Item = Range<usize>>, tables: Range<usize>) -> Result<(), MapError> {
+    let pool = Tables { fresh: tables, freed: None };
+    let mut mapping = Mapping::with_asid_and_va_range(pool, ASID, ROOT_LEVEL, El1And0, VaRange::Lower);
+    let mut identity = |range: Range<usize>, access: Access| {
+        let region = MemoryRegion::new(range.start, range.end);
+        mapping.map_range(&region, PhysicalAddress(range.start), access.attributes(), Constraints::empty())
+    };
+    let image = image();
+    let text = text();
+    let rodata_end = (&raw const __rodata_end).addr();
+    let symbols = (&raw const __symbols_start).addr();
+    for range in &machine.memory {
+        let (start, end) = (range.start as usize, range.end as usize & !(PAGE_SIZE - 1));
+        if (start..end).contains(&image.start) {
+            identity(start..image.start, Access::ReadWrite)?;
+            identity(image.end..end, Access::ReadWrite)?;
+        } else {
+            identity(start..end, Access::ReadWrite)?;
+        }
+    }
+    let guard = (&raw const __boot_stack_slot).addr();
+    identity(text.clone(), Access::ReadExecute)?;
+    identity(text.end..rodata_end, Access::Read)?;
+    identity(rodata_end..guard, Access::ReadWrite)?;
+    identity(guard + super::vectors::STACK_SIZE..symbols, Access::ReadWrite)?;
+    identity(symbols..image.end, Access::Read)?;
+    for device in devices {
+        identity(device.start & !(PAGE_SIZE - 1)..device.end.next_multiple_of(PAGE_SIZE), Access::Device)?;
+    }
+    // SAFETY:
+    // 1. Everything in use stays mapped at its address: image, stack, device tree (RAM), devices.
+    // 2. The table is never dropped: it moves into a static.
+    // 3. The temporary table's entries are not global and of ASID 0, so none of them matches under ASID 1.
+    unsafe {
+        mapping.activate();
+        asm!("msr sctlr_el1, {}", "isb", "tlbi vmalle1", "dsb ish", "isb", in(reg) SCTLR, options(nostack));
+    }
+    *KERNEL.lock() = Some(mapping);
+    Ok(())
+}
+
+/// Why a window page could not be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfTables;
+
+/// Maps `range` of a window, unmapped so far, to the physical memory from `physical`.
+///
+/// Context: task. All CPUs see it when this returns.
+pub fn map(range: Range<usize>, physical: usize, access: Access) -> Result<(), OutOfTables> {
+    cpu::without_irqs(|| {
+        let mut kernel = KERNEL.lock();
+        let mapping = kernel.as_mut().expect("init ran");
+        let needed = TABLES_PER_PAGE * (range.len().div_ceil(2 << 20) + 1);
+        if mapping.translation().left() < needed {
+            return Err(OutOfTables);
+        }
+        set(mapping, range, physical, access.attributes());
+        Ok(())
+    })
+}
+
+/// Unmaps `range` of a window. Context: task. No CPU translates it any more when this returns.
+pub fn unmap(range: Range<usize>) {
+    cpu::without_irqs(|| {
+        let mut kernel = KERNEL.lock();
+        set(kernel.as_mut().expect("init ran"), range, 0, El1Attributes::empty());
+    });
+}
+
+fn set(mapping: &mut Mapping<Tables, El1And0>, range: Range<usize>, physical: usize, attributes: El1Attributes) {
+    let region = MemoryRegion::new(range.start, range.end);
+    let constraints = Constraints::NO_BLOCK_MAPPINGS | Constraints::NO_CONTIGUOUS_HINT;
+    mapping
+        .map_range(&region, PhysicalAddress(physical), attributes, constraints)
+        .expect("windows are mapped and unmapped by whole pages, which breaks before it makes");
+}
+
+/// What a starting CPU loads to run behind the same table.
+#[repr(C)]
+#[derive(Debug)]
+pub struct TranslationRegisters {
+    ttbr0: u64,
+    mair: u64,
+    tcr: u64,
+    sctlr: u64,
+}
+
+impl TranslationRegisters {
+    /// Those of this CPU.
+    pub fn current() -> Self {
+        Self { ttbr0: TTBR0_EL1.get(), mair: MAIR_EL1.get(), tcr: TCR_EL1.get(), sctlr: SCTLR_EL1.get() }
+    }
+}

@@ -1,0 +1,32 @@
+//! AArch64 on QEMU's `virt` machine and its like. Floor 1: below are `platform` and `hook`.
+
+#[cfg(target_os = "none")]
+pub mod boot;
+#[cfg(target_os = "none")]
+pub mod context;
+#[cfg(target_os = "none")]
+pub mod cpu;
+#[cfg(target_os = "none")]
+pub mod exit;
+#[cfg(target_os = "none")]
+pub mod gic;
+pub mod insn;
+#[cfg(target_os = "none")]
+pub mod mmu;
+#[cfg(target_os = "none")]
+pub mod pmu;
+#[cfg(target_os = "none")]
+pub mod psci;
+pub mod site;
+#[cfg(target_os = "none")]
+pub mod text;
+#[cfg(target_os = "none")]
+pub mod timer;
+#[cfg(target_os = "none")]
+pub mod trampoline;
+#[cfg(target_os = "none")]
+pub mod uart;
+#[cfg(target_os = "none")]
+pub mod unwind;
+#[cfg(target_os = "none")]
+pub mod vectors;

@@ -1,0 +1,191 @@
+//! Call-sites and the memory layouts that assembly and Rust share. Pure.
+//!
+//! ```text
+//! F-8  .quad ops        the literal
+//! F+0  mov x9, x30      patched once, at boot
+//! F+4  nop | bl T0      the only instruction that changes while others run
+//! F+8  body
+//! ```
+//!
+//! INVARIANT `literal-live`: a site's literal points to the immortal no-op ops, to a registered ops or
+//! node, or to a retired one whose grace period has not elapsed. Only `arch::text` stores to it.
+//! INVARIANT `site-aligned`: a literal lies on 8 bytes, so one 64-bit store swaps it (O2).
+
+use crate::sync::atomic::{AtomicU32, AtomicUsize};
+
+/// What the trampoline reads of an ops: the one word it loads and branches to (T5, T6).
+///
+/// `ftrace::ops::Ops` and the fan-out node embed it as their first field.
+#[repr(C)]
+#[derive(Debug)]
+pub struct OpsHeader {
+    /// Address of a [`Func`].
+    pub func: AtomicUsize,
+}
+
+impl OpsHeader {
+    /// A header whose func is `func`.
+    pub fn new(func: Func) -> Self {
+        Self { func: AtomicUsize::new(func as usize) }
+    }
+}
+
+/// What an ops does at a hit: `func(ip, parent_ip, ops, regs)`.
+///
+/// `ip` is the address of the callsite's BL, `parent_ip` the return address of the traced function's
+/// caller. Context: whatever called the traced function, IRQ handlers included.
+pub type Func = unsafe extern "C" fn(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs);
+
+/// A frame record of the procedure call standard: the chain that x29 heads.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FrameRecord {
+    /// The caller's frame record.
+    pub fp: usize,
+    /// The return address.
+    pub lr: usize,
+}
+
+/// The trampoline's stack frame, which is also what func gets as `regs`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Regs {
+    /// The traced function's arguments, x0 to x7. Changes reach its body.
+    pub x: [u64; 8],
+    /// The indirect result register.
+    pub x8: u64,
+    /// T3: the ops that this frame holds.
+    pub ops: usize,
+    /// The callsite's record: its `lr` is F+8, which only `bl T0` makes.
+    pub callsite: FrameRecord,
+    /// The record of the traced function's caller.
+    pub caller: FrameRecord,
+    /// Where the trampoline returns to: F+8, unless func redirects execution.
+    pub pc: usize,
+    /// Keeps sp on 16 bytes.
+    pub reserved: usize,
+}
+
+/// From a callsite record to the slot that names its ops.
+pub const RECORD_TO_OPS: usize = core::mem::offset_of!(Regs, callsite) - core::mem::offset_of!(Regs, ops);
+
+const _: () = assert!(size_of::<Regs>() == 128 && core::mem::offset_of!(Regs, callsite) == 80);
+
+/// The words of a task that assembly and hot paths reach at fixed offsets from SP_EL0.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct TaskHeader {
+    /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
+    pub preempt_count: AtomicU32,
+    /// `TIF_*` bits that schemes own; see `sched::task`.
+    pub flags: AtomicU32,
+    /// One bit per context level whose func or fan-out is running in this task.
+    pub recursion: AtomicU32,
+    /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone.
+    pub trampoline_depth: AtomicU32,
+}
+
+/// One preemption-disabled level in [`TaskHeader::preempt_count`].
+pub const PREEMPT_ONE: u32 = 1;
+/// One softirq level.
+pub const SOFTIRQ_ONE: u32 = 1 << 8;
+/// One hardirq level.
+pub const HARDIRQ_ONE: u32 = 1 << 16;
+/// The preemption-disabled levels.
+pub const PREEMPT_MASK: u32 = 0xff;
+/// The softirq levels.
+pub const SOFTIRQ_MASK: u32 = 0xff << 8;
+/// The hardirq levels.
+pub const HARDIRQ_MASK: u32 = 0xf << 16;
+
+/// What kind of context a CPU is in. A func of one level may interrupt a func of a lower one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// A task.
+    Task,
+    /// A softirq on top of a task.
+    Softirq,
+    /// A hardware interrupt.
+    Hardirq,
+}
+
+impl Level {
+    /// The level that a preempt count stands for.
+    #[inline(always)]
+    pub const fn of(preempt_count: u32) -> Self {
+        if preempt_count & HARDIRQ_MASK != 0 {
+            Self::Hardirq
+        } else if preempt_count & SOFTIRQ_MASK != 0 {
+            Self::Softirq
+        } else {
+            Self::Task
+        }
+    }
+}
+
+/// A place in kernel text whose entry can be redirected, named by its literal's address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallSite(usize);
+
+impl CallSite {
+    /// The callsite of a record in `__patchable_function_entries`.
+    ///
+    /// # Panics
+    /// When `site-aligned` does not hold.
+    pub fn from_record(literal: usize) -> Self {
+        assert!(literal.is_multiple_of(8), "callsite literal {literal:#x} is not on 8 bytes");
+        Self(literal)
+    }
+
+    /// The callsite whose BL left `return_address` in x30: F+8.
+    #[inline(always)]
+    pub const fn from_return_address(return_address: usize) -> Self {
+        Self((return_address & !7) - 16)
+    }
+
+    /// F-8: where the ops pointer lies.
+    pub const fn literal(self) -> usize {
+        self.0
+    }
+
+    /// F: the function's symbol.
+    pub const fn entry(self) -> usize {
+        self.0 + 8
+    }
+
+    /// F+4: NOP or BL; also what func gets as `ip`.
+    pub const fn branch(self) -> usize {
+        self.0 + 12
+    }
+
+    /// F+8: where the traced function goes on.
+    pub const fn body(self) -> usize {
+        self.0 + 16
+    }
+}
+
+impl core::fmt::Debug for CallSite {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "CallSite({:#x})", self.entry())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallSite, HARDIRQ_ONE, Level, PREEMPT_ONE, SOFTIRQ_ONE};
+
+    #[test]
+    fn a_callsite_is_found_again_from_what_bl_leaves_in_x30() {
+        let site = CallSite::from_record(0x4020_1000);
+        assert_eq!(CallSite::from_return_address(site.body()), site);
+        assert_eq!(CallSite::from_return_address(site.body() + 4), site, "with a BTI landing pad x30 is F+12");
+        assert_eq!(site.branch() + 4, site.body());
+    }
+
+    #[test]
+    fn the_innermost_interrupt_decides_the_level() {
+        assert_eq!(Level::of(3 * PREEMPT_ONE), Level::Task);
+        assert_eq!(Level::of(SOFTIRQ_ONE + PREEMPT_ONE), Level::Softirq);
+        assert_eq!(Level::of(HARDIRQ_ONE + SOFTIRQ_ONE), Level::Hardirq);
+    }
+}

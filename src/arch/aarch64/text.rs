@@ -1,0 +1,243 @@
+//! The text patcher: literals and branches of callsites, while other CPUs run through them.
+//!
+//! INVARIANT `nop-bl-only`: once the other CPUs run, the only instruction that changes is a callsite's
+//! branch, between NOP and BL (O6); Arm allows just these to be changed under another CPU's feet.
+//! Every patch reads the old instruction back and refuses what it does not know. The writable alias is
+//! mapped for one batch (`w-xor-x`). Context: task; one batch at a time.
+//!
+//! The caller makes every CPU synchronise its context after a batch: see [`Needs`].
+
+use super::insn::{BranchError, Insn};
+use super::mmu::{self, Access, PAGE_SIZE};
+use super::site::{CallSite, OpsHeader};
+use super::cpu;
+use core::arch::asm;
+use core::ops::Range;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use spin::mutex::SpinMutex;
+
+/// What a callsite's branch becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// It stays.
+    Keep,
+    /// It becomes `bl` to this address.
+    On(usize),
+    /// It becomes a NOP.
+    Off,
+}
+
+/// One callsite's change.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch {
+    /// Where.
+    pub site: CallSite,
+    /// The literal's new value: `literal-live` holds for it, and for the old one until its grace period ends.
+    pub ops: *const OpsHeader,
+    /// The branch.
+    pub branch: Branch,
+}
+
+/// What the caller owes after a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "other CPUs may still run the old instruction"]
+pub enum Needs {
+    /// Only literals changed: a barrier was enough.
+    Nothing,
+    /// Instructions changed: every CPU must take a context-synchronising event (O3).
+    ContextSynchronisation,
+}
+
+/// Why nothing was patched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchError {
+    /// The branch is not what the change starts from.
+    Unexpected {
+        /// The callsite.
+        site: CallSite,
+        /// What lies there.
+        found: Insn,
+    },
+    /// The trampoline is too far away.
+    Branch(BranchError),
+    /// No page-table page is left for the alias.
+    OutOfTables,
+}
+
+impl core::fmt::Display for PatchError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unexpected { site, found } => write!(f, "{:#x} holds {found:?}, not a callsite's NOP or BL", site.branch()),
+            Self::Branch(error) => write!(f, "cannot branch to the trampoline: {error:?}"),
+            Self::OutOfTables => f.write_str("no page-table page left for the writable alias"),
+        }
+    }
+}
+
+/// One batch at a time: the alias window is one.
+static PATCHER: SpinMutex<()> = SpinMutex::new(());
+/// More callsites than this and the whole instruction cache is invalidated at once.
+const INVALIDATE_ALL_FROM: usize = 32;
+
+/// Applies `patches`, all or none. In O3's order: literal, barrier, branch, clean, barrier, invalidate, barrier.
+pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P) -> Result<Needs, PatchError> {
+    let mut span: Range<usize> = usize::MAX..0;
+    let (mut changed, mut total) = (0, 0);
+    for patch in patches.clone() {
+        validate(&patch)?;
+        span = span.start.min(patch.site.literal())..span.end.max(patch.site.body());
+        changed += usize::from(patch.branch != Branch::Keep);
+        total += 1;
+    }
+    if total == 0 {
+        return Ok(Needs::Nothing);
+    }
+    with_alias(span, |alias| {
+        for patch in patches.clone() {
+            // SAFETY:
+            // 1. The alias maps the literal's page; the literal is aligned (`site-aligned`).
+            // 2. One writer: `PATCHER`. Readers see the old or the new ops, both live: `literal-live`.
+            let literal = unsafe { AtomicPtr::from_ptr(alias.at::<*mut OpsHeader>(patch.site.literal())) };
+            // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1).
+            literal.store(patch.ops.cast_mut(), Ordering::Release);
+        }
+        // A CPU that fetches a new BL loads the new literal: the literals are visible before any branch is
+        // (O3 enable); and a retired ops is unreachable before its grace period is asked for (O3 disable).
+        cpu::dsb_ish();
+        if changed == 0 {
+            return;
+        }
+        for patch in patches.clone() {
+            let word = match patch.branch {
+                Branch::Keep => continue,
+                Branch::On(target) => Insn::bl(patch.site.branch(), target).unwrap_or(Insn::NOP),
+                Branch::Off => Insn::NOP,
+            };
+            // SAFETY: as above; `nop-bl-only`: `validate` has seen that the old word is NOP or BL.
+            unsafe { write_insn(alias, patch.site.branch(), word) };
+        }
+        invalidate(patches.clone().map(|patch| patch.site.branch()), changed);
+    })?;
+    Ok(if changed == 0 { Needs::Nothing } else { Needs::ContextSynchronisation })
+}
+
+/// Refuses what the change does not start from.
+fn validate(patch: &Patch) -> Result<(), PatchError> {
+    let branch = patch.site.branch();
+    if let Branch::On(target) = patch.branch {
+        Insn::bl(branch, target).map_err(PatchError::Branch)?;
+    }
+    let found = read_insn(branch);
+    if found == Insn::NOP || found.bl_target(branch).is_some_and(super::trampoline::contains) {
+        Ok(())
+    } else {
+        Err(PatchError::Unexpected { site: patch.site, found })
+    }
+}
+
+/// Gives every callsite its `mov x9, x30` and `ops` as literal. Context: boot, before the other CPUs start:
+/// the one time that an instruction other than the branch changes (O6).
+pub fn prepare(sites: impl Iterator<Item = CallSite> + Clone, ops: *const OpsHeader) -> Result<(), PatchError> {
+    for site in sites.clone() {
+        for (address, expected) in [(site.literal(), Insn::NOP), (site.entry(), Insn::NOP), (site.branch(), Insn::NOP)] {
+            let found = read_insn(address);
+            if found != expected {
+                return Err(PatchError::Unexpected { site, found });
+            }
+        }
+    }
+    with_alias(mmu::text(), |alias| {
+        for site in sites.clone() {
+            // SAFETY: the alias maps all of text, no other CPU runs, and the two NOPs were just seen.
+            unsafe {
+                alias.at::<*const OpsHeader>(site.literal()).write_volatile(ops);
+                write_insn(alias, site.entry(), Insn::MOV_X9_LR);
+            }
+        }
+        invalidate(sites.clone().map(CallSite::entry), INVALIDATE_ALL_FROM);
+    })
+}
+
+/// The instruction at `address` of kernel text. Context: any.
+pub fn read_insn(address: usize) -> Insn {
+    // SAFETY: kernel text is mapped readable, and callers pass aligned addresses in it.
+    Insn(unsafe { AtomicU32::from_ptr(core::ptr::with_exposed_provenance_mut(address)) }.load(Ordering::Relaxed))
+}
+
+/// The ops that the literal of `site` names. Context: any.
+pub fn read_literal(site: CallSite) -> *const OpsHeader {
+    // SAFETY: kernel text is mapped readable; `site-aligned`.
+    unsafe { AtomicPtr::<OpsHeader>::from_ptr(core::ptr::with_exposed_provenance_mut(site.literal())) }.load(Ordering::Acquire)
+}
+
+/// A writable view of text, alive for one batch.
+#[derive(Clone, Copy)]
+struct Alias {
+    text_start: usize,
+}
+
+impl Alias {
+    fn at<T>(self, text_address: usize) -> *mut T {
+        core::ptr::with_exposed_provenance_mut(mmu::ALIAS_WINDOW.start + (text_address - self.text_start))
+    }
+}
+
+/// Maps the pages of `span` writable at the alias window, runs `work`, unmaps them.
+fn with_alias(span: Range<usize>, work: impl FnOnce(Alias)) -> Result<(), PatchError> {
+    cpu::without_irqs(|| {
+        let _one_batch = PATCHER.lock();
+        let start = span.start & !(PAGE_SIZE - 1);
+        let size = span.end.next_multiple_of(PAGE_SIZE) - start;
+        let window = mmu::ALIAS_WINDOW.start..mmu::ALIAS_WINDOW.start + size;
+        // The alias has the memory attributes of the text mapping: normal, write-back, inner shareable (O2).
+        mmu::map(window.clone(), start, Access::ReadWrite).map_err(|_| PatchError::OutOfTables)?;
+        work(Alias { text_start: start });
+        mmu::unmap(window);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// The alias maps `address`, and the old word there may be replaced under running CPUs, or none runs.
+unsafe fn write_insn(alias: Alias, address: usize, word: Insn) {
+    let place: *mut u32 = alias.at(address);
+    // SAFETY: the caller; the word is one aligned store. The clean makes it visible to instruction fetch.
+    unsafe {
+        AtomicU32::from_ptr(place).store(word.0, Ordering::Relaxed);
+        asm!("dc cvau, {}", in(reg) place, options(nostack, preserves_flags));
+    }
+}
+
+/// Makes every CPU's next fetch of `addresses` see what was cleaned, once it synchronises its context (O3).
+fn invalidate(addresses: impl Iterator<Item = usize>, count: usize) {
+    cpu::dsb_ish();
+    if count >= INVALIDATE_ALL_FROM {
+        // SAFETY: cache maintenance loses no data.
+        unsafe { asm!("ic ialluis", options(nostack, preserves_flags)) };
+    } else {
+        for address in addresses {
+            // SAFETY: as above; the address is mapped text.
+            unsafe { asm!("ic ivau, {}", in(reg) address, options(nostack, preserves_flags)) };
+        }
+    }
+    cpu::dsb_ish();
+    cpu::isb();
+}
+
+/// Copies `code` to `page` (writable, never executable) and makes it visible to instruction fetch at the
+/// address where it is mapped executable afterwards. The caller synchronises every CPU's context (O3).
+pub fn publish_code(page: *mut u8, code: &[u8]) {
+    // SAFETY: the caller owns the page, which `code` fits (asserted).
+    assert!(code.len() <= PAGE_SIZE);
+    unsafe {
+        core::ptr::copy_nonoverlapping(code.as_ptr(), page, code.len());
+        for line in (0..code.len()).step_by(32) {
+            asm!("dc cvau, {}", in(reg) page.add(line), options(nostack, preserves_flags));
+        }
+    }
+    cpu::dsb_ish();
+    // SAFETY: cache maintenance loses no data.
+    unsafe { asm!("ic ialluis", options(nostack, preserves_flags)) };
+    cpu::dsb_ish();
+    cpu::isb();
+}

@@ -1,0 +1,36 @@
+//! The virtual timer: one clock for everything, and one alarm per CPU.
+
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Nanoseconds per counter tick, in 32.32 fixed point.
+static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
+
+/// Reads the counter's frequency. Context: boot, first CPU.
+pub fn init() {
+    let frequency_hz = CNTFRQ_EL0.get().max(1);
+    NS_PER_TICK.store((1_000_000_000_u64 << 32) / frequency_hz, Ordering::Relaxed);
+}
+
+/// The counter. Context: any.
+#[inline(always)]
+pub fn count() -> u64 {
+    CNTVCT_EL0.get()
+}
+
+/// Nanoseconds of guest time since the counter started. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn now_ns() -> u64 {
+    let product = u128::from(count()) * u128::from(NS_PER_TICK.load(Ordering::Relaxed));
+    (product >> 32) as u64
+}
+
+/// Raises this CPU's timer interrupt once guest time reaches `deadline_ns`. Context: IRQs masked.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn set_alarm_ns(deadline_ns: u64) {
+    let ns_per_tick = NS_PER_TICK.load(Ordering::Relaxed).max(1);
+    // One tick later than the rounded-down quotient: an alarm never rings early.
+    let ticks = ((u128::from(deadline_ns) << 32) / u128::from(ns_per_tick)) as u64;
+    CNTV_CVAL_EL0.set(ticks.saturating_add(1));
+    CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
+}

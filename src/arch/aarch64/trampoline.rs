@@ -1,0 +1,128 @@
+//! The shared trampoline, written in assembly: `trampoline.S` has the register table and the steps.
+//!
+//! Notrace by construction: assembly has no callsites. Above: `text` branches to it, `unwind` crosses it.
+
+use super::site::{CallSite, FrameRecord, Func, OpsHeader, Regs, TaskHeader};
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+
+global_asm!(
+    include_str!("trampoline.S"),
+    REGS_SIZE = const size_of::<Regs>(),
+    REGS_X8 = const offset_of!(Regs, x8),
+    REGS_CALLSITE = const offset_of!(Regs, callsite),
+    REGS_CALLER = const offset_of!(Regs, caller),
+    REGS_PC = const offset_of!(Regs, pc),
+    OPS_FUNC = const offset_of!(OpsHeader, func),
+    TASK_DEPTH = const offset_of!(TaskHeader, trampoline_depth),
+);
+
+unsafe extern "C" {
+    fn trampoline_t0();
+    fn trampoline_t2();
+    fn trampoline_t3();
+    fn trampoline_t6();
+    fn trampoline_t7();
+    fn trampoline_end();
+    fn trampoline_depth_t0();
+    fn trampoline_depth_t2();
+    fn trampoline_depth_t3();
+    fn trampoline_depth_t6();
+    fn trampoline_depth_t7();
+    fn trampoline_depth_end();
+    fn trampoline_func_ret(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs);
+}
+
+/// The func that is a single `ret`.
+pub const FUNC_RET: Func = trampoline_func_ret;
+
+/// Where one variant of the trampoline lies: the boundaries that schemes and the unwinder ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trampoline {
+    /// Its first instruction: what a callsite's BL targets.
+    pub t0: usize,
+    /// The load of the literal: executed, it makes this context a holder.
+    pub t2: usize,
+    /// The store that makes the frame name its ops.
+    pub t3: usize,
+    /// The call of func.
+    pub t6: usize,
+    /// The first instruction after func.
+    pub t7: usize,
+    /// Past the last instruction.
+    pub end: usize,
+}
+
+/// The plain trampoline: costs nothing beyond the call itself.
+pub fn plain() -> Trampoline {
+    Trampoline {
+        t0: trampoline_t0 as *const () as usize,
+        t2: trampoline_t2 as *const () as usize,
+        t3: trampoline_t3 as *const () as usize,
+        t6: trampoline_t6 as *const () as usize,
+        t7: trampoline_t7 as *const () as usize,
+        end: trampoline_end as *const () as usize,
+    }
+}
+
+/// The trampoline that keeps [`TaskHeader::trampoline_depth`].
+pub fn depth() -> Trampoline {
+    Trampoline {
+        t0: trampoline_depth_t0 as *const () as usize,
+        t2: trampoline_depth_t2 as *const () as usize,
+        t3: trampoline_depth_t3 as *const () as usize,
+        t6: trampoline_depth_t6 as *const () as usize,
+        t7: trampoline_depth_t7 as *const () as usize,
+        end: trampoline_depth_end as *const () as usize,
+    }
+}
+
+impl Trampoline {
+    /// Whether `pc` is one of its instructions.
+    #[inline(always)]
+    pub fn contains(&self, pc: usize) -> bool {
+        (self.t0..self.end).contains(&pc)
+    }
+}
+
+/// Whether `pc` lies in any variant. Context: any, IRQ entry included.
+#[inline(always)]
+pub fn contains(pc: usize) -> bool {
+    plain().contains(pc) || depth().contains(pc)
+}
+
+/// The callsite and the ops that a trampoline frame names, if `record` is one of a trampoline.
+///
+/// # Safety
+/// `record` lies on a live stack, and was reached by an x29 chain; `is_body` says whether a return address
+/// is a callsite's F+8 (only `bl T0` leaves one in a record).
+pub unsafe fn ops_of_record(record: *const FrameRecord, is_body: impl Fn(usize) -> bool) -> Option<(CallSite, usize)> {
+    // SAFETY: the caller says that the record is on a live stack.
+    let lr = unsafe { (*record).lr };
+    if !is_body(lr) {
+        return None;
+    }
+    // SAFETY: a record with this return address was made by the trampoline, whose frame begins below it.
+    let ops = unsafe { record.byte_sub(super::site::RECORD_TO_OPS).cast::<usize>().read() };
+    Some((CallSite::from_return_address(lr), ops))
+}
+
+/// Calls `func` directly, as the trampoline would. For the fan-out: every argument is handed on.
+///
+/// # Safety
+/// `header.func` holds a [`Func`], and `header` is live until it returns.
+#[inline(always)]
+pub unsafe fn call_func(header: *const OpsHeader, ip: usize, parent_ip: usize, regs: *mut Regs) {
+    // SAFETY: the caller says that header and func are live. Assembly, since a plain call of a loaded
+    // function pointer is what rustc makes of it too; clobbers are those of the C ABI.
+    unsafe {
+        asm!(
+            "ldr x12, [x2, #{func}]",
+            "blr x12",
+            func = const offset_of!(OpsHeader, func),
+            inout("x0") ip => _, inout("x1") parent_ip => _, inout("x2") header => _, inout("x3") regs => _,
+            out("x12") _,
+            clobber_abi("C"),
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! The x29 chain: return addresses from the innermost frame outward, across exceptions and the trampoline.
+//!
+//! Nothing is trusted: a record is read only inside a stack that `Stacks` knows, and the chain must rise.
+//! Context: any, the panic path included.
+
+use super::site::FrameRecord;
+use super::{mmu, vectors};
+use core::ops::Range;
+
+/// One step of a backtrace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The address: an interrupted PC, or a return address.
+    pub pc: usize,
+    /// Whether an exception interrupted this function here (then `pc` is exact).
+    pub interrupted: bool,
+}
+
+/// An iterator over return addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Frames {
+    fp: usize,
+    lowest: usize,
+    next: Option<Step>,
+    left: usize,
+}
+
+/// Longer chains are cut: whoever reads them has seen enough.
+const MOST_FRAMES: usize = 48;
+
+impl Frames {
+    /// From an interrupted context.
+    pub fn of_exception(frame: &vectors::ExceptionFrame) -> Self {
+        let first = Step { pc: frame.elr as usize, interrupted: true };
+        Self { fp: frame.x[29] as usize, lowest: 0, next: Some(first), left: MOST_FRAMES }
+    }
+
+    /// From a frame pointer, as an off-CPU task's saved x29.
+    pub const fn from_fp(fp: usize) -> Self {
+        Self { fp, lowest: 0, next: None, left: MOST_FRAMES }
+    }
+
+    /// From the caller's own frame.
+    #[inline(always)]
+    pub fn here() -> Self {
+        let fp: usize;
+        // SAFETY: reads a register.
+        unsafe { core::arch::asm!("mov {}, x29", out(reg) fp, options(nomem, nostack, preserves_flags)) };
+        Self::from_fp(fp)
+    }
+
+    fn readable(&self, record: usize) -> bool {
+        let fits = |range: &Range<usize>| range.start <= record && record + size_of::<FrameRecord>() <= range.end;
+        // Task stacks are mapped where a live chain leads; the image holds boot and overflow stacks.
+        record.is_multiple_of(8) && record >= self.lowest && (fits(&mmu::STACK_WINDOW) || fits(&mmu::image()))
+    }
+}
+
+impl Iterator for Frames {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        if let Some(step) = self.next.take() {
+            return Some(step);
+        }
+        if self.left == 0 || !self.readable(self.fp) {
+            return None;
+        }
+        self.left -= 1;
+        // SAFETY: aligned, and inside memory that holds stacks; see `readable`.
+        let record = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
+        // An overflow goes on from its own stack to the task's: the one place where the chain may fall.
+        self.lowest = if vectors::is_exception_return(record.lr) { 0 } else { self.fp + 1 };
+        let interrupted = vectors::is_exception_return(record.lr);
+        self.fp = record.fp;
+        if record.lr == 0 {
+            return None;
+        }
+        if interrupted {
+            // The handler's record leads to the ExceptionFrame's own record, whose lr is the interrupted PC.
+            if !self.readable(self.fp) {
+                return None;
+            }
+            // SAFETY: as above.
+            let inner = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
+            self.fp = inner.fp;
+            return Some(Step { pc: inner.lr, interrupted: true });
+        }
+        Some(Step { pc: record.lr, interrupted: false })
+    }
+}

@@ -1,0 +1,211 @@
+//! Exception entry: frames, and the way up to whoever handles them.
+//!
+//! Everything here is `notrace` (O8). Above: `irq::entry` takes IRQs by [`IRQ`], `main.rs` takes faults by
+//! [`FAULT`]. PSTATE.D stays masked on every path here; a frame's SPSR keeps SS and D of what it interrupted.
+
+use super::exit::SEMIHOSTING_HLT;
+use super::site::FrameRecord;
+use crate::hook::Hook;
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+
+/// log2 of a stack's size. A stack is the upper half of a slot of twice this size.
+pub const STACK_SHIFT: usize = 14;
+/// Bytes of a task's stack.
+pub const STACK_SIZE: usize = 1 << STACK_SHIFT;
+
+/// What was interrupted: every register, and a frame record that keeps the x29 chain whole.
+#[repr(C)]
+#[derive(Debug)]
+pub struct ExceptionFrame {
+    /// x0 to x29.
+    pub x: [u64; 30],
+    /// x30.
+    pub lr: u64,
+    /// The stack pointer.
+    pub sp: u64,
+    /// Where it was interrupted.
+    pub elr: u64,
+    /// PSTATE, with SS and D.
+    pub spsr: u64,
+    /// {x29, ELR}: x29 points here while the exception is handled.
+    pub record: FrameRecord,
+}
+
+const _: () = assert!(size_of::<ExceptionFrame>().is_multiple_of(16), "sp stays on 16 bytes");
+
+/// Which vector took the exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A synchronous exception: see ESR.
+    Synchronous,
+    /// The stack ran over into its guard.
+    StackOverflow,
+    /// SError: an external abort.
+    SystemError,
+    /// A vector that nothing should come through (FIQ, SP_EL0, a lower level).
+    Unexpected,
+}
+
+/// A fault, as the syndrome registers tell it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The vector.
+    pub kind: Kind,
+    /// ESR_EL1.
+    pub syndrome: u64,
+    /// FAR_EL1, where the class defines it.
+    pub address: u64,
+}
+
+impl Fault {
+    /// The exception class, ESR_EL1.EC.
+    pub const fn class(&self) -> u64 {
+        self.syndrome >> 26 & 0x3f
+    }
+
+    /// What happened, in words. Source: Arm ARM DDI 0487, ESR_EL1.
+    pub fn describe(&self) -> &'static str {
+        match (self.kind, self.class()) {
+            (Kind::StackOverflow, _) => "stack overflow",
+            (Kind::SystemError, _) => "external abort (SError)",
+            (Kind::Unexpected, _) => "exception through an unused vector",
+            (_, 0x00) => "undefined instruction",
+            (_, 0x07) => "floating-point instruction",
+            (_, 0x0e) => "illegal execution state",
+            (_, 0x20 | 0x21) => "instruction fetch",
+            (_, 0x22) => "misaligned pc",
+            (_, 0x24 | 0x25) if self.syndrome & 1 << 6 != 0 => "store",
+            (_, 0x24 | 0x25) => "load",
+            (_, 0x26) => "misaligned sp",
+            (_, 0x30 | 0x31) => "hardware breakpoint",
+            (_, 0x32 | 0x33) => "software step",
+            (_, 0x34 | 0x35) => "watchpoint",
+            (_, 0x3c) => "brk instruction",
+            _ => "synchronous exception",
+        }
+    }
+
+    /// Why a load, store or fetch failed, in words. Source: Arm ARM DDI 0487, ESR_EL1 ISS, xFSC.
+    pub fn reason(&self) -> &'static str {
+        match (self.class(), self.syndrome & 0x3f) {
+            (0x20 | 0x21 | 0x24 | 0x25, code) => match code {
+                0x04..=0x07 => "not mapped",
+                0x08..=0x0b => "access flag",
+                0x0c..=0x0f => "not permitted",
+                0x10 => "external abort",
+                0x21 => "misaligned",
+                _ => "see the syndrome",
+            },
+            _ => "",
+        }
+    }
+}
+
+/// Handles an IRQ. Wired by `main.rs` to `irq::entry`.
+pub static IRQ: Hook<fn(&mut ExceptionFrame)> = Hook::new();
+
+/// Handles a fault: returns to what it interrupted, if it returns. Wired by `main.rs`.
+pub static FAULT: Hook<fn(&mut ExceptionFrame, &Fault)> = Hook::new();
+
+#[repr(C, align(32768))]
+struct OverflowStacks(UnsafeCell<[[u8; 2 * STACK_SIZE]; super::cpu::MAX_CPUS]>);
+// SAFETY: each CPU uses its own slot, and only as a stack.
+unsafe impl Sync for OverflowStacks {}
+static OVERFLOW_STACKS: OverflowStacks = OverflowStacks(UnsafeCell::new([[0; 2 * STACK_SIZE]; super::cpu::MAX_CPUS]));
+
+global_asm!(
+    include_str!("vectors.S"),
+    FRAME_SIZE = const size_of::<ExceptionFrame>(),
+    FRAME_LR = const offset_of!(ExceptionFrame, lr),
+    FRAME_ELR = const offset_of!(ExceptionFrame, elr),
+    FRAME_RECORD = const offset_of!(ExceptionFrame, record),
+    STACK_SHIFT = const STACK_SHIFT,
+    OVERFLOW_STACKS = sym OVERFLOW_STACKS,
+);
+
+unsafe extern "C" {
+    static exception_vectors: u8;
+    fn exception_return_sync();
+    fn exception_return_irq();
+    fn exception_return_serror();
+    fn exception_return_unexpected();
+    fn exception_return_overflow();
+}
+
+/// Makes this CPU take its exceptions here. Context: boot of each CPU.
+pub fn install() {
+    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
+    super::cpu::isb();
+}
+
+/// Whether `return_address` is that of an exception handler: the record above it is an [`ExceptionFrame`]'s.
+pub fn is_exception_return(return_address: usize) -> bool {
+    [
+        exception_return_sync as *const (),
+        exception_return_irq as *const (),
+        exception_return_serror as *const (),
+        exception_return_unexpected as *const (),
+        exception_return_overflow as *const (),
+    ]
+    .iter()
+    .any(|label| label.addr() == return_address)
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_irq(frame: &mut ExceptionFrame) {
+    match IRQ.get() {
+        Some(handle) => handle(frame),
+        None => fault(frame, Kind::Unexpected),
+    }
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
+    const UNDEFINED: u64 = 0;
+    let class = ESR_EL1.get() >> 26 & 0x3f;
+    if class == UNDEFINED && is_unanswered_semihosting(frame.elr) {
+        frame.elr += 4;
+        return;
+    }
+    fault(frame, Kind::Synchronous);
+}
+
+/// Without semihosting its HLT is undefined: nobody answered, and the caller has another way.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn is_unanswered_semihosting(pc: u64) -> bool {
+    // SAFETY: the CPU just fetched an instruction from there: the address is mapped and aligned.
+    unsafe { core::ptr::with_exposed_provenance::<u32>(pc as usize).read_volatile() == SEMIHOSTING_HLT }
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_overflow(frame: &mut ExceptionFrame) {
+    fault(frame, Kind::StackOverflow);
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_serror(frame: &mut ExceptionFrame) {
+    fault(frame, Kind::SystemError);
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_unexpected(frame: &mut ExceptionFrame) {
+    fault(frame, Kind::Unexpected);
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn fault(frame: &mut ExceptionFrame, kind: Kind) {
+    let fault = Fault { kind, syndrome: ESR_EL1.get(), address: FAR_EL1.get() };
+    match FAULT.get() {
+        Some(handle) => handle(frame, &fault),
+        // Before the console: nothing can be said.
+        None => super::exit::exit(super::exit::STATUS_PANIC),
+    }
+}

@@ -1,0 +1,7 @@
+//! The machine: what the architecture defines, and nothing that the kernel decides.
+
+pub mod aarch64;
+
+pub use aarch64::{insn, site};
+#[cfg(target_os = "none")]
+pub use aarch64::{boot, context, cpu, exit, gic, mmu, pmu, psci, text, timer, trampoline, uart, unwind, vectors};

@@ -1,0 +1,2 @@
+//! Placeholder of the room `ftrace`.
+pub mod filter;

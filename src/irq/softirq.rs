@@ -1,0 +1,51 @@
+//! Softirqs: work that an IRQ handler puts off to the end of its interrupt, done with IRQs on, so that it can
+//! be interrupted itself. On the interrupted task's stack, at most one level deep per CPU.
+
+use crate::arch::cpu;
+use crate::arch::site::SOFTIRQ_ONE;
+use crate::hook::Hook;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::irqs::IrqsMasked;
+use crate::percpu;
+use crate::sync::percpu::PerCpu;
+use crate::sync::preempt;
+
+/// The softirqs, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Softirq {
+    /// What `lab` raises in its storms.
+    Lab,
+}
+
+/// Does [`Softirq::Lab`]'s work. Wired by `main.rs`.
+pub static LAB: Hook<fn()> = Hook::new();
+
+static PENDING: PerCpu<AtomicU32> = percpu!(AtomicU32::new(0));
+/// Rounds that one interrupt's exit does before it leaves the rest to the next interrupt: a storm must not
+/// keep a task from running for ever.
+const MOST_ROUNDS: usize = 4;
+
+/// Wants `softirq` to run on this CPU at the end of the current interrupt. Context: IRQ handler.
+pub fn raise(softirq: Softirq, irqs: &IrqsMasked<'_>) {
+    PENDING.this(irqs).fetch_or(1 << softirq as u32, Ordering::Relaxed);
+}
+
+/// Runs what is pending. Context: the outermost IRQ's exit, IRQs masked before and after.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn run_pending(irqs: &IrqsMasked<'_>) {
+    for _ in 0..MOST_ROUNDS {
+        let pending = PENDING.this(irqs).swap(0, Ordering::Relaxed);
+        if pending == 0 {
+            return;
+        }
+        preempt::add(SOFTIRQ_ONE);
+        cpu::unmask_irqs();
+        if pending & 1 << Softirq::Lab as u32 != 0
+            && let Some(work) = LAB.get()
+        {
+            work();
+        }
+        cpu::mask_irqs();
+        preempt::sub(SOFTIRQ_ONE);
+    }
+}

@@ -1,0 +1,118 @@
+//! The exact text of every line.
+
+use super::*;
+
+#[test]
+fn the_stress_verdict_has_its_keys_in_order() {
+    let coverage = Coverage {
+        preempted_in_tramp: 21,
+        preempted_in_func: 22,
+        migrated_holders: 23,
+        softirq_nested: 24,
+        irq_holders: 25,
+        exited_holders: 26,
+    };
+    let line = StressLine {
+        verdict: Verdict::Pass,
+        seed: u64::MAX,
+        scheme: SchemeName::Classic,
+        preempt: PreemptModel::Lazy,
+        cpus: 4,
+        tasks: 5,
+        ops: 6,
+        secs: 7,
+        calls: 8,
+        swaps: 9,
+        freed: 10,
+        gps: 11,
+        gp_p50_us: 12,
+        gp_max_us: 13,
+        violations: [0, 1, 2, 3, 4, 5],
+        coverage,
+    };
+    assert_eq!(
+        line.to_string(),
+        "stress: PASS seed=18446744073709551615 scheme=classic preempt=lazy cpus=4 tasks=5 ops=6 secs=7 calls=8 \
+         swaps=9 freed=10 gps=11 gp_p50_us=12 gp_max_us=13 p1=0 p2=1 p3=2 p4=3 p5=4 p6=5 preempted_in_tramp=21 \
+         preempted_in_func=22 migrated_holders=23 softirq_nested=24 irq_holders=25 exited_holders=26"
+    );
+}
+
+#[test]
+fn the_windows_and_bench_verdicts_have_their_keys_in_order() {
+    let line = WindowsLine {
+        verdict: Verdict::Fail,
+        scheme: SchemeName::Ip,
+        preempt: PreemptModel::Full,
+        boundaries: 1,
+        scenarios: 2,
+        runs: 3,
+        freed_early: 4,
+        late: 5,
+        ended: 6,
+    };
+    let expected = "windows: FAIL scheme=ip preempt=full boundaries=1 scenarios=2 runs=3 unsafe=4 late=5 ended=6";
+    assert_eq!(line.to_string(), expected);
+    assert_eq!(BenchVerdict { verdict: Verdict::Pass, lines: 17 }.to_string(), "bench: PASS n=17");
+    assert_eq!((Verdict::Pass.status(), Verdict::Fail.status()), (0, 1));
+}
+
+#[test]
+fn a_measurement_has_every_key_that_applies_in_order() {
+    assert_eq!(BenchLine::new(Bench::Boot).to_string(), "bench: boot");
+    let percall = BenchLine {
+        is_func_ret: true,
+        n: Some(10),
+        insns: Some(26),
+        ops: Some(1),
+        ns: Some(30),
+        ..BenchLine::new(Bench::Percall)
+    };
+    assert_eq!(percall.to_string(), "bench: percall ops=1 insns=26 ns=30 n=10 func=ret");
+    let memory = BenchLine { bytes: Some(1 << 20), ..BenchLine::new(Bench::Memory) };
+    assert_eq!(memory.to_string(), "bench: memory bytes=1048576");
+    let all = BenchLine {
+        name: Bench::Gp,
+        scheme: Some(SchemeName::Nopreempt),
+        ops: Some(1),
+        other_ops: Some(2),
+        tasks: Some(3),
+        holders: Some(4),
+        busy: Some(5),
+        insns: Some(6),
+        ns: Some(7),
+        min: Some(8),
+        max: Some(9),
+        n: Some(10),
+        barriers: Some(11),
+        atomics: Some(12),
+        sysregs: Some(13),
+        bytes: Some(14),
+        is_func_ret: true,
+        is_stalled: true,
+    };
+    assert_eq!(
+        all.to_string(),
+        "bench: gp scheme=nopreempt ops=1 other_ops=2 tasks=3 holders=4 busy=5 insns=6 ns=7 min=8 max=9 n=10 \
+         barriers=11 atomics=12 sysregs=13 bytes=14 func=ret stalled=1"
+    );
+}
+
+#[test]
+fn a_replay_line_is_boot_arguments_that_parse_to_the_same() {
+    let args =
+        BootArgs { tasks_rcu: Some(SchemeName::None), seed: Some(99), secs: 2, ..BootArgs::new(Mode::Stress, 4) };
+    let line = Replay(args).to_string();
+    assert_eq!(line, "replay: stress tasks_rcu=none preempt=full secs=2 cpus=4 seed=99");
+    assert_eq!(crate::platform::bootargs::parse(&line["replay: ".len()..], 4).unwrap(), args);
+}
+
+#[test]
+fn percentiles_are_samples_by_nearest_rank() {
+    let mut samples = [50, 15, 40, 20, 35];
+    let at = |percent| percentile(&mut samples.clone(), percent);
+    assert_eq!([0, 5, 30, 40, 50, 100, 900].map(at), [15, 15, 20, 20, 35, 50, 50].map(Some));
+    assert_eq!(summary(&mut samples), Some(Summary { median: 35, min: 15, max: 50, n: 5 }));
+    assert_eq!(summary(&mut [4, 1, 3, 2]), Some(Summary { median: 2, min: 1, max: 4, n: 4 }));
+    assert_eq!((summary(&mut []), percentile(&mut [], 50)), (None, None));
+}

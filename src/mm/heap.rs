@@ -1,0 +1,167 @@
+//! The global allocator: buddy_system_allocator, wrapped. Freed blocks are poisoned and wait in quarantine.
+//!
+//! What a late reader of freed memory finds is poison, or the tombstone that [`bury`] left. A block that
+//! was written to while it waited is reported with its address and size when it leaves the quarantine.
+//! Context: any but the panic path; the lock is a leaf: nothing is called while it is held.
+
+use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
+use crate::sync::lock::IrqLock;
+use buddy_system_allocator::Heap;
+use core::alloc::{GlobalAlloc, Layout};
+use core::ops::Range;
+use core::ptr::NonNull;
+
+/// Blocks of up to 2^(ORDERS - 1) bytes.
+const ORDERS: usize = 34;
+/// Blocks that wait before they can be used again, and their bytes.
+const QUARANTINE_BLOCKS: usize = 512;
+const QUARANTINE_BYTES: usize = 1 << 20;
+
+#[derive(Clone, Copy, Debug)]
+struct Freed {
+    block: NonNull<u8>,
+    layout: Layout,
+    tombstone: Option<Tombstone>,
+}
+
+// SAFETY: a freed block belongs to the quarantine alone, whatever CPU handles it.
+unsafe impl Send for Freed {}
+
+struct State {
+    heap: Heap<ORDERS>,
+    quarantine: Quarantine<Freed, QUARANTINE_BLOCKS>,
+    ram: usize,
+}
+
+struct KernelHeap(IrqLock<State>);
+
+#[global_allocator]
+static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
+    heap: Heap::new(),
+    quarantine: Quarantine::new(QUARANTINE_BYTES),
+    ram: 0,
+}));
+
+/// Gives `range` of RAM to the heap. Context: boot. Nothing walks the memory.
+///
+/// # Safety
+/// It is mapped writable, and nobody else uses it.
+pub unsafe fn add(range: Range<usize>) {
+    let mut state = HEAP.0.lock();
+    state.ram += range.len();
+    // SAFETY: the caller.
+    unsafe { state.heap.add_to_heap(range.start, range.end) };
+}
+
+/// How the heap stands, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Given to the heap.
+    pub total: usize,
+    /// In live blocks, with what rounding up to powers of two costs, and in quarantine.
+    pub allocated: usize,
+    /// Of that, in quarantine.
+    pub quarantined: usize,
+}
+
+/// How the heap stands. Context: any.
+pub fn usage() -> Usage {
+    let state = HEAP.0.lock();
+    Usage {
+        total: state.ram,
+        allocated: state.heap.stats_alloc_actual(),
+        quarantined: state.quarantine.weight(),
+    }
+}
+
+/// Frees a block, leaving `tombstone` in its first two words for as long as it is in quarantine.
+///
+/// # Safety
+/// As for `dealloc`: `block` was allocated with `layout`, is not used any more, and holds two words.
+pub unsafe fn bury(block: NonNull<u8>, layout: Layout, tombstone: Tombstone) {
+    // SAFETY: the caller.
+    unsafe { HEAP.release(Freed { block, layout, tombstone: Some(tombstone) }) };
+}
+
+/// Whether `address` lies in a block that is in quarantine: its start and size. Context: fault reports.
+pub fn freed_block_of(address: usize) -> Option<Range<usize>> {
+    let state = HEAP.0.try_lock()?;
+    state.quarantine.iter().map(|freed| freed.block.addr().get()..freed.block.addr().get() + freed.layout.size()).find(|block| block.contains(&address))
+}
+
+/// The whole words of a block.
+///
+/// # Safety
+/// The block is allocated with `layout`, and nobody uses it while the slice lives.
+unsafe fn words<'a>(block: NonNull<u8>, layout: Layout) -> &'a mut [u64] {
+    // Every block is a power of two of at least 8 bytes, on a multiple of its size.
+    // SAFETY: the caller; buddy blocks are aligned to 8.
+    unsafe { core::slice::from_raw_parts_mut(block.cast().as_ptr(), layout.size() / 8) }
+}
+
+impl KernelHeap {
+    /// # Safety
+    /// As for `dealloc`.
+    unsafe fn release(&self, freed: Freed) {
+        // SAFETY: the caller gives the block up.
+        let contents = unsafe { words(freed.block, freed.layout) };
+        if freed.tombstone.is_none() && contents.len() >= 2 && contents.iter().all(|&word| word == POISON) {
+            panic!("heap: {:#x} ({} bytes) is freed twice", freed.block.addr(), freed.layout.size());
+        }
+        fill(contents, freed.tombstone);
+        loop {
+            let oldest = {
+                let mut state = self.0.lock();
+                if !state.quarantine.is_full_for(freed.layout.size()) {
+                    state.quarantine.push(freed, freed.layout.size());
+                    return;
+                }
+                state.quarantine.pop()
+            };
+            let Some(oldest) = oldest else { continue };
+            // SAFETY: it left the quarantine, so it is ours.
+            let waited = unsafe { words(oldest.block, oldest.layout) };
+            if let Some(index) = first_change(waited, oldest.tombstone) {
+                panic!(
+                    "heap: freed block {:#x} ({} bytes) was written to at offset {}: {:#x}",
+                    oldest.block.addr(),
+                    oldest.layout.size(),
+                    index * 8,
+                    waited[index],
+                );
+            }
+            // SAFETY: allocated from this heap with this layout, and given up.
+            unsafe { self.0.lock().heap.dealloc(oldest.block, oldest.layout) };
+        }
+    }
+
+    /// Empties the quarantine into the heap: memory is short.
+    fn flush(&self) {
+        loop {
+            let mut state = self.0.lock();
+            let Some(freed) = state.quarantine.pop() else { return };
+            // SAFETY: allocated from this heap with this layout, and given up.
+            unsafe { state.heap.dealloc(freed.block, freed.layout) };
+        }
+    }
+}
+
+// SAFETY: the buddy heap hands out disjoint blocks under one lock; a freed block is handed out again only
+// after it has left the quarantine.
+unsafe impl GlobalAlloc for KernelHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let first = self.0.lock().heap.alloc(layout);
+        let block = first.or_else(|()| {
+            self.flush();
+            self.0.lock().heap.alloc(layout)
+        });
+        block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let Some(block) = NonNull::new(block) {
+            // SAFETY: the caller of `dealloc`.
+            unsafe { self.release(Freed { block, layout, tombstone: None }) };
+        }
+    }
+}

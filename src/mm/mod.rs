@@ -1,0 +1,7 @@
+//! Memory: the heap with its poison and quarantine, and stacks above guard pages. Floor 3.
+
+#[cfg(target_os = "none")]
+pub mod heap;
+pub mod poison;
+#[cfg(target_os = "none")]
+pub mod stack;

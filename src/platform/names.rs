@@ -1,0 +1,180 @@
+//! The names that a boot argument can choose: modes, grace-period schemes, preemption models, benches.
+//!
+//! Each is an enum with one table behind it: parser, help, refusals, version line and verdict lines all print the same
+//! word. `is_built` says whether this kernel has it yet; a name that is known but not built is refused as such.
+//! Callable from any context.
+
+use core::fmt;
+
+/// A name of one of the tables of this file.
+pub trait Name: Copy + PartialEq + fmt::Display + 'static {
+    /// All of them, in the order in which they are listed and run.
+    const ALL: &'static [Self];
+
+    /// The word a person types and reads.
+    fn as_str(self) -> &'static str;
+
+    /// Is it part of this kernel yet?
+    fn is_built(self) -> bool;
+
+    /// The name that `word` spells.
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.as_str() == word)
+    }
+
+    /// Those that this kernel has, in order.
+    fn built() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|name| name.is_built())
+    }
+}
+
+/// Makes an enum and its table. `built` and `planned` are the two values of `is_built`.
+macro_rules! names {
+    ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal $state:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $enum { $($(#[$variant_doc])* $variant,)* }
+
+        impl $enum {
+            /// The word a person types and reads.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl Name for $enum {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn as_str(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn is_built(self) -> bool {
+                match self { $(Self::$variant => names!(@$state),)* }
+            }
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+    (@built) => { true };
+    (@planned) => { false };
+}
+
+names! {
+    /// What the kernel does once it is up.
+    Mode {
+        /// A prompt on the console, or the commands of `cmds=`.
+        Shell = "shell" built,
+        /// A short live demonstration, then the shell.
+        Demo = "demo" built,
+        /// Ops swaps under load, judged by the oracle.
+        Stress = "stress" built,
+        /// Every instruction boundary, judged by the oracle.
+        Windows = "windows" planned,
+        /// Measurements.
+        Bench = "bench" built,
+        /// The kernel's own tests, inside the guest.
+        Selftest = "selftest" planned,
+    }
+}
+
+names! {
+    /// When a retired ops may be freed: the schemes, in the order of their table in the specification.
+    SchemeName {
+        /// At once: the control that must be caught.
+        None = "none" built,
+        /// After any context switch of every CPU.
+        Sched = "sched" planned,
+        /// After a worker ran on every CPU.
+        Rude = "rude" planned,
+        /// When no preempted task's interrupted PC is in the trampoline.
+        Ip = "ip" planned,
+        /// When no preempted task carries the mark of an IRQ entry inside the trampoline.
+        Flag = "flag" planned,
+        /// When every task switched voluntarily, slept or exited.
+        Classic = "classic" built,
+        /// `rude`, then `classic`.
+        Linux = "linux" planned,
+        /// When preemption was enabled once on every CPU; the trampoline disables it.
+        Nopreempt = "nopreempt" planned,
+        /// When every task's trampoline depth has been zero.
+        Depth = "depth" planned,
+        /// When no frame of any context holds the retired ops.
+        Scan = "scan" planned,
+    }
+}
+
+names! {
+    /// When the scheduler may take the CPU from a task.
+    PreemptModel {
+        /// Only where the task gives it up.
+        None = "none" built,
+        /// Also where the task asks whether it should.
+        Voluntary = "voluntary" built,
+        /// At any IRQ exit or `preempt_enable`.
+        Full = "full" built,
+        /// As full, but first at the next tick.
+        Lazy = "lazy" built,
+    }
+}
+
+names! {
+    /// The measurements of mode `bench`.
+    Bench {
+        /// A traced call, by number of ops on its callsite and elsewhere.
+        Percall = "percall" built,
+        /// A grace period, from request to end.
+        Gp = "gp" built,
+        /// A swap of the ops of one callsite.
+        Swap = "swap" built,
+        /// Enabling every callsite, per callsite.
+        EnableAll = "enable_all" built,
+        /// Disabling every callsite, per callsite.
+        DisableAll = "disable_all" built,
+        /// A record into the trace ring.
+        Record = "record" planned,
+        /// From reset to the start of the mode.
+        Boot = "boot" built,
+        /// RAM in use at the start of the mode.
+        Memory = "memory" built,
+    }
+}
+
+/// The scheme of a kernel whose boot arguments name none.
+pub const DEFAULT_SCHEME: SchemeName = SchemeName::Classic;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_word_spells_its_name<N: Name + fmt::Debug>() {
+        for &name in N::ALL {
+            assert_eq!(N::from_word(name.as_str()), Some(name));
+            assert_eq!(N::from_word(&name.as_str().to_uppercase()), None, "words are lower case");
+        }
+        assert_eq!(N::from_word(""), None);
+    }
+
+    #[test]
+    fn words_and_names_are_one_to_one() {
+        every_word_spells_its_name::<Mode>();
+        every_word_spells_its_name::<SchemeName>();
+        every_word_spells_its_name::<PreemptModel>();
+        every_word_spells_its_name::<Bench>();
+    }
+
+    #[test]
+    fn the_schemes_are_listed_in_the_order_of_the_specification() {
+        let words: Vec<_> = SchemeName::ALL.iter().map(|name| name.as_str()).collect();
+        assert_eq!(words.join(" "), "none sched rude ip flag classic linux nopreempt depth scan");
+    }
+
+    #[test]
+    fn the_default_scheme_is_built() {
+        assert!(DEFAULT_SCHEME.is_built());
+    }
+}

@@ -1,0 +1,109 @@
+//! Grace-period numbers: which grace period a caller must wait for, and the proof that it has ended.
+//!
+//! One word counts half grace periods: even, none is running; odd, one is. A caller that unlinked something takes a
+//! [`Cookie`], the even value that proves a *full* grace period since then; one that arrives while a grace period
+//! runs is not served by it, because that one may have looked already, and waits for the next.
+//! Promises: an [`Elapsed`] exists only for grace periods that have ended; making a [`Sequence`] is `unsafe`, because it
+//! vouches for that, and the kernel's only one is private to `rcu`. Context: everything here is lock-free
+//! and callable anywhere; [`Sequence::begin`] and [`Sequence::end`] belong to the grace-period task.
+//!
+//! # Why not a lock
+//! `poll` runs in spinning updaters and in wait conditions; as one load it needs no place in the lock order.
+
+use crate::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Names the grace period that covers everything unlinked before the cookie was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cookie(u64);
+
+impl Cookie {
+    /// The bare number, for traces and listings.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Proof that a grace period has ended. Made by [`Sequence`] alone, when one has.
+#[derive(Clone, Copy, Debug)]
+pub struct Elapsed(u64);
+
+impl Elapsed {
+    /// Whether the grace period that `cookie` names is among those that have ended.
+    pub const fn covers(self, cookie: Cookie) -> bool {
+        cookie.0 <= self.0
+    }
+}
+
+/// The count of grace periods, and how far somebody wants it to go.
+#[derive(Debug)]
+pub struct Sequence {
+    state: AtomicU64,
+    wanted: AtomicU64,
+}
+
+impl Sequence {
+    /// A sequence in which no grace period has run.
+    ///
+    /// # Safety
+    /// Its proofs free memory. 1. It is the only one whose [`Elapsed`] meet the program's `Retired` objects, and those
+    /// objects' cookies come from it. 2. Between [`Sequence::begin`] and [`Sequence::end`] a grace period really passes.
+    pub unsafe fn new() -> Self {
+        Self { state: AtomicU64::new(0), wanted: AtomicU64::new(0) }
+    }
+
+    /// Takes the cookie of the first grace period that starts from now on; asks nobody to run it.
+    ///
+    /// Order: the fence pairs with the one in [`Sequence::begin`]. Either the load below sees that a grace period
+    /// has begun, and the next one is named, or that grace period sees every store the caller made before.
+    pub fn cookie(&self) -> Cookie {
+        fence(Ordering::SeqCst);
+        Cookie((self.state.load(Ordering::Relaxed) + 3) & !1)
+    }
+
+    /// Asks that grace periods run until `cookie` is covered; true if the grace-period task must be woken for it.
+    ///
+    /// Order: `Release`, pairing with the load in [`Sequence::is_wanted`]; the wait queue's lock makes the wake-up
+    /// itself reliable.
+    #[must_use = "the grace-period task sleeps until it is woken"]
+    pub fn request(&self, cookie: Cookie) -> bool {
+        self.wanted.fetch_max(cookie.0, Ordering::Release) < cookie.0
+    }
+
+    /// The proof that the grace period of `cookie` has ended, if it has.
+    ///
+    /// Order: `Acquire`, pairing with [`Sequence::end`]: what every reader did before it left comes before whatever
+    /// the holder of the proof does to the memory (O5).
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn poll(&self, cookie: Cookie) -> Option<Elapsed> {
+        let ended = Elapsed(self.state.load(Ordering::Acquire) & !1);
+        ended.covers(cookie).then_some(ended)
+    }
+
+    /// Whether somebody waits for a grace period that has not begun.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) > self.state.load(Ordering::Relaxed)
+    }
+
+    /// A grace period begins. Only the grace-period task, with none running.
+    ///
+    /// Order: the fence pairs with the one in [`Sequence::cookie`].
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn begin(&self) {
+        let state = self.state.load(Ordering::Relaxed);
+        assert!(state & 1 == 0, "a grace period begins inside another");
+        self.state.store(state + 1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// The running grace period ends; everything that waited for it is served at once.
+    ///
+    /// Order: `Release`, pairing with [`Sequence::poll`].
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn end(&self) -> Elapsed {
+        let state = self.state.load(Ordering::Relaxed);
+        assert!(state & 1 == 1, "a grace period ends that never began");
+        self.state.store(state + 1, Ordering::Release);
+        Elapsed(state + 1)
+    }
+}

@@ -1,0 +1,140 @@
+//! The grace-period machine: what the grace-period task does next, decided without doing it.
+//!
+//! The task asks [`Machine::step`] in a loop and carries the [`Action`] out; it has no decisions of its own. A grace
+//! period is the steps of the selected scheme, one after the other; each begins, and is over when the scheme counts
+//! nobody outstanding. Promises: one grace period serves all that asked before it began; a step that does not end is
+//! reported after `stall_after_ns`, and again after each further interval; waiting has no period of its own, the
+//! deadline of a wait is the next report.
+//! Context: the grace-period task. Pure: time and the scheme's counts come in, actions go out.
+
+use super::cookie::{Elapsed, Sequence};
+use super::schemes::Scheme;
+
+/// What the grace-period task does now; then it asks again.
+#[derive(Debug)]
+pub enum Action {
+    /// Nobody waits: sleep until a request comes.
+    Sleep,
+    /// Begin this step of the scheme.
+    Begin {
+        /// Counted from 0.
+        step: usize,
+    },
+    /// Sleep until the step's count is zero, at most until this time.
+    Wait {
+        /// The running step.
+        step: usize,
+        /// When the step counts as stalled.
+        until_ns: u64,
+    },
+    /// Name the culprits: this step has waited for too long.
+    Report {
+        /// The running step.
+        step: usize,
+        /// How long it has waited.
+        stalled_ns: u64,
+    },
+    /// The grace period is over: wake those who waited, reclaim what it covers.
+    Finish(Elapsed),
+}
+
+/// What the shell's `rcu` command shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Grace periods that have ended.
+    pub nr_grace_periods: u64,
+    /// How long the last one took.
+    pub last_ns: u64,
+    /// How long the longest one took.
+    pub max_ns: u64,
+    /// Stall reports made.
+    pub nr_stalls: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Idle,
+    /// This step is to begin, or has just begun.
+    Begun {
+        step: usize,
+    },
+    Waiting {
+        step: usize,
+        since_ns: u64,
+        report_ns: u64,
+    },
+}
+
+/// Where the running grace period stands.
+#[derive(Debug)]
+pub struct Machine {
+    state: State,
+    stall_after_ns: u64,
+    began_ns: u64,
+    statistics: Statistics,
+}
+
+impl Machine {
+    /// A machine at rest, which reports a step after this long.
+    pub fn new(stall_after_ns: u64) -> Self {
+        Self { state: State::Idle, stall_after_ns, began_ns: 0, statistics: Statistics::default() }
+    }
+
+    /// The next action. `scheme` is the same from the first step of a grace period to its last.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn step(&mut self, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
+        match self.state {
+            State::Idle if sequence.is_wanted() => {
+                sequence.begin();
+                self.began_ns = now_ns;
+                self.go_to(0, sequence, scheme, now_ns)
+            }
+            State::Idle => Action::Sleep,
+            State::Begun { step } => {
+                let report_ns = now_ns + self.stall_after_ns;
+                self.state = State::Waiting { step, since_ns: now_ns, report_ns };
+                self.step(sequence, scheme, now_ns)
+            }
+            State::Waiting { step, .. } if scheme.outstanding(step) == 0 => {
+                self.go_to(step + 1, sequence, scheme, now_ns)
+            }
+            State::Waiting { step, since_ns, report_ns } if now_ns >= report_ns => {
+                let report_ns = now_ns + self.stall_after_ns;
+                self.state = State::Waiting { step, since_ns, report_ns };
+                self.statistics.nr_stalls += 1;
+                Action::Report { step, stalled_ns: now_ns - since_ns }
+            }
+            State::Waiting { step, report_ns, .. } => Action::Wait { step, until_ns: report_ns },
+        }
+    }
+
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn go_to(&mut self, step: usize, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
+        if step < scheme.nr_steps() {
+            self.state = State::Begun { step };
+            return Action::Begin { step };
+        }
+        self.state = State::Idle;
+        let last_ns = now_ns - self.began_ns;
+        self.statistics.nr_grace_periods += 1;
+        self.statistics.last_ns = last_ns;
+        self.statistics.max_ns = self.statistics.max_ns.max(last_ns);
+        Action::Finish(sequence.end())
+    }
+
+    /// Whether no grace period runs: then another scheme may be selected.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// From now on a step is reported after this long.
+    pub fn set_stall_after(&mut self, ns: u64) {
+        self.stall_after_ns = ns;
+    }
+
+    /// What it has done so far.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+}

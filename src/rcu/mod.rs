@@ -1,0 +1,46 @@
+//! Tasks RCU: when a retired ops may be freed.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`cookie`] | grace-period numbers, and [`Elapsed`], the proof that one has ended |
+//! | [`retired`] | the type rule: an unlinked object becomes memory again only against that proof |
+//! | [`callbacks`] | the queue of retired objects that nobody waits for |
+//! | [`grace`] | the machine: what the grace-period task does next |
+//! | [`bracket`] | the plain grace period, CPU by CPU |
+//! | [`schemes`] | the seam, and every answer to the question behind it |
+//! | `hooks`, `gp_task`, `api`, `report` | glue to the running scheduler; target only |
+//!
+//! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
+//! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
+//!
+//! INVARIANT `retired-is-unlinked` (in [`retired`]), `away-is-clean` (in `sched::rcu_words`), `one-decrement` (in
+//! [`schemes::classic`]), `own-words` (in [`bracket`]).
+//! Floor 5. Below: `sched`, whose hooks [`start`] fills. Above: `ftrace` retires, `lab` and `shell` select and watch.
+
+pub mod bracket;
+pub mod callbacks;
+pub mod cookie;
+pub mod grace;
+pub mod retired;
+pub mod schemes;
+
+#[cfg(target_os = "none")]
+mod api;
+#[cfg(target_os = "none")]
+mod gp_task;
+#[cfg(target_os = "none")]
+mod hooks;
+#[cfg(target_os = "none")]
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(target_os = "none")]
+pub use api::{
+    barrier, call, poll, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
+    trampoline, SelectError, Summary,
+};
+pub use cookie::{Cookie, Elapsed};
+pub use grace::Statistics;
+pub use retired::{Node, Reclaim, Retired};

@@ -1,0 +1,219 @@
+//! The scheme seam: every answer to "when has a task left the trampoline" stands behind the one trait here.
+//!
+//! A scheme is two things. As a *hook table* it hears of each IRQ entry and exit, switch, resume, exit and boost, and
+//! keeps what it wants to know in per-task and per-CPU words. As a *grace period* it is a sequence of steps: the
+//! machine in `grace` begins a step, waits until the scheme counts nobody outstanding, and begins the next.
+//!
+//! | scheme | steps |
+//! |---|---|
+//! | `none` | no step at all: the negative control |
+//! | `classic` | plain grace period, holdout list, plain grace period |
+//!
+//! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some with a run-queue lock held: they are
+//! `notrace` (O8), wake nobody themselves (they return [`Wake`]), and cost a load or two when no grace period runs.
+//! Promises of the seam to every scheme: [`TaskWords::away`] is kept by [`switch_out`] and [`resume`] whatever scheme is
+//! selected, so that one can be selected at run time, while no grace period runs.
+//!
+//! # Why not a set of phases as an enum
+//! The machine would have to know every scheme's phases. As it is, a later scheme brings its steps along, combines
+//! those of others (`linux` is `rude` and then `classic`), and neither the machine nor the glue changes.
+
+pub mod classic;
+pub mod none;
+
+use crate::sched::rcu_words::{IrqMark, TaskWords};
+use crate::sync::atomic::{Ordering, fence};
+
+/// The schemes that are built, in the order in which they are listed and run.
+pub const NAMES: [&str; 2] = ["none", "classic"];
+
+/// Which variant of the trampoline a scheme needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trampoline {
+    /// Nothing beside the call.
+    Plain,
+    /// Preemption is disabled from before the literal is loaded until after func.
+    Unpreemptible,
+    /// The task's trampoline depth goes up before the literal is loaded and down after func.
+    Counted,
+}
+
+/// How a task leaves its CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// By its own call: it blocks, sleeps, yields or exits.
+    Voluntary,
+    /// It was preempted and may stand anywhere.
+    Preempted,
+}
+
+/// Whom the caller of a hook must wake, when it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a grace period waits for ever if its task is not woken"]
+pub enum Wake {
+    /// Nobody.
+    Nobody,
+    /// The task that waits for the running step.
+    GracePeriodTask,
+}
+
+impl Wake {
+    /// Both of two reasons.
+    #[inline]
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn and(self, other: Wake) -> Wake {
+        if matches!(self, Wake::GracePeriodTask) { self } else { other }
+    }
+}
+
+/// Where a CPU was found, by an SGI or at the exit of an IRQ.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    /// The CPU, which is the one we run on.
+    pub cpu: usize,
+    /// No interrupt or softirq stands under the one that looks.
+    pub is_outermost: bool,
+    /// The interrupted task is this CPU's idle task, which is never inside a func by itself.
+    pub is_idle: bool,
+    /// The preemption count of the interrupted context.
+    pub preempt_count: u32,
+}
+
+impl Sighting {
+    /// No interrupt-level and no preemption-disabled section is under way on this CPU.
+    #[inline]
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    pub fn is_quiescent(&self) -> bool {
+        self.is_outermost && (self.is_idle || self.preempt_count == 0)
+    }
+}
+
+/// What a task is to a grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It may be inside a func.
+    Ordinary,
+    /// An idle task, or the grace-period task: neither is inside a func while a list is built.
+    Exempt,
+}
+
+/// A task as the lister meets it. A scheme that must know more (frames, depth) gets another field here.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The task's words.
+    pub words: &'a TaskWords,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a scheme can do to the rest of the kernel while a step begins. Context: the grace-period task.
+pub trait World {
+    /// How many CPUs run.
+    fn nr_cpus(&self) -> usize;
+
+    /// Runs the selected scheme's [`Scheme::visited`] on every CPU, our own included, with IRQs masked; returns when
+    /// all have answered this very request.
+    ///
+    /// Order: our earlier stores come before the barrier of each handler, and what a CPU did before its handler
+    /// comes before our return (O4).
+    fn visit_every_cpu(&self);
+
+    /// Shows every task to `look`, the exiting ones included, until their last switch.
+    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>));
+}
+
+/// An answer to the question when nobody is inside a retired ops any more.
+pub trait Scheme: Sync {
+    /// Its name, as a boot argument and in verdicts.
+    fn name(&self) -> &'static str;
+
+    /// What it needs of the trampoline.
+    fn trampoline(&self) -> Trampoline {
+        Trampoline::Plain
+    }
+
+    /// Whether a func may sleep; where it may not, a voluntary switch inside one is a panic.
+    fn lets_funcs_block(&self) -> bool {
+        false
+    }
+
+    /// How many steps a grace period has.
+    fn nr_steps(&self) -> usize;
+
+    /// Begins a step. Context: the grace-period task, no lock held.
+    fn begin(&self, step: usize, world: &dyn World);
+
+    /// How many are still waited for in this step. Order: acquires what they did before they left (O5).
+    fn outstanding(&self, step: usize) -> usize;
+
+    /// Whether the running step waits for this CPU; for the stall report.
+    fn waits_for_cpu(&self, _cpu: usize) -> bool {
+        false
+    }
+
+    /// On each CPU, while [`World::visit_every_cpu`] is under way: IRQs masked, after the handler's barrier.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn visited(&self, _sighting: &Sighting) {}
+
+    /// An IRQ was taken at this PC; `mark` belongs to this very entry.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn irq_in(&self, _mark: &mut IrqMark, _interrupted_pc: usize, _task: &TaskWords) {}
+
+    /// The same entry returns, after the preemption point.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn irq_out(&self, _mark: &mut IrqMark, _task: &TaskWords) {}
+
+    /// The outermost IRQ of this CPU is about to return, its softirqs done.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn irq_exit_outermost(&self, _sighting: &Sighting) -> Wake {
+        Wake::Nobody
+    }
+
+    /// `prev` is about to leave this CPU.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn switch(&self, _prev: &TaskWords, _cpu: usize, _how: Switch) -> Wake {
+        Wake::Nobody
+    }
+
+    /// `next` is on this CPU again, or for the first time.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn resume(&self, _next: &TaskWords) {}
+
+    /// The task leaves the task list; it still runs until its last switch.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn exit(&self, _task: &TaskWords) -> Wake {
+        Wake::Nobody
+    }
+
+    /// The task got CPU time because somebody waits for it.
+    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    fn boost(&self, _task: &TaskWords) {}
+}
+
+/// The switch hook: keeps `away`, then tells the scheme. Context: IRQs masked, on the CPU that `prev` leaves.
+///
+/// Order: the store is `Release`, pairing with the lister's `Acquire` load: what the task did inside funcs comes before
+/// what follows a list that passed it over (O5, O11). The fence pairs with the one between the lister's mark and that
+/// load: of the two, at least one sees the other's store, so a task that leaves while it is being marked is not waited
+/// for in vain.
+#[inline]
+#[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+pub fn switch_out(scheme: &dyn Scheme, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
+    if matches!(how, Switch::Voluntary) {
+        prev.away.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+    }
+    scheme.switch(prev, cpu, how)
+}
+
+/// The resume hook: `next` is on its CPU and has run nothing yet that can be traced.
+///
+/// Order: relaxed. A lister that still reads the old `true` reads it after every CPU has passed a barrier of the first
+/// plain grace period. Had the task loaded an old literal before its CPU's barrier, that barrier would have carried this
+/// store along; if it loads one after, it is the new one.
+#[inline]
+#[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+pub fn resume(scheme: &dyn Scheme, next: &TaskWords) {
+    next.away.store(false, Ordering::Relaxed);
+    scheme.resume(next);
+}

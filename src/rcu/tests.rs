@@ -1,0 +1,308 @@
+//! Unit tests of the pure part: arithmetic, the machine's decisions, the queue, the hooks of `classic` one by one.
+//! What depends on interleaving is in `tests/models.rs`.
+
+use alloc::boxed::Box;
+use core::cell::RefCell;
+use core::ptr::NonNull;
+use std::sync::Mutex;
+
+use super::bracket::Bracket;
+use super::callbacks::Callbacks;
+use super::cookie::Sequence;
+use super::grace::{Action, Machine};
+use super::retired::{Node, Reclaim, Retired};
+use super::schemes::classic::Classic;
+use super::schemes::none::None as NoScheme;
+use super::schemes::{Kind, NAMES, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
+use crate::sched::rcu_words::TaskWords;
+use crate::sync::atomic::Ordering;
+
+const STALL_NS: u64 = 1000;
+
+fn sequence() -> Sequence {
+    // SAFETY: 1. Each test has one sequence, and its objects take their cookies from it. 2. No test has a reader.
+    unsafe { Sequence::new() }
+}
+
+/// A still world: every CPU is found as `sightings` say, every task is ordinary.
+struct Still<'a> {
+    scheme: &'a dyn Scheme,
+    sightings: RefCell<Vec<Sighting>>,
+    tasks: Vec<(&'a TaskWords, Kind)>,
+}
+
+impl World for Still<'_> {
+    fn nr_cpus(&self) -> usize {
+        self.sightings.borrow().len()
+    }
+    fn visit_every_cpu(&self) {
+        self.sightings.borrow().iter().for_each(|sighting| self.scheme.visited(sighting));
+    }
+    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
+        self.tasks.iter().for_each(|&(words, kind)| look(&Subject { words, kind }));
+    }
+}
+
+fn at_task_level(cpu: usize) -> Sighting {
+    Sighting { cpu, is_outermost: true, is_idle: false, preempt_count: 0 }
+}
+
+fn world<'a>(scheme: &'a dyn Scheme, sightings: &[Sighting], tasks: &[&'a TaskWords]) -> Still<'a> {
+    let tasks = tasks.iter().map(|&words| (words, Kind::Ordinary)).collect();
+    Still { scheme, sightings: RefCell::new(sightings.to_vec()), tasks }
+}
+
+/// Steps until the machine waits, sleeps, reports or finishes.
+fn run(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now_ns: u64) -> Action {
+    loop {
+        match machine.step(sequence, world.scheme, now_ns) {
+            Action::Begin { step } => world.scheme.begin(step, world),
+            action => return action,
+        }
+    }
+}
+
+#[test]
+fn a_cookie_of_an_idle_sequence_names_the_next_grace_period() {
+    let sequence = sequence();
+    let cookie = sequence.cookie();
+    assert!(sequence.poll(cookie).is_none());
+    sequence.begin();
+    assert!(sequence.poll(cookie).is_none());
+    assert!(sequence.end().covers(cookie));
+    assert!(sequence.poll(cookie).is_some());
+}
+
+#[test]
+fn a_cookie_taken_during_a_grace_period_is_not_covered_by_it() {
+    let sequence = sequence();
+    sequence.begin();
+    let cookie = sequence.cookie();
+    assert!(!sequence.end().covers(cookie));
+    assert!(sequence.poll(cookie).is_none());
+    sequence.begin();
+    assert!(sequence.poll(cookie).is_none());
+    assert!(sequence.end().covers(cookie));
+}
+
+#[test]
+fn only_the_first_request_of_a_cookie_wakes_the_grace_period_task() {
+    let sequence = sequence();
+    let cookie = sequence.cookie();
+    assert!(!sequence.is_wanted());
+    assert!(sequence.request(cookie));
+    assert!(!sequence.request(cookie));
+    assert!(sequence.is_wanted());
+    sequence.begin();
+    assert!(sequence.is_wanted(), "wanted until its end");
+    let _ = sequence.end();
+    assert!(!sequence.is_wanted());
+}
+
+#[test]
+fn an_idle_machine_sleeps_until_a_request_comes() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), NoScheme);
+    let world = world(&scheme, &[], &[]);
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Sleep));
+    let cookie = sequence.cookie();
+    let _ = sequence.request(cookie);
+    let action = run(&mut machine, &sequence, &world, 5);
+    assert!(matches!(action, Action::Finish(elapsed) if elapsed.covers(cookie)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 6), Action::Sleep));
+}
+
+#[test]
+fn one_grace_period_serves_all_that_asked_before_it_began() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), NoScheme);
+    let world = world(&scheme, &[], &[]);
+    for _ in 0..3 {
+        let _ = sequence.request(sequence.cookie());
+    }
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Sleep));
+    assert_eq!(machine.statistics().nr_grace_periods, 1);
+}
+
+#[test]
+fn a_machine_is_idle_before_and_after_a_grace_period_and_takes_a_new_stall_time() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let task = TaskWords::running();
+    let world = world(&scheme, &[at_task_level(0)], &[&task]);
+    assert!(machine.is_idle());
+    machine.set_stall_after(50);
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { until_ns: 50, .. }));
+    assert!(!machine.is_idle());
+    let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(machine.is_idle());
+}
+
+#[test]
+fn classic_waits_for_a_running_task_until_it_switches_voluntarily() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let task = TaskWords::running();
+    let world = world(&scheme, &[at_task_level(0), at_task_level(1)], &[&task]);
+    let cookie = sequence.cookie();
+    let _ = sequence.request(cookie);
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 1, until_ns: STALL_NS }));
+    assert_eq!(switch_out(&scheme, &task, 1, Switch::Preempted), Wake::Nobody);
+    resume(&scheme, &task);
+    assert!(matches!(run(&mut machine, &sequence, &world, 1), Action::Wait { step: 1, .. }));
+    assert_eq!(switch_out(&scheme, &task, 1, Switch::Voluntary), Wake::GracePeriodTask);
+    assert!(matches!(run(&mut machine, &sequence, &world, 7), Action::Finish(elapsed) if elapsed.covers(cookie)));
+    assert_eq!(machine.statistics().last_ns, 7);
+}
+
+#[test]
+fn classic_ends_at_once_when_all_tasks_sleep() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let tasks: Vec<TaskWords> = (0..10_000).map(|_| TaskWords::new()).collect();
+    let world = world(&scheme, &[at_task_level(0)], &tasks.iter().collect::<Vec<_>>());
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(tasks.iter().all(|task| !task.holdout.load(Ordering::Relaxed)));
+}
+
+#[test]
+fn classic_wakes_nobody_before_the_last_holdout_left() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let tasks = [TaskWords::running(), TaskWords::running()];
+    let world = world(&scheme, &[at_task_level(0)], &[&tasks[0], &tasks[1]]);
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { .. }));
+    assert_eq!(switch_out(&scheme, &tasks[0], 0, Switch::Voluntary), Wake::Nobody);
+    assert_eq!(switch_out(&scheme, &tasks[0], 0, Switch::Voluntary), Wake::Nobody, "a mark is taken once");
+    assert_eq!(scheme.exit(&tasks[1]), Wake::GracePeriodTask);
+}
+
+#[test]
+fn an_exempt_task_is_never_a_holdout() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let idle = TaskWords::running();
+    let mut world = world(&scheme, &[at_task_level(0)], &[]);
+    world.tasks.push((&idle, Kind::Exempt));
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+}
+
+#[test]
+fn a_stalled_step_is_reported_after_each_interval_and_still_ends() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let task = TaskWords::running();
+    let world = world(&scheme, &[at_task_level(0)], &[&task]);
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { .. }));
+    assert!(matches!(run(&mut machine, &sequence, &world, 999), Action::Wait { until_ns: 1000, .. }));
+    for report in [1000, 2000] {
+        let action = run(&mut machine, &sequence, &world, report);
+        assert!(matches!(action, Action::Report { step: 1, stalled_ns } if stalled_ns == report), "{action:?}");
+        let next = report + STALL_NS;
+        let action = run(&mut machine, &sequence, &world, report + 1);
+        assert!(matches!(action, Action::Wait { until_ns, .. } if until_ns == next), "{action:?}");
+    }
+    let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
+    assert!(matches!(run(&mut machine, &sequence, &world, 2500), Action::Finish(_)));
+    assert_eq!(machine.statistics().nr_stalls, 2);
+}
+
+#[test]
+fn a_cpu_whose_sgi_interrupted_a_softirq_reports_only_at_a_quiescent_exit() {
+    let bracket = Bracket::new();
+    let scheme = NoScheme;
+    let still = world(&scheme, &[at_task_level(0), at_task_level(1)], &[]);
+    bracket.begin(&still);
+    bracket.visited(&at_task_level(0));
+    bracket.visited(&Sighting { is_outermost: false, ..at_task_level(1) });
+    assert!(!bracket.waits_for(0) && bracket.waits_for(1));
+    let preempt_off = Sighting { preempt_count: 1, ..at_task_level(1) };
+    assert_eq!(bracket.irq_exit_outermost(&preempt_off), Wake::Nobody);
+    assert_eq!(bracket.outstanding(), 1);
+    assert_eq!(bracket.irq_exit_outermost(&at_task_level(1)), Wake::GracePeriodTask);
+    assert_eq!(bracket.irq_exit_outermost(&at_task_level(1)), Wake::Nobody, "one report for each request");
+    assert_eq!(bracket.outstanding(), 0);
+}
+
+#[test]
+fn an_idle_cpu_is_quiescent_whatever_its_preemption_count() {
+    let idle = Sighting { is_idle: true, preempt_count: 1, ..at_task_level(0) };
+    assert!(idle.is_quiescent());
+    assert!(!Sighting { is_outermost: false, ..idle }.is_quiescent());
+}
+
+#[test]
+fn any_switch_ends_a_plain_grace_period_on_its_cpu() {
+    let bracket = Bracket::new();
+    let scheme = NoScheme;
+    bracket.begin(&world(&scheme, &[at_task_level(0)], &[]));
+    bracket.visited(&Sighting { preempt_count: 1, ..at_task_level(0) });
+    assert_eq!(bracket.outstanding(), 1);
+    assert_eq!(bracket.switched(0), Wake::GracePeriodTask);
+    assert_eq!(bracket.outstanding(), 0);
+}
+
+#[test]
+fn every_listed_scheme_answers_to_its_name() {
+    let classic = Classic::new();
+    let schemes: [&dyn Scheme; NAMES.len()] = [&NoScheme, &classic];
+    assert_eq!(schemes.map(Scheme::name), NAMES);
+}
+
+static FREED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// A queued object that tells in which order it was freed.
+struct Traced {
+    node: Node<Traced>,
+    id: u32,
+}
+
+impl Reclaim for Traced {
+    fn node(&self) -> &Node<Self> {
+        &self.node
+    }
+}
+
+fn retired(sequence: &Sequence, id: u32) -> Retired<Traced> {
+    let object = NonNull::from(Box::leak(Box::new(Traced { node: Node::new(), id })));
+    // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. It was never reachable.
+    unsafe { Retired::new(object, sequence.cookie()) }
+}
+
+#[test]
+fn a_retired_object_is_given_back_only_for_its_own_grace_period() {
+    let sequence = sequence();
+    sequence.begin();
+    let retired = retired(&sequence, 7);
+    let early = sequence.end();
+    let retired = retired.reclaim(early).map(|object| object.id).expect_err("the grace period began before");
+    sequence.begin();
+    assert_eq!(retired.reclaim(sequence.end()).map(|object| object.id).ok(), Some(7));
+}
+
+#[test]
+fn callbacks_run_in_order_and_each_after_its_own_grace_period() {
+    let sequence = sequence();
+    let mut callbacks = Callbacks::default();
+    let record = |object: Box<Traced>| FREED.lock().expect("no test panics with it").push(object.id);
+    callbacks.push(retired(&sequence, 1), record);
+    callbacks.push(retired(&sequence, 2), record);
+    let barrier = callbacks.barrier();
+    sequence.begin();
+    callbacks.push(retired(&sequence, 3), record);
+    let first = sequence.end();
+    while let Some(expired) = callbacks.take(first) {
+        assert!(!callbacks.has_passed(barrier), "taken out is not yet run");
+        expired.run();
+        callbacks.finished_one();
+    }
+    assert_eq!(*FREED.lock().expect("as above"), [1, 2]);
+    assert!(callbacks.has_passed(barrier));
+    assert_eq!(callbacks.nr_pending(), 1);
+    sequence.begin();
+    let second = sequence.end();
+    assert!(callbacks.oldest().is_some_and(|cookie| second.covers(cookie)));
+    callbacks.take(second).expect("covered").run();
+    callbacks.finished_one();
+    assert_eq!(*FREED.lock().expect("as above"), [1, 2, 3]);
+    assert_eq!((callbacks.nr_pending(), callbacks.oldest()), (0, None));
+}

@@ -1,0 +1,150 @@
+//! Software-generated interrupts between CPUs: reschedule, and visits with acknowledgements (O4).
+//!
+//! A visit runs a function on every CPU and returns when all have run it. Each request has a generation; a
+//! CPU reads the request, passes a full barrier, runs the function, and stores the acknowledgement of *that*
+//! generation. An acknowledgement that did not read this request proves nothing. Notrace.
+
+use super::switch;
+use super::task::Task;
+use super::tasks::{self, SpawnError};
+use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK};
+use crate::arch::{cpu, gic};
+use crate::console::events::{self, Event};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::irqs;
+use crate::percpu;
+use crate::sync::percpu::PerCpu;
+use crate::sync::preempt;
+use alloc::boxed::Box;
+use core::cell::UnsafeCell;
+use spin::mutex::SpinMutex;
+
+/// Look at your run queue.
+pub const SGI_RESCHED: u32 = 0;
+/// Run the requested visit.
+pub const SGI_VISIT: u32 = 1;
+/// What `lab` sends in its storms.
+pub const SGI_LAB: u32 = 2;
+/// All of them, as interrupt ids.
+pub const SGIS: [u32; 3] = [SGI_RESCHED, SGI_VISIT, SGI_LAB];
+
+static NR_CPUS: AtomicUsize = AtomicUsize::new(1);
+
+/// How many CPUs run this kernel. Context: any.
+#[inline(always)]
+pub fn nr_cpus() -> usize {
+    NR_CPUS.load(Ordering::Relaxed)
+}
+
+/// Says how many CPUs will run. Context: boot, before the others start.
+pub fn set_nr_cpus(cpus: usize) {
+    NR_CPUS.store(cpus, Ordering::Relaxed);
+}
+
+/// What a visited CPU is like at the moment of the visit.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit {
+    /// Its index.
+    pub cpu: usize,
+    /// No IRQ and no softirq is under the visit: it interrupted a task.
+    pub outermost: bool,
+    /// The preemption levels of the task that was interrupted.
+    pub preempt_count: u32,
+    /// The request's generation.
+    pub generation: u64,
+}
+
+type Work<'a> = &'a (dyn Fn(&Visit) + Sync);
+
+struct Request(UnsafeCell<Option<Work<'static>>>);
+// SAFETY: written by the one requester (under `REQUESTER`) before the generation, read by handlers after it.
+unsafe impl Sync for Request {}
+
+static REQUEST: Request = Request(UnsafeCell::new(None));
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+static ACKNOWLEDGED: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
+/// One request at a time; taken with IRQs unmasked, so that a waiting requester answers another's.
+static REQUESTER: SpinMutex<()> = SpinMutex::new(());
+
+/// Runs `work` on every CPU, this one included, IRQs masked there, each behind a full barrier, and returns
+/// when all have. All that the caller stored before is visible to `work`, and what `work` saw and stored is
+/// visible to the caller. Context: task, IRQs unmasked; preemption is disabled meanwhile.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn visit_every_cpu(work: Work<'_>) {
+    assert!(!cpu::irqs_are_masked(), "a visit waits for other CPUs, which may wait for this one");
+    let _pinned = preempt::disable();
+    let _one = REQUESTER.lock();
+    // SAFETY: `work` outlives the visit: this function returns only when no handler will call it any more,
+    // since a handler runs the work only for a generation that it has not acknowledged.
+    let work: Work<'static> = unsafe { core::mem::transmute(work) };
+    // SAFETY: the requester lock is held, and every CPU acknowledged the request before.
+    unsafe { *REQUEST.0.get() = Some(work) };
+    // Order: Release pairs with the handler's Acquire; `send_sgi` adds DSB ISH, the updater's barrier of O4.
+    let generation = GENERATION.fetch_add(1, Ordering::AcqRel) + 1;
+    let this = cpu::id();
+    for target in (0..nr_cpus()).filter(|&target| target != this) {
+        gic::send_sgi(SGI_VISIT, target);
+    }
+    irqs::with_masked(|irqs| {
+        events::record(irqs, Event::Round, generation as usize, 0);
+        cpu::dsb_ish();
+        // This CPU is pinned by the level that this function added.
+        let preempt_count = (preempt::count() & PREEMPT_MASK) - 1;
+        work(&Visit { cpu: this, outermost: true, preempt_count, generation });
+    });
+    for target in (0..nr_cpus()).filter(|&target| target != this) {
+        // Order: Acquire pairs with the Release of the handler.
+        while ACKNOWLEDGED.of(target).load(Ordering::Acquire) < generation {
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// The visit's SGI. Context: IRQ.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn on_visit() {
+    let cpu = cpu::id();
+    // Order: Acquire pairs with the requester's Release. A left-over SGI finds a generation it has answered.
+    let generation = GENERATION.load(Ordering::Acquire);
+    let acknowledged = ACKNOWLEDGED.of(cpu);
+    if acknowledged.load(Ordering::Relaxed) >= generation {
+        return;
+    }
+    // O4: exception entry is no memory barrier; this is, and it also orders the context synchronisation of
+    // the exception's return after the request (O3, litmus O3-disable-exc-dsb-new).
+    cpu::dsb_ish();
+    let under = preempt::count() - HARDIRQ_ONE;
+    // SAFETY: the requester waits for this CPU's acknowledgement before it writes another request.
+    if let Some(work) = unsafe { *REQUEST.0.get() } {
+        let outermost = under & !PREEMPT_MASK == 0;
+        work(&Visit { cpu, outermost, preempt_count: under & PREEMPT_MASK, generation });
+    }
+    // Order: Release pairs with the requester's Acquire: the work's stores, and its barrier, come before.
+    acknowledged.store(generation, Ordering::Release);
+}
+
+/// Makes the first CPU's boot context its idle task, and starts the helpers of this floor. Context: boot.
+pub fn init_first_cpu() -> Result<(), SpawnError> {
+    let (idle, _) = tasks::make_idle(0, true)?;
+    // SAFETY: the header belongs to the idle task, which lives for ever, and this context is it from now on.
+    unsafe { core::arch::asm!("msr sp_el0, {}", in(reg) &raw const idle.header, options(nostack, preserves_flags)) };
+    Ok(())
+}
+
+/// Starts the task that reaps the dead. Context: boot, when the scheduler can run.
+pub fn start_reaper() -> Result<(), SpawnError> {
+    let what = tasks::Spawn { name: "reaper", class: super::task::Class::High, cpu: None };
+    tasks::spawn(what, Box::new(tasks::reap)).map(drop)
+}
+
+/// Makes the idle task of another CPU; returns what `arch::boot::start_secondary` needs.
+pub fn prepare_cpu(cpu: usize) -> Result<(&'static Task, usize), SpawnError> {
+    tasks::make_idle(cpu, false)
+}
+
+/// This CPU's boot context becomes idle for good.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn run_idle() -> ! {
+    cpu::unmask_irqs();
+    switch::idle()
+}

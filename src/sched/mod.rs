@@ -1,0 +1,46 @@
+//! Who runs: tasks, run queues, the switch; how tasks wait, wake and are timed; cross-CPU visits. Floor 4.
+//!
+//! ```text
+//! spawn -> queue -> pick -> switch_context -> finish (prev is off the CPU from here on)
+//!            ^                                  | runnable: queued again
+//!            +---- wake <---- BLOCKED <---------+ blocking: release CAS to BLOCKED; dead: to the reaper
+//! ```
+//! INVARIANT `off-cpu`: a task's saved context is read by another CPU only after the next task's
+//! [`switch`] stored BLOCKED or queued it (release), which whoever runs or examines it acquires (O11).
+//! `rcu` hangs on to [`seam`]; `irq` calls [`switch::preempt_irq`] and [`tick`]. All that runs inside a switch
+//! is notrace (O8).
+
+#[cfg(target_os = "none")]
+pub mod ipi;
+#[cfg(target_os = "none")]
+mod mutex;
+pub mod preemption;
+pub mod rcu_words;
+#[cfg(target_os = "none")]
+mod runqueue;
+#[cfg(target_os = "none")]
+pub mod seam;
+#[cfg(target_os = "none")]
+pub mod switch;
+#[cfg(target_os = "none")]
+pub mod task;
+#[cfg(target_os = "none")]
+mod tasks;
+#[cfg(target_os = "none")]
+pub mod tick;
+#[cfg(target_os = "none")]
+pub mod timers;
+#[cfg(target_os = "none")]
+pub mod wait;
+
+#[cfg(target_os = "none")]
+pub use {
+    crate::arch::timer::now_ns,
+    ipi::{Visit, nr_cpus, visit_every_cpu},
+    mutex::{Mutex, MutexGuard},
+    switch::{cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
+    task::{Class, Task},
+    tasks::{JoinHandle, Spawn, SpawnError, counts, find, for_each_task, spawn},
+    tick::{TICK_NS, ticks},
+    wait::{WaitQueue, defer_wake},
+};

@@ -1,0 +1,198 @@
+//! Per-CPU run queues: two classes, first in first out, linked through the tasks. Notrace (O8).
+//!
+//! Lock order: a wait queue's lock, then a run queue's; never two run queues at once (stealing tries).
+
+use super::preemption::{Urgency, model, urgency};
+use super::task::{Class, Task};
+use crate::arch::{cpu, gic};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::lock::IrqLock;
+use crate::percpu;
+use crate::sync::percpu::PerCpu;
+use crate::sync::preempt::NEED_RESCHED;
+use core::ptr::NonNull;
+
+/// A first-in, first-out list of tasks through [`Task::next`].
+struct Fifo {
+    head: Option<NonNull<Task>>,
+    tail: Option<NonNull<Task>>,
+}
+
+impl Fifo {
+    const fn new() -> Self {
+        Self { head: None, tail: None }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, task: &Task) {
+        task.next.store(core::ptr::null_mut(), Ordering::Relaxed);
+        let entry = NonNull::from(task);
+        match self.tail {
+            // SAFETY: a queued task is alive: the task list holds it until it is dead and off its CPU.
+            Some(tail) => unsafe { tail.as_ref() }.next.store(entry.as_ptr(), Ordering::Relaxed),
+            None => self.head = Some(entry),
+        }
+        self.tail = Some(entry);
+    }
+
+    /// Takes out the first task that `fits`.
+    #[inline(always)]
+    fn take(&mut self, fits: impl Fn(&Task) -> bool) -> Option<&'static Task> {
+        let (mut before, mut at) = (None::<NonNull<Task>>, self.head);
+        while let Some(entry) = at {
+            // SAFETY: as in `push`; 'static stands for "as long as it is queued or runs".
+            let task: &'static Task = unsafe { entry.as_ref() };
+            let next = NonNull::new(task.next.load(Ordering::Relaxed));
+            if fits(task) {
+                match before {
+                    // SAFETY: as above.
+                    Some(before) => unsafe { before.as_ref() }.next.store(
+                        next.map_or(core::ptr::null_mut(), NonNull::as_ptr),
+                        Ordering::Relaxed,
+                    ),
+                    None => self.head = next,
+                }
+                if next.is_none() {
+                    self.tail = before;
+                }
+                return Some(task);
+            }
+            (before, at) = (at, next);
+        }
+        None
+    }
+}
+
+pub(super) struct RunQueue {
+    high: Fifo,
+    normal: Fifo,
+}
+
+// SAFETY: the pointers are to tasks, which are shared; the queue's lock guards the links.
+unsafe impl Send for RunQueue {}
+
+impl RunQueue {
+    #[inline(always)]
+    pub(super) fn push(&mut self, task: &Task) {
+        match task.class() {
+            Class::High => self.high.push(task),
+            Class::Normal => self.normal.push(task),
+        }
+    }
+
+    /// The next task for `cpu`, of class `least` or above.
+    #[inline(always)]
+    pub(super) fn take(&mut self, cpu: usize, least: Class) -> Option<&'static Task> {
+        let fits = |task: &Task| task.may_run_on(cpu);
+        let high = self.high.take(fits);
+        if high.is_some() || least == Class::High { high } else { self.normal.take(fits) }
+    }
+}
+
+/// One CPU's queue and what others may see of it without its lock.
+pub(super) struct Local {
+    pub(super) queue: IrqLock<RunQueue>,
+    /// Queued tasks.
+    pub(super) len: AtomicUsize,
+    /// The task that runs.
+    pub(super) current: AtomicPtr<Task>,
+    pub(super) idle: AtomicPtr<Task>,
+    /// A lazy reschedule is wanted.
+    pub(super) lazy: AtomicBool,
+}
+
+pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(
+        Local {
+            queue: IrqLock::new(RunQueue { high: Fifo::new(), normal: Fifo::new() }),
+            len: AtomicUsize::new(0),
+            current: AtomicPtr::new(core::ptr::null_mut()),
+            idle: AtomicPtr::new(core::ptr::null_mut()),
+            lazy: AtomicBool::new(false),
+        }
+    );
+
+/// Whether some CPU runs `task`.
+pub(super) fn is_current(task: &Task) -> bool {
+    RUNQUEUES.iter().any(|local| core::ptr::eq(local.current.load(Ordering::Relaxed), task))
+}
+
+/// What CPU number `cpu` runs: class and whether it is idle. `None` before it has begun.
+#[inline(always)]
+fn running(cpu: usize) -> Option<(Class, bool)> {
+    // SAFETY: a CPU's current task is alive while it runs; a stale glance may see one that has just left,
+    // whose memory the reaper frees only after every CPU let go of it (see `tasks::reap`).
+    let task = unsafe { RUNQUEUES.of(cpu).current.load(Ordering::Acquire).as_ref()? };
+    Some((task.class(), task.is_idle()))
+}
+
+/// The CPU for a task that became runnable: its last one if that idles, else any idle one, else the one with
+/// the shortest queue among those it may use.
+#[inline(always)]
+fn place(task: &Task) -> usize {
+    let nr_cpus = super::ipi::nr_cpus();
+    let last = task.cpu();
+    let allowed = |cpu: usize| cpu < nr_cpus && task.may_run_on(cpu);
+    let idles = |cpu: usize| running(cpu).is_some_and(|(_, idle)| idle) && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) == 0;
+    if allowed(last) && idles(last) {
+        return last;
+    }
+    let mut best = if allowed(last) { Some(last) } else { None };
+    for cpu in 0..nr_cpus {
+        if !allowed(cpu) {
+            continue;
+        }
+        if idles(cpu) {
+            return cpu;
+        }
+        let len = |cpu: usize| RUNQUEUES.of(cpu).len.load(Ordering::Relaxed);
+        if best.is_none_or(|best| len(cpu) + 1 < len(best)) {
+            best = Some(cpu);
+        }
+    }
+    best.unwrap_or(0)
+}
+
+/// Queues a runnable task that is off its CPU, and tells the CPU that it landed on. Context: IRQs masked.
+///
+/// Order: the queue's lock is the release that whoever runs the task acquires (`off-cpu`).
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn enqueue(task: &Task) {
+    let target = place(task);
+    let local = RUNQUEUES.of(target);
+    {
+        let mut queue = local.queue.lock();
+        queue.push(task);
+        local.len.fetch_add(1, Ordering::Relaxed);
+    }
+    let (class, idle) = running(target).unwrap_or((Class::Normal, true));
+    match urgency(model(), task.class() > class, idle, false) {
+        Urgency::Now => resched(target),
+        Urgency::Lazy => local.lazy.store(true, Ordering::Relaxed),
+        Urgency::None => {}
+    }
+}
+
+/// Makes CPU number `target` look at its queue. Context: any.
+#[inline(always)]
+pub(super) fn resched(target: usize) {
+    // Order: Release pairs with the Acquire of whoever takes the flag: the queued task is visible.
+    NEED_RESCHED.of(target).store(true, Ordering::Release);
+    if target != cpu::id() {
+        gic::send_sgi(super::ipi::SGI_RESCHED, target);
+    }
+}
+
+/// A task from another CPU's queue for `cpu`, which has nothing to do. Context: IRQs masked, no queue locked.
+#[inline(always)]
+pub(super) fn steal(cpu: usize) -> Option<&'static Task> {
+    let nr_cpus = super::ipi::nr_cpus();
+    (1..nr_cpus).find_map(|distance| {
+        let victim = RUNQUEUES.of((cpu + distance) % nr_cpus);
+        if victim.len.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let task = victim.queue.try_lock()?.take(cpu, Class::Normal)?;
+        victim.len.fetch_sub(1, Ordering::Relaxed);
+        Some(task)
+    })
+}

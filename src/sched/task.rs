@@ -1,0 +1,199 @@
+//! A task: what it is, where it is, and the state word that says who may touch it.
+
+use super::rcu_words::TaskWords;
+use super::wait::WaitQueue;
+use crate::arch::context::SavedContext;
+use crate::arch::cpu;
+use crate::arch::site::TaskHeader;
+use crate::mm::stack::Stack;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::lock::IrqLock;
+use alloc::boxed::Box;
+use core::cell::UnsafeCell;
+
+/// Runs, or waits on a run queue.
+pub(super) const RUNNABLE: u32 = 0;
+/// Runs, and intends to block: a waker only puts it back to RUNNABLE.
+pub(super) const BLOCKING: u32 = 1;
+/// Off the CPU, its context saved, on no queue.
+pub(super) const BLOCKED: u32 = 2;
+/// Never runs again.
+pub(super) const DEAD: u32 = 3;
+
+/// The two priority classes. A runnable task of the high class runs before any of the normal one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// Shares the CPU in turns.
+    Normal,
+    /// Before all normal tasks.
+    High,
+}
+
+/// The work that a task was spawned for.
+pub(super) type Work = Box<dyn FnOnce() + Send>;
+
+/// A kernel thread. SP_EL0 points to the header of the one that runs.
+#[repr(C)]
+pub struct Task {
+    /// The words at fixed offsets. First: a header's address is its task's.
+    pub header: TaskHeader,
+    /// Its number, from 1; idle tasks have 0.
+    pub id: u32,
+    name: heapless::String<15>,
+    pub(super) state: AtomicU32,
+    class: AtomicU8,
+    boosted: AtomicBool,
+    /// The CPUs that it may run on, one bit each.
+    pub(super) affinity: AtomicU32,
+    pub(super) cpu: AtomicUsize,
+    is_idle: bool,
+    /// Voluntary switches away from it.
+    pub nvcsw: AtomicU64,
+    /// Involuntary ones.
+    pub nivcsw: AtomicU64,
+    /// Times that it went on on another CPU.
+    pub migrations: AtomicU64,
+    /// Whether the last switch away from it was voluntary. Written before the context is saved.
+    pub(super) left_voluntarily: AtomicBool,
+    /// It is in `exit`, and on the exiting list.
+    pub(super) exiting: AtomicBool,
+    /// What `rcu` keeps about it.
+    pub rcu: TaskWords,
+    /// What `lab` keeps about it: the call it is inside of.
+    pub lab: AtomicUsize,
+    pub(super) ticks_left: AtomicU32,
+    /// Next on the run queue, or on the reaper's list; the list's lock guards it.
+    pub(super) next: AtomicPtr<Task>,
+    pub(super) context: UnsafeCell<SavedContext>,
+    pub(super) stack: IrqLock<Option<Stack>>,
+    pub(super) work: IrqLock<Option<Work>>,
+    pub(super) finished: AtomicBool,
+    pub(super) joiners: WaitQueue,
+}
+
+// SAFETY: all fields but `context` are atomics or locked; `context` is touched under `off-cpu`.
+unsafe impl Sync for Task {}
+// SAFETY: a task owns nothing that is bound to a CPU.
+unsafe impl Send for Task {}
+
+/// Ticks that a task of the normal class runs before others of its class may.
+pub(super) const SLICE_TICKS: u32 = 1;
+
+impl Task {
+    pub(super) fn new(id: u32, name: &str, class: Class, affinity: u32, is_idle: bool) -> Self {
+        let mut short = heapless::String::new();
+        for character in name.chars() {
+            // A longer name is cut.
+            if short.push(character).is_err() {
+                break;
+            }
+        }
+        Self {
+            header: TaskHeader::default(),
+            id,
+            name: short,
+            state: AtomicU32::new(RUNNABLE),
+            class: AtomicU8::new(class as u8),
+            boosted: AtomicBool::new(false),
+            affinity: AtomicU32::new(affinity),
+            cpu: AtomicUsize::new(0),
+            is_idle,
+            nvcsw: AtomicU64::new(0),
+            nivcsw: AtomicU64::new(0),
+            migrations: AtomicU64::new(0),
+            left_voluntarily: AtomicBool::new(false),
+            exiting: AtomicBool::new(false),
+            rcu: TaskWords::default(),
+            lab: AtomicUsize::new(0),
+            ticks_left: AtomicU32::new(SLICE_TICKS),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+            context: UnsafeCell::new(SavedContext::default()),
+            stack: IrqLock::new(None),
+            work: IrqLock::new(None),
+            finished: AtomicBool::new(false),
+            joiners: WaitQueue::new(),
+        }
+    }
+
+    /// Its name, cut to 15 bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The CPU that it runs on, or ran on last.
+    #[inline(always)]
+    pub fn cpu(&self) -> usize {
+        self.cpu.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is a CPU's idle task.
+    #[inline(always)]
+    pub const fn is_idle(&self) -> bool {
+        self.is_idle
+    }
+
+    /// Whether it is off its CPU by a voluntary switch that blocked it.
+    ///
+    /// Order: Acquire pairs with the release CAS of `finish`: its saved context, and all it did, are visible.
+    #[inline(always)]
+    pub fn is_blocked(&self) -> bool {
+        self.state.load(Ordering::Acquire) == BLOCKED
+    }
+
+    /// Whether it has begun to exit: it left the task list and is on the exiting list.
+    #[inline(always)]
+    pub fn is_exiting(&self) -> bool {
+        self.exiting.load(Ordering::Relaxed)
+    }
+
+    /// Its class, with a boost counted in.
+    #[inline(always)]
+    pub fn class(&self) -> Class {
+        if self.class.load(Ordering::Relaxed) == Class::High as u8 || self.boosted.load(Ordering::Relaxed) {
+            Class::High
+        } else {
+            Class::Normal
+        }
+    }
+
+    /// Lets it run before normal tasks from its next queueing on, or takes that back. Context: any.
+    #[inline(always)]
+    pub fn set_boosted(&self, boosted: bool) {
+        self.boosted.store(boosted, Ordering::Relaxed);
+    }
+
+    /// Whether it may run on CPU number `cpu`.
+    #[inline(always)]
+    pub(super) fn may_run_on(&self, cpu: usize) -> bool {
+        self.affinity.load(Ordering::Relaxed) & 1 << cpu != 0
+    }
+
+    /// Its state in one word, as `ps` prints it. Runs or waits to: what a glance can tell.
+    pub fn state_name(&self) -> &'static str {
+        match self.state.load(Ordering::Relaxed) {
+            RUNNABLE if core::ptr::eq(cpu::current(), &raw const self.header) => "running",
+            RUNNABLE => "runnable",
+            BLOCKING | BLOCKED => "blocked",
+            _ => "dead",
+        }
+    }
+
+    /// The frame pointer that heads its saved stack. Meaningful while it is off its CPU.
+    pub fn saved_fp(&self) -> usize {
+        // SAFETY: a plain word of the saved context; a torn or stale value only misleads a backtrace, which
+        // reads nothing outside stacks.
+        unsafe { (&raw const (*self.context.get()).fp).read_volatile() as usize }
+    }
+
+    /// Whether it is the current task of some CPU right now, as far as run queues tell.
+    pub fn is_running(&self) -> bool {
+        super::runqueue::is_current(self)
+    }
+}
+
+impl core::fmt::Debug for Task {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}-{}", self.name(), self.id)
+    }
+}

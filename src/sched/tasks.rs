@@ -1,0 +1,190 @@
+//! The task list: spawn, find, visit, exit, reap.
+//!
+//! A task is on the living list from `spawn` until it begins to exit, then on the exiting list until the reaper
+//! has seen it off its CPU; grace periods look at both (row 14 of the theory). The lists own the tasks.
+
+use super::switch::beginning;
+use super::task::{Class, DEAD, RUNNABLE, Task};
+use super::wait::{WaitQueue, defer_wake};
+use super::{runqueue, switch};
+use crate::arch::cpu;
+use crate::mm::stack::{Stack, StackError};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::sync::irqs;
+use crate::sync::lock::IrqLock;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+
+struct Lists {
+    living: BTreeMap<u32, Arc<Task>>,
+    exiting: BTreeMap<u32, Arc<Task>>,
+}
+
+static LISTS: IrqLock<Lists> = IrqLock::new(Lists { living: BTreeMap::new(), exiting: BTreeMap::new() });
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+/// Dead tasks that are off their CPU, linked through [`Task::next`].
+static DEAD_TASKS: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
+static REAPER: WaitQueue = WaitQueue::new();
+
+/// What a new task is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Spawn<'a> {
+    /// Its name, cut to 15 bytes.
+    pub name: &'a str,
+    /// Its class.
+    pub class: Class,
+    /// The one CPU that it may run on, or any.
+    pub cpu: Option<usize>,
+}
+
+/// Why a task was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnError {
+    /// There is no stack for it.
+    Stack(StackError),
+    /// There is no such CPU.
+    NoSuchCpu(usize),
+}
+
+impl core::fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Stack(error) => write!(f, "no stack for a task: {error:?}"),
+            Self::NoSuchCpu(cpu) => write!(f, "there is no CPU {cpu}"),
+        }
+    }
+}
+
+/// A spawned task, to be waited for. Dropping it lets the task go on alone.
+#[derive(Debug)]
+pub struct JoinHandle(Arc<Task>);
+
+impl JoinHandle {
+    /// Blocks until the task has finished its work. Context: task.
+    pub fn join(self) {
+        // Order: Acquire pairs with the Release of `last_words`: all that the task did is visible.
+        self.0.joiners.wait_until(|| self.0.finished.load(Ordering::Acquire));
+    }
+
+    /// The task.
+    pub fn task(&self) -> &Task {
+        &self.0
+    }
+}
+
+/// Makes a task that does `work`, and queues it. Context: task.
+pub fn spawn(what: Spawn<'_>, work: Box<dyn FnOnce() + Send>) -> Result<JoinHandle, SpawnError> {
+    let affinity = match what.cpu {
+        None => u32::MAX,
+        Some(cpu) if cpu < super::nr_cpus() => 1 << cpu,
+        Some(cpu) => return Err(SpawnError::NoSuchCpu(cpu)),
+    };
+    let stack = Stack::new().map_err(SpawnError::Stack)?;
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let mut task = Task::new(id, what.name, what.class, affinity, false);
+    // SAFETY: a fresh stack, and `top` is page-aligned.
+    task.context = unsafe { beginning(stack.top()) }.into();
+    task.cpu = what.cpu.unwrap_or_else(cpu::id).into();
+    *task.stack.lock() = Some(stack);
+    *task.work.lock() = Some(work);
+    let task = Arc::new(task);
+    LISTS.lock().living.insert(id, Arc::clone(&task));
+    debug_assert!(task.state.load(Ordering::Relaxed) == RUNNABLE);
+    irqs::with_masked(|_| runqueue::enqueue(&task));
+    switch::preempt_if_due();
+    Ok(JoinHandle(task))
+}
+
+/// Makes the idle task of CPU number `cpu`, with a stack of its own unless `on_boot_stack`.
+///
+/// Returns it with the end of its stack. Context: boot.
+pub(super) fn make_idle(cpu: usize, on_boot_stack: bool) -> Result<(&'static Task, usize), SpawnError> {
+    let mut name = heapless::String::<8>::new();
+    // Fits: the number has one digit.
+    let _ = core::fmt::Write::write_fmt(&mut name, format_args!("idle/{cpu}"));
+    let task = Box::leak(Box::new(Task::new(0, &name, Class::Normal, 1 << cpu, true)));
+    let mut top = 0;
+    if !on_boot_stack {
+        let stack = Stack::new().map_err(SpawnError::Stack)?;
+        top = stack.top();
+        *task.stack.lock() = Some(stack);
+    }
+    switch::adopt_idle(cpu, task);
+    Ok((task, top))
+}
+
+/// Calls `visit` with every task, living and exiting. Context: task; the lists are locked meanwhile, so
+/// `visit` neither spawns, nor wakes, nor prints much.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn for_each_task(mut visit: impl FnMut(&Task)) {
+    let lists = LISTS.lock();
+    for task in lists.living.values().chain(lists.exiting.values()) {
+        visit(task);
+    }
+}
+
+/// The living task of number `id`.
+pub fn find(id: u32) -> Option<Arc<Task>> {
+    LISTS.lock().living.get(&id).cloned()
+}
+
+/// How many tasks live, and how many exit.
+pub fn counts() -> (usize, usize) {
+    let lists = LISTS.lock();
+    (lists.living.len(), lists.exiting.len())
+}
+
+/// Moves the current task from the living list to the exiting one.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn begin_exit(task: &Task) {
+    let mut lists = LISTS.lock();
+    task.exiting.store(true, Ordering::Relaxed);
+    if let Some(owner) = lists.living.remove(&task.id) {
+        lists.exiting.insert(task.id, owner);
+    }
+}
+
+/// What an exiting task does last: traceable code, run by a task that is off the task list.
+#[inline(never)]
+pub(super) fn last_words(task: &Task) {
+    // Order: Release pairs with the Acquire of `join`.
+    task.finished.store(true, Ordering::Release);
+    task.joiners.wake_all();
+}
+
+/// Gives a dead task that is off its CPU to the reaper. Context: inside a switch, IRQs masked.
+#[inline(always)]
+pub(super) fn hand_to_reaper(task: &Task) {
+    let entry = core::ptr::from_ref(task).cast_mut();
+    let mut head = DEAD_TASKS.load(Ordering::Relaxed);
+    loop {
+        task.next.store(head, Ordering::Relaxed);
+        // Order: Release publishes that the task is off its CPU; pairs with the Acquire of `reap`.
+        match DEAD_TASKS.compare_exchange(head, entry, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => head = now,
+        }
+    }
+    defer_wake(&REAPER);
+}
+
+/// Drops dead tasks: their stacks and memory (destructors never run inside the switch). Its own task.
+pub(super) fn reap() {
+    loop {
+        REAPER.wait_until(|| !DEAD_TASKS.load(Ordering::Relaxed).is_null());
+        let mut at = DEAD_TASKS.swap(core::ptr::null_mut(), Ordering::Acquire);
+        // A CPU may hold a glance of `runqueue::running` at a task that just left: wait until each has
+        // passed through a visit, which such a glance (IRQs masked) cannot span.
+        super::visit_every_cpu(&|_| {});
+        // SAFETY: dead tasks are alive as memory until the exiting list lets go of them, below.
+        while let Some(task) = unsafe { at.as_ref() } {
+            at = task.next.load(Ordering::Relaxed);
+            assert!(task.state.load(Ordering::Relaxed) == DEAD, "{task:?} is reaped alive");
+            drop(task.stack.lock().take());
+            let owner = LISTS.lock().exiting.remove(&task.id);
+            drop(owner);
+        }
+    }
+}
+

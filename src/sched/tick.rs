@@ -1,0 +1,58 @@
+//! The tick of each CPU, and the alarm that serves it and the timers.
+//!
+//! The tick is 4 ms, as CONFIG_HZ=250: long enough to cost nothing, short enough that a time slice and a
+//! lazy reschedule are what users of Linux know.
+
+use super::{switch, timers};
+use crate::arch::{cpu, timer};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::percpu;
+use crate::sync::percpu::PerCpu;
+
+pub use crate::arch::timer::now_ns;
+
+/// Guest time between two ticks of a CPU.
+pub const TICK_NS: u64 = 4_000_000;
+
+static NEXT_TICK: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
+static TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
+
+/// Starts this CPU's tick. Context: boot of each CPU, IRQs masked.
+pub fn start() {
+    let cpu = cpu::id();
+    // The CPUs' ticks are spread, so that they do not all want the same locks at once.
+    let first = now_ns() + TICK_NS + TICK_NS / cpu::MAX_CPUS as u64 * cpu as u64;
+    NEXT_TICK.of(cpu).store(first, Ordering::Relaxed);
+    rearm(cpu);
+}
+
+/// Ticks of CPU number `cpu` so far.
+pub fn ticks(cpu: usize) -> u64 {
+    TICKS.of(cpu).load(Ordering::Relaxed)
+}
+
+/// The timer interrupt. Context: IRQ.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn on_alarm() {
+    let cpu = cpu::id();
+    let now = now_ns();
+    let next = NEXT_TICK.of(cpu);
+    let due = next.load(Ordering::Relaxed);
+    if now >= due {
+        // Ticks that were missed (a stopped guest) are not made up for.
+        next.store((due + TICK_NS).max(now), Ordering::Relaxed);
+        let ticks = TICKS.of(cpu);
+        ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        switch::on_tick(cpu);
+    } else {
+        timers::expire(cpu);
+    }
+    rearm(cpu);
+}
+
+/// Sets this CPU's alarm to its next tick or timer. Context: IRQs masked, on that CPU.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn rearm(cpu: usize) {
+    let tick = NEXT_TICK.of(cpu).load(Ordering::Relaxed);
+    timer::set_alarm_ns(tick.min(timers::first_deadline(cpu)));
+}

@@ -1,0 +1,205 @@
+//! Wait queues: tasks that wait for a condition, and wakers that say when to look again.
+//!
+//! A waiter's entry lies on its own stack and is linked under the queue's lock; it is unlinked under that lock
+//! before the waiter goes on, so a waker never follows a dead one. Waking is allowed in any context but inside
+//! a switch (see [`defer_wake`]).
+
+use super::switch::{self, block, current, might_sleep};
+use super::task::{BLOCKING, RUNNABLE, Task};
+use super::timers;
+use crate::arch::cpu;
+use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::irqs;
+use crate::sync::lock::IrqLock;
+use crate::percpu;
+use crate::sync::percpu::PerCpu;
+use core::ptr::NonNull;
+
+struct Waiter {
+    task: &'static Task,
+    next: Option<NonNull<Waiter>>,
+}
+
+#[derive(Debug)]
+struct List {
+    head: Option<NonNull<Waiter>>,
+}
+
+// SAFETY: the entries are reached under the lock alone.
+unsafe impl Send for List {}
+
+// An entry is alive while it is linked: its waiter takes the lock to unlink it before it goes on.
+impl List {
+    /// Links a new entry, first.
+    #[inline(always)]
+    fn push(&mut self, mut entry: NonNull<Waiter>) {
+        // SAFETY: the entry is the caller's until it is linked, on the next line.
+        unsafe { entry.as_mut() }.next = self.head;
+        self.head = Some(entry);
+    }
+
+    /// Takes `entry` out, if no waker has.
+    #[inline(always)]
+    fn remove(&mut self, entry: NonNull<Waiter>) {
+        let mut link = &mut self.head;
+        while let Some(mut at) = *link {
+            // SAFETY: linked entries are alive.
+            let waiter = unsafe { at.as_mut() };
+            if at == entry {
+                *link = waiter.next;
+                return;
+            }
+            link = &mut waiter.next;
+        }
+    }
+
+    /// Takes the last entry out.
+    #[inline(always)]
+    fn take_oldest(&mut self) -> Option<NonNull<Waiter>> {
+        let mut link = &mut self.head;
+        while let Some(mut at) = *link {
+            // SAFETY: linked entries are alive.
+            let waiter = unsafe { at.as_mut() };
+            if waiter.next.is_none() {
+                *link = None;
+                return Some(at);
+            }
+            link = &mut waiter.next;
+        }
+        None
+    }
+}
+
+/// Tasks that wait for something.
+#[derive(Debug)]
+pub struct WaitQueue {
+    list: IrqLock<List>,
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WaitQueue {
+    /// Nobody waits.
+    pub const fn new() -> Self {
+        Self { list: IrqLock::new(List { head: None }) }
+    }
+
+    /// Blocks until `condition` holds. It is looked at again after each wake-up. Context: task, preemptible.
+    ///
+    /// Order: a waker makes the condition true, then wakes; the queue's lock orders the two looks.
+    pub fn wait_until(&self, condition: impl FnMut() -> bool) {
+        self.wait(condition, None);
+    }
+
+    /// The same, until `deadline_ns` of guest time at most. Returns whether the condition held.
+    pub fn wait_until_deadline(&self, condition: impl FnMut() -> bool, deadline_ns: u64) -> bool {
+        self.wait(condition, Some(deadline_ns))
+    }
+
+    #[inline(always)]
+    fn wait(&self, condition: impl FnMut() -> bool, deadline_ns: Option<u64>) -> bool {
+        wait(&self.list, condition, deadline_ns)
+    }
+
+    /// Wakes the task that waits longest, if any. Context: any but inside a switch.
+    #[inline(always)]
+    pub fn wake_one(&self) {
+        wake(&self.list, 1);
+    }
+
+    /// Wakes all that wait. Context: any but inside a switch.
+    #[inline(always)]
+    pub fn wake_all(&self) {
+        wake(&self.list, usize::MAX);
+    }
+}
+
+// Free functions: `notrace` is not possible on methods.
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: Option<u64>) -> bool {
+    might_sleep();
+    loop {
+        if condition() {
+            return true;
+        }
+        if deadline_ns.is_some_and(|deadline| super::tick::now_ns() >= deadline) {
+            return false;
+        }
+        let task = current();
+        let mut waiter = Waiter { task, next: None };
+        let entry = NonNull::from(&mut waiter);
+        {
+            let mut list = list.lock();
+            list.push(entry);
+            // Order: under the lock, so a waker that comes later finds the entry and this state.
+            task.state.store(BLOCKING, Ordering::Relaxed);
+        }
+        if condition() {
+            task.state.store(RUNNABLE, Ordering::Relaxed);
+            list.lock().remove(entry);
+            return true;
+        }
+        // SAFETY: the timer is cancelled below, before this task can go away.
+        let timer = deadline_ns.map(|deadline| unsafe { timers::arm_wake(deadline, task) });
+        block();
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        list.lock().remove(entry);
+    }
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn wake(list: &IrqLock<List>, most: usize) {
+    {
+        let mut list = list.lock();
+        for _ in 0..most {
+            let Some(entry) = list.take_oldest() else { break };
+            // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
+            switch::wake(unsafe { entry.as_ref() }.task);
+        }
+    }
+    switch::preempt_if_due();
+}
+
+/// Queues to be woken on this CPU once it is out of the switch or the IRQ it is in.
+const DEFERRED: usize = 4;
+static WAKES: PerCpu<[AtomicPtr<WaitQueue>; DEFERRED]> =
+    percpu!([const { AtomicPtr::new(core::ptr::null_mut()) }; DEFERRED]);
+
+/// Wakes all of `queue` as soon as this CPU has left the switch or the IRQ that it is in. Context: any, the
+/// inside of a switch too (IRQs masked there).
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn defer_wake(queue: &'static WaitQueue) {
+    let wanted = core::ptr::from_ref(queue).cast_mut();
+    irqs::with_masked(|irqs| {
+        let slots = WAKES.this(irqs);
+        let free = slots
+            .iter()
+            .find(|slot| {
+                let held = slot.load(Ordering::Relaxed);
+                held.is_null() || held == wanted
+            })
+            .expect("as many deferred wake-ups as queues that are woken so");
+        free.store(wanted, Ordering::Relaxed);
+    });
+}
+
+/// Does the deferred wake-ups of this CPU. Context: IRQs masked, no lock held.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn drain_deferred() {
+    for slot in WAKES.of(cpu::id()) {
+        if slot.load(Ordering::Relaxed).is_null() {
+            continue;
+        }
+        // SAFETY: `defer_wake` stores references to statics.
+        if let Some(queue) = unsafe { slot.swap(core::ptr::null_mut(), Ordering::Relaxed).as_ref() } {
+            queue.wake_all();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Placeholder of the room `shell`.
+pub mod line;
+pub mod words;

@@ -1,0 +1,13 @@
+//! Proofs about this CPU, and what is built on them: masked IRQs, disabled preemption, spin locks, per-CPU data.
+//!
+//! Floor 2: above `arch`. A fact about a CPU is a token lent by a closure: it cannot outlive the fact.
+
+pub mod atomic;
+#[cfg(target_os = "none")]
+pub mod irqs;
+#[cfg(target_os = "none")]
+pub mod lock;
+#[cfg(target_os = "none")]
+pub mod percpu;
+#[cfg(target_os = "none")]
+pub mod preempt;

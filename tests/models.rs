@@ -1,0 +1,38 @@
+//! Models: every interleaving of small worlds, over the shipping files of `rcu`.
+//!
+//! The files come in by path; `crate::sync::atomic` gives them loom's atomics instead of core's, nothing else is
+//! changed. A fault is planted in the world around them (a hook told wrongly, a task not shown, an ordering
+//! weakened on its way to loom), never in a copy, and each has to make a model fail: a model that cannot fail
+//! shows nothing.
+//!
+//! What they do not cover: loom explores C11, and its `SeqCst` fences are a little stronger than that; Arm's own
+//! ordering (address dependencies, `DSB`, exception entry and return) is what the litmus tests are for. The trampoline
+//! is two steps here, load and use; its instruction boundaries are explored on the real thing. SGIs are messages that
+//! a CPU handles between two steps. Worlds have one or two tasks and two or three CPUs, each model says which.
+//!
+//! No harness of rustc's: the models would run as unit tests under loom's atomics outside of loom.
+
+#[path = "models/batching.rs"]
+mod batching;
+#[path = "models/classic.rs"]
+mod classic;
+#[path = "models/kernel.rs"]
+mod kernel;
+#[expect(dead_code, reason = "the shipping files hold more than the models use")]
+#[path = "models/rcu.rs"]
+mod rcu;
+#[path = "models/sched.rs"]
+mod sched;
+#[path = "models/sync.rs"]
+mod sync;
+#[path = "models/verdict.rs"]
+mod verdict;
+
+extern crate alloc;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let trials = classic::MODELS.iter().chain(&batching::MODELS).map(|model| Trial::test(model.name, || model.run()));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
+}

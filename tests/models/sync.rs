@@ -1,0 +1,87 @@
+//! loom's atomics under the names that the shipping files use, and the place where an ordering can be weakened.
+
+pub mod atomic {
+    //! Each operation goes to loom, with the ordering that the shipping file gave unless a fault says otherwise.
+
+    use std::cell::Cell;
+
+    use loom::sync::atomic as model;
+    pub use loom::sync::atomic::Ordering;
+
+    /// What is taken away from the shipping files' orderings.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Weaken {
+        Nothing,
+        /// Every `Release` store becomes relaxed, and so does the release half of every read-modify-write.
+        Releases,
+        /// There are no fences.
+        Fences,
+    }
+
+    thread_local! {
+        // All threads of a loom model are coroutines on one thread of the system: the model's own.
+        static WEAKEN: Cell<Weaken> = const { Cell::new(Weaken::Nothing) };
+    }
+
+    /// For the models that run on this thread from now on.
+    pub fn weaken(what: Weaken) {
+        WEAKEN.set(what);
+    }
+
+    fn weakened(order: Ordering) -> Ordering {
+        match (WEAKEN.get(), order) {
+            (Weaken::Releases, Ordering::Release) => Ordering::Relaxed,
+            (Weaken::Releases, Ordering::AcqRel) => Ordering::Acquire,
+            _ => order,
+        }
+    }
+
+    pub fn fence(order: Ordering) {
+        if WEAKEN.get() != Weaken::Fences {
+            model::fence(order);
+        }
+    }
+
+    macro_rules! atomic {
+        ($name:ident, $value:ty) => {
+            #[derive(Debug)]
+            pub struct $name(model::$name);
+
+            impl $name {
+                pub fn new(value: $value) -> Self {
+                    Self(model::$name::new(value))
+                }
+                pub fn load(&self, order: Ordering) -> $value {
+                    self.0.load(order)
+                }
+                pub fn store(&self, value: $value, order: Ordering) {
+                    self.0.store(value, weakened(order));
+                }
+            }
+        };
+    }
+    atomic!(AtomicBool, bool);
+    atomic!(AtomicU64, u64);
+    atomic!(AtomicUsize, usize);
+
+    impl AtomicBool {
+        pub fn swap(&self, value: bool, order: Ordering) -> bool {
+            self.0.swap(value, weakened(order))
+        }
+    }
+
+    impl AtomicU64 {
+        pub fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+            self.0.fetch_max(value, weakened(order))
+        }
+    }
+
+    impl AtomicUsize {
+        pub fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_add(value, weakened(order))
+        }
+        pub fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_sub(value, weakened(order))
+        }
+    }
+}

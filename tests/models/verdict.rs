@@ -1,0 +1,81 @@
+//! Runs a model and compares its outcome with the one that is expected.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+use libtest_mimic::Failed;
+
+use crate::sync::atomic::{Weaken, weaken};
+
+/// How the exploration ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every interleaving is right and ends.
+    Holds,
+    /// Some interleaving uses what was freed, or frees what is not ordered after its last use.
+    FreesEarly,
+    /// Some interleaving waits for ever.
+    WaitsForEver,
+}
+
+/// One world, with or without a fault, and what must come of it.
+pub struct Model {
+    pub name: &'static str,
+    pub explore: fn(&loom::model::Builder),
+    /// How many times a running thread may be set aside; `None` is a full exploration.
+    pub preemptions: Option<usize>,
+    pub weaken: Weaken,
+    pub expected: Outcome,
+}
+
+thread_local! {
+    static IS_EXPLORING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic inside an exploration is its outcome, not a message for the terminal.
+fn silence_explorations() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = take_hook();
+        set_hook(Box::new(move |info| {
+            if !IS_EXPLORING.get() {
+                print(info);
+            }
+        }));
+    });
+}
+
+impl Model {
+    pub fn run(&self) -> Result<(), Failed> {
+        silence_explorations();
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = self.preemptions;
+        builder.max_branches = 20_000;
+        weaken(self.weaken);
+        IS_EXPLORING.set(true);
+        let ended = catch_unwind(AssertUnwindSafe(|| (self.explore)(&builder)));
+        IS_EXPLORING.set(false);
+        weaken(Weaken::Nothing);
+        let (outcome, story) = match ended {
+            Ok(()) => (Outcome::Holds, String::new()),
+            Err(payload) => judge(&*payload)?,
+        };
+        if outcome == self.expected {
+            return Ok(());
+        }
+        Err(format!("expected {:?}, found {outcome:?}: {story}", self.expected).into())
+    }
+}
+
+/// Reads loom's complaint, or our own.
+fn judge(payload: &(dyn std::any::Any + Send)) -> Result<(Outcome, String), Failed> {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    let is_early = ["Causality violation", crate::kernel::USED_AFTER_FREE].iter().any(|sign| text.contains(sign));
+    match text {
+        _ if is_early => Ok((Outcome::FreesEarly, text.to_owned())),
+        _ if text.contains("deadlock") => Ok((Outcome::WaitsForEver, text.to_owned())),
+        _ => Err(format!("the model itself failed: {text}").into()),
+    }
+}

@@ -1,0 +1,69 @@
+//! GDB sees through the trampoline: at every instruction from a callsite to its body, the backtrace is whole.
+
+use std::path::Path;
+
+use crate::guest::{Ended, image, run};
+
+/// Steps from the callsite's first instruction until its body, and shows the backtrace before each.
+const SCRIPT: &str = r#"
+set language c
+set $body = $x30
+tbreak *($x30 - 8)
+continue
+set $steps = 0
+while $steps < 4000 && (unsigned long)$pc != $body
+    printf "\nstep %d pc %#lx\n", $steps, (unsigned long)$pc
+    backtrace
+    stepi
+    set $steps = $steps + 1
+end
+printf "\nbody %d after %d steps\n", (unsigned long)$pc == $body, $steps
+backtrace
+"#;
+/// Host seconds for the whole session.
+const SECS: u64 = 400;
+
+/// The function names of a backtrace, innermost first.
+fn frames(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            let rest = line.trim_start_matches(|c: char| c == '#' || c.is_ascii_digit()).trim_start();
+            let rest = match rest.split_once(" in ") {
+                Some((address, name)) if address.starts_with("0x") => name,
+                _ => rest,
+            };
+            rest.split(" (").next().unwrap_or(rest)
+        })
+        .collect()
+}
+
+fn session() -> Ended {
+    image();
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("step-{}.gdb", std::process::id()));
+    std::fs::write(&script, SCRIPT).expect("a place for GDB's commands");
+    let batch = format!("--batch={}", script.display());
+    let arguments = [&batch, "--profile=checked", "--smp=1", "demo"].map(str::to_owned);
+    let ended = run(SECS, "scripts/gdb", &arguments, "");
+    std::fs::remove_file(&script).expect("the file of GDB's commands");
+    ended.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_backtrace_is_whole_at_every_instruction_from_callsite_to_body() {
+    let ended = session();
+    let steps: Vec<&str> = ended.console.split("\nstep ").skip(1).collect();
+    assert!(steps.len() > 27, "the trampoline alone has more instructions: {}", ended.story());
+    let at_callsite = frames(steps[0]);
+    assert!(at_callsite.len() > 2, "a traced function has a caller, and that one too: {}", ended.story());
+    let traced = at_callsite[0];
+    for step in &steps {
+        assert!(frames(step).ends_with(&at_callsite), "{traced} and its callers are not at the end of step {step}");
+    }
+    let inside = steps.iter().filter(|step| frames(step)[0] == "trampoline_t0").count();
+    assert!(inside >= 25, "only {inside} steps were in the trampoline: {}", ended.story());
+    let called =
+        steps.iter().filter(|step| frames(step).iter().position(|&name| name == "trampoline_t0") > Some(0)).count();
+    assert!(called > 0, "no step was in what the trampoline calls: {}", ended.story());
+    ended.line_with(&["body 1 after"]);
+}

@@ -1,0 +1,160 @@
+//! A guest: built once, booted by `scripts/boot`, fed, watched, and ended when its time is up.
+//!
+//! INVARIANT `one-guest`: a lock file keeps guests apart, also those of other test runs in this tree, since time limits
+//! mean little on a machine that several emulators share. A limit starts when the lock is held.
+//! A kernel that does not boot at all is found out once, and every scenario says so at once.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// Host seconds that a guest gets on top of what its boot arguments ask for: slow hosts are not failures.
+const PATIENCE_SECS: u64 = 240;
+/// Host seconds for the first boot of all, which only says its version.
+const FIRST_BOOT_SECS: u64 = 90;
+
+/// A machine that is not running yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guest {
+    options: Vec<String>,
+    typed: String,
+    extra_secs: u64,
+}
+
+/// A guest that ended by itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    /// All that it printed, without carriage returns.
+    pub(crate) console: String,
+    /// How to start it again, for messages.
+    command: String,
+}
+
+impl Guest {
+    /// A machine with so many CPUs.
+    pub(crate) fn with_cpus(cpus: u32) -> Self {
+        Self { options: vec![format!("--smp={cpus}")], ..Self::default() }
+    }
+
+    /// Adds an option of `scripts/boot`.
+    pub(crate) fn option(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
+        self
+    }
+
+    /// What stands in the guest's input, which then ends.
+    pub(crate) fn typing(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.typed);
+        self
+    }
+
+    /// Gives it so many host seconds more than other guests.
+    pub(crate) fn patience(mut self, secs: u64) -> Self {
+        self.extra_secs = secs;
+        self
+    }
+
+    /// Boots it with these words as boot arguments, and waits for its end. Panics with the console's tail when it
+    /// does not end in time.
+    pub(crate) fn boot(&self, words: &[&str]) -> Ended {
+        let image = image();
+        let mut arguments = self.options.clone();
+        arguments.extend([image.display().to_string(), "--".into()]);
+        arguments.extend(words.iter().map(|&word| word.to_owned()));
+        let ended = run(PATIENCE_SECS + self.extra_secs, "scripts/boot", &arguments, &self.typed);
+        ended.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Ended {
+    /// Itself, if it ended with `status`.
+    #[track_caller]
+    pub(crate) fn expect_status(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "the exit status of {}", self.story());
+        self
+    }
+
+    /// Lines that are not blank.
+    pub(crate) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.console.lines().map(str::trim_end).filter(|line| !line.is_empty())
+    }
+
+    /// The line that holds all of `parts`.
+    #[track_caller]
+    pub(crate) fn line_with(&self, parts: &[&str]) -> &str {
+        let found = self.lines().find(|line| parts.iter().all(|part| line.contains(part)));
+        found.unwrap_or_else(|| panic!("no line holds {parts:?} in {}", self.story()))
+    }
+
+    /// What was started and how the console ended, for a failing assertion.
+    pub(crate) fn story(&self) -> String {
+        format!("`{}`, whose console ended:\n{}", self.command, tail(&self.console))
+    }
+}
+
+/// The root of the tree.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a script of this tree under the lock, for at most `secs` host seconds.
+pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-guest.lock")).expect("a lock file");
+    lock.lock().expect("the lock on guests");
+    let mut command = Command::new("timeout");
+    command.arg("--kill-after=10").arg(secs.to_string()).arg(script).args(arguments).current_dir(root());
+    let shown = format!("{script} {}", arguments.join(" "));
+    let output = feed(&mut command, typed).map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    let console = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match output.status.code() {
+        // What timeout(1) says when it had to end the command, by TERM and by KILL.
+        Some(124 | 137) | None => Err(format!("no end within {secs} s: `{shown}`\n{}{errors}", tail(&console))),
+        Some(status) => Ok(Ended { status, console: console + &errors, command: shown }),
+    }
+}
+
+fn feed(command: &mut Command, typed: &str) -> std::io::Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut input = child.stdin.take().expect("a piped input");
+    let typed = typed.to_owned();
+    // A guest may end before it has read all of its input: a broken pipe is its right.
+    let writer = std::thread::spawn(move || drop(input.write_all(typed.as_bytes())));
+    let output = child.wait_with_output();
+    writer.join().expect("the thread that types");
+    output
+}
+
+fn tail(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// The kernel, built and seen to boot. When there is none, the first scenario that asks says why in full.
+pub(crate) fn image() -> &'static Path {
+    static IMAGE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let mut why = "see the first scenario that failed".to_owned();
+    let image = IMAGE.get_or_init(|| build_and_try().map_err(|error| why = error).ok());
+    image.as_ref().unwrap_or_else(|| panic!("there is no kernel to test: {why}"))
+}
+
+fn build_and_try() -> Result<PathBuf, String> {
+    let build = Command::new("scripts/build").args(["--profile", "checked"]).current_dir(root()).output();
+    let build = build.map_err(|error| format!("scripts/build: {error}"))?;
+    if !build.status.success() {
+        return Err(format!("scripts/build failed:\n{}", tail(&String::from_utf8_lossy(&build.stderr))));
+    }
+    let image = PathBuf::from(String::from_utf8_lossy(&build.stdout).trim());
+    let arguments = [image.display().to_string(), "--".into(), "shell".into(), "cmds=version".into()];
+    let first =
+        run(FIRST_BOOT_SECS, "scripts/boot", &arguments, "").map_err(|why| format!("it does not boot: {why}"))?;
+    if first.status == 0 && first.console.starts_with("holdout ") {
+        Ok(image)
+    } else {
+        Err(format!("it does not boot: status {} of {}", first.status, first.story()))
+    }
+}

@@ -1,0 +1,14 @@
+//! Scenarios that boot the kernel under QEMU and talk to it, by the same scripts that a person uses.
+//!
+//! They run the `checked` profile, one guest at a time on the whole machine, and judge what the guest printed, not
+//! only how it ended. `cargo test --test qemu`, or `scripts/test boot::` for a part.
+
+mod bench;
+mod boot;
+mod demo;
+mod faults;
+mod gdb;
+mod guest;
+mod shell;
+mod stress;
+mod verdict;
