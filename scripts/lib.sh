@@ -37,7 +37,7 @@ version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1; }
 
 # The allowed options as a refusal names them.
 spell() {
-    printf '%s, ' "${@/%=/ VALUE}"
+    [ $# -eq 0 ] || printf '%s, ' "${@/%=/ VALUE}"
     echo '--help, --version'
 }
 

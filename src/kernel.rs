@@ -1,92 +1,176 @@
-//! Boot, as a list; wiring; panics and faults.
-#![allow(unused)]
-use holdout::arch::{self, boot, cpu, exit, gic, mmu, psci, timer, uart, vectors};
-use holdout::console::epitaph;
-use holdout::platform::bootargs::{self, BootArgs};
-use holdout::platform::devicetree::{self, Machine};
-use holdout::{irq, mm, println, sched, sync};
-use core::fmt::Write;
+//! Boot, as a list; the wiring of the hooks; what a fault and a panic do.
 
-#[unsafe(no_mangle)]
-extern "C" fn kernel_main(device_tree: usize) -> ! {
-    wire();
-    timer::init();
-    let machine = read_machine(device_tree);
-    init_memory(&machine, device_tree);
-    gic::init(&machine).unwrap_or_else(|e| refuse(format_args!("{e}")));
-    println!("hello {} cpus", machine.cpus.len());
-    irq::entry::init(machine.timer, machine.uart.interrupt);
-    sched::ipi::set_nr_cpus(machine.cpus.len());
-    sched::ipi::init_first_cpu().unwrap();
-    start_this_cpu(machine.timer);
-    sched::ipi::start_reaper().unwrap();
-    start_others(&machine);
-    sched::spawn(sched::Spawn { name: "main", class: sched::Class::Normal, cpu: None }, alloc::boxed::Box::new(|| test_main())).unwrap();
-    sched::ipi::run_idle()
-}
 extern crate alloc;
 
-fn test_main() {
-    println!("main runs on {}", cpu::id());
-    let handles: alloc::vec::Vec<_> = (0..20).map(|i| sched::spawn(sched::Spawn { name: "t", class: sched::Class::Normal, cpu: None }, alloc::boxed::Box::new(move || {
-        for k in 0..10 { sched::sleep(1_000_000 * (i + 1)); for _ in 0..100000 { core::hint::spin_loop(); } }
-        println!("t{i} done on {} nivcsw {}", cpu::id(), sched::current().nivcsw.load(core::sync::atomic::Ordering::Relaxed));
-    })).unwrap()).collect();
-    for h in handles { h.join(); }
-    sched::visit_every_cpu(&|v| { if v.cpu == 1 {} });
-    println!("done ticks {} {}", sched::ticks(0), sched::ticks(1));
-    panic!("test");
+mod memory;
+mod wiring;
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, Ordering};
+use holdout::arch::{boot, exit, gic, pmu, psci, timer, uart};
+use holdout::console::epitaph;
+use holdout::ftrace::live;
+use holdout::platform::bootargs::{self, BootArgs};
+use holdout::platform::devicetree::{self, Machine};
+use holdout::platform::{Mode, Name, SchemeName};
+use holdout::sched::{self, Class, Spawn, ipi, preemption, tick};
+use holdout::{irq, lab, println, rcu, shell};
+
+/// What the modes need to know about the boot.
+struct Booted {
+    machine: Machine,
+    args: BootArgs<'static>,
+    seed: u64,
+    callsites: usize,
 }
 
-static TIMER_IRQ: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
-fn start_this_cpu(timer: u32) {
-    TIMER_IRQ.store(timer, core::sync::atomic::Ordering::Relaxed);
-    gic::init_cpu(&[0, 1, 2, timer]).unwrap_or_else(|e| refuse(format_args!("{e}")));
-    sched::tick::start();
+static BOOTED: spin::Once<Booted> = spin::Once::new();
+static TIMER_INTERRUPT: AtomicU32 = AtomicU32::new(0);
+
+/// The first CPU, on the boot stack, IRQs masked, behind the temporary table.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_main(device_tree: usize) -> ! {
+    pmu::start();
+    timer::init();
+    wiring::wire();
+    let machine = read_machine(device_tree);
+    memory::init(&machine, device_tree);
+    gic::init(&machine).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    irq::entry::init(machine.timer, machine.uart.interrupt);
+    TIMER_INTERRUPT.store(machine.timer, Ordering::Relaxed);
+    start_task_zero();
+    let booted = BOOTED.call_once(|| accept(machine));
+    preemption::set_model(booted.args.preempt);
+    ipi::set_nr_cpus(booted.args.cpus);
+    start_this_cpu();
+    start_helpers(booted);
+    start_other_cpus(booted);
+    print_version();
+    gic::enable_shared(booted.machine.uart.interrupt);
+    uart::enable_receive_interrupt();
+    let what = Spawn { name: booted.args.mode.as_str(), class: Class::Normal, cpu: None };
+    must(sched::spawn(what, Box::new(run_mode)));
+    ipi::run_idle()
 }
-fn secondary() -> ! {
-    start_this_cpu(TIMER_IRQ.load(core::sync::atomic::Ordering::Relaxed));
-    sched::ipi::run_idle()
+
+/// Reads the device tree, and makes the console speak as soon as it can.
+fn read_machine(device_tree: usize) -> Machine {
+    // SAFETY: RAM: where a loader leaves the device tree, or what lies there instead of one.
+    let header = unsafe { core::ptr::with_exposed_provenance::<[u8; 8]>(device_tree).read() };
+    let Some(size) = devicetree::blob_bytes(header) else { exit::exit(exit::STATUS_REFUSED) };
+    // SAFETY: the header says that the tree is this long; nobody writes to it before it has been read.
+    let blob = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(device_tree), size) };
+    if let Ok(console) = devicetree::console(blob) {
+        uart::init(console.base as usize, console.clock_hz);
+    }
+    let machine = devicetree::read(blob).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    psci::init(machine.psci);
+    machine
 }
-fn start_others(machine: &Machine) {
-    for (i, c) in machine.cpus.iter().enumerate().skip(1) {
-        let (task, top) = sched::ipi::prepare_cpu(i).unwrap();
-        boot::start_secondary(i, c.mpidr, &raw const task.header, top).unwrap();
+
+/// Boot arguments, and what the image has to be traced: all that can be refused has been after this.
+fn accept(machine: Machine) -> Booted {
+    let line: &'static str = Box::leak(machine.bootargs.as_str().into());
+    let args = bootargs::parse(line, machine.cpus.len()).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    let seed = args.seed.unwrap_or_else(timer::count);
+    let callsites = live::init().unwrap_or_else(|error| refuse(format_args!("callsites: {error:?}")));
+    Booted { machine, args, seed, callsites }
+}
+
+fn start_task_zero() {
+    must(ipi::init_first_cpu());
+}
+
+/// Interrupts and tick of the CPU that calls this.
+fn start_this_cpu() {
+    let [resched, visit, lab] = ipi::SGIS;
+    let private = [resched, visit, lab, TIMER_INTERRUPT.load(Ordering::Relaxed)];
+    gic::init_cpu(&private).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    tick::start();
+}
+
+/// Tasks that the rest counts on.
+fn start_helpers(booted: &Booted) {
+    must(ipi::start_reaper());
+    must(rcu::start());
+    must(rcu::set_scheme(booted.args.scheme().as_str()));
+}
+
+fn start_other_cpus(booted: &Booted) {
+    for (number, description) in booted.machine.cpus.iter().enumerate().take(booted.args.cpus).skip(1) {
+        let (task, stack_top) = must(ipi::prepare_cpu(number));
+        must(boot::start_secondary(number, description.mpidr, &raw const task.header, stack_top));
     }
 }
-fn wire() {
-    vectors::IRQ.set(irq::entry::irq);
-    vectors::FAULT.set(fault);
-    boot::SECONDARY.set(secondary);
-    sync::preempt::RESCHEDULE.set(sched::switch::preempt_if_due);
-    epitaph::DESCRIBE_TASK.set(|f| { let _ = write!(f, "{:?}", sched::current()); });
+
+/// Another CPU, on its idle task's stack, IRQs masked.
+fn secondary() -> ! {
+    start_this_cpu();
+    ipi::run_idle()
 }
-fn fault(frame: &mut vectors::ExceptionFrame, f: &vectors::Fault) {
-    epitaph::die(format_args!("{} {}: esr {:#x} far {:#x}", f.describe(), f.reason(), f.syndrome, f.address), Some(frame), exit::STATUS_PANIC)
+
+/// The first line of every boot.
+fn print_version() {
+    let Some(booted) = BOOTED.get() else { return };
+    println!(
+        "holdout {} ({}) aarch64, {} CPUs, GICv{}, EL1, tasks_rcu={}, preempt={}, seed={}, {} callsites",
+        env!("CARGO_PKG_VERSION"),
+        env!("HOLDOUT_COMMIT"),
+        booted.args.cpus,
+        booted.machine.gic.version(),
+        rcu::scheme_name(),
+        booted.args.preempt,
+        booted.seed,
+        booted.callsites,
+    );
 }
-fn read_machine(dt: usize) -> Machine {
-    let header = unsafe { core::ptr::with_exposed_provenance::<[u8; 8]>(dt).read() };
-    let n = devicetree::blob_bytes(header).unwrap_or_else(|| refuse(format_args!("no device tree")));
-    let blob = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance::<u8>(dt), n) };
-    let console = devicetree::console(blob).unwrap_or_else(|_| refuse(format_args!("no console")));
-    uart::init(console.base as usize, console.clock_hz);
-    let m = devicetree::read(blob).unwrap_or_else(|e| refuse(format_args!("{e}")));
-    psci::init(m.psci);
-    m
+
+/// The mode's task: runs it and ends the machine with its status.
+fn run_mode() {
+    let Some(booted) = BOOTED.get() else { return };
+    let args = BootArgs { seed: Some(booted.seed), ..booted.args };
+    let status = match args.mode {
+        Mode::Stress => lab::stress::run(&args),
+        Mode::Bench => lab::bench::run(&args),
+        Mode::Demo => {
+            lab::demo::run();
+            shell::run(&args)
+        }
+        Mode::Shell | Mode::Windows | Mode::Selftest => shell::run(&args),
+    };
+    exit::exit(status)
 }
-fn init_memory(machine: &Machine, dt: usize) {
-    let image = mmu::image();
-    let ram = machine.memory.iter().find(|r| r.contains(&(image.start as u64))).unwrap();
-    let size = (ram.end - ram.start) as usize;
-    let tables = image.end..image.end + (size / 256).next_multiple_of(4096);
-    let devicetree::Gic::V3 { gicd, gicr, gicr_bytes } = machine.gic else { refuse(format_args!("gicv2")) };
-    let devs = [gicd as usize..gicd as usize + 0x10000, gicr as usize..(gicr + gicr_bytes) as usize, machine.uart.base as usize..machine.uart.base as usize + 4096];
-    mmu::init(machine, devs.into_iter(), tables.clone()).unwrap();
-    unsafe { mm::heap::add(tables.end..ram.end as usize) };
+
+/// `stress …` from the shell: under the scheme that it names, if it names one.
+fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
+    if let Some(scheme) = args.tasks_rcu
+        && let Err(error) = rcu::set_scheme(scheme.as_str())
+    {
+        println!("stress: {error}");
+        return exit::STATUS_FAIL;
+    }
+    let running = SchemeName::from_word(rcu::scheme_name());
+    lab::stress::run(&BootArgs { tasks_rcu: running, preempt: preemption::model(), cpus: sched::nr_cpus(), ..*args })
 }
-fn refuse(m: core::fmt::Arguments<'_>) -> ! { println!("holdout: {m}"); exit::exit(2) }
+
+/// What cannot go wrong on a machine that boots: says what did, and refuses.
+fn must<T, E: fmt::Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| refuse(format_args!("{error}")))
+}
+
+/// One line that says why this machine, or these arguments, cannot be run. Context: boot.
+fn refuse(why: fmt::Arguments<'_>) -> ! {
+    println!("holdout: {why}");
+    exit::exit(exit::STATUS_REFUSED)
+}
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    epitaph::die(format_args!("{}", info), None, exit::STATUS_PANIC)
+    let message = info.message();
+    match info.location() {
+        Some(location) => epitaph::die(format_args!("{message}, at {location}"), None, exit::STATUS_PANIC),
+        None => epitaph::die(format_args!("{message}"), None, exit::STATUS_PANIC),
+    }
 }
+

@@ -1,6 +1,52 @@
-//! Holdout: a kernel about one question: when may a retired `ftrace_ops` be freed?
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", feature(patchable_function_entry))]
+//! Holdout: a kernel about one question. When every traced callsite branches to one shared trampoline that loads an
+//! `ftrace_ops` pointer and calls `ops->func`, at which instant may a retired ops be freed?
+//!
+//! # The house
+//! A module imports from lower floors only; rooms on one floor do not know each other (`tests/floors.rs` holds this).
+//! Control goes up through data and set-once hooks, imports go down.
+//!
+//! | floor | rooms | |
+//! |---|---|---|
+//! | 9 | `main.rs`, `kernel` (the binary) | boot order as a list; the hooks' wiring |
+//! | 8 | [`shell`], [`lab`] | two clients of one API: commands; experiments and their oracle |
+//! | 7 | [`tracers`] | what an ops does |
+//! | 6 | [`ftrace`] | who is called where: ops, filter, registry, fan-out |
+//! | 5 | [`rcu`], `irq` | when things may be freed; when things happen |
+//! | 4 | [`sched`] | who runs |
+//! | 3 | [`mm`], [`console`] | heap with poison and quarantine, stacks; print and the panic path |
+//! | 2 | [`sync`] | proofs about this CPU |
+//! | 1 | [`arch`] | the machine |
+//! | 0 | [`platform`], [`hook`] | what the device tree and the boot arguments say; how a floor calls up |
+//!
+//! Files that touch hardware or the running scheduler are gated with `#[cfg(target_os = "none")]` at their `mod` line.
+//! The rest is pure and tested on the host.
+//!
+//! # The two flows
+//! - **A hit**: callsite → `trampoline.S` → `ops.func`. Nothing on it locks, allocates, blocks or is traced.
+//! - **A change**: shell or experiment → [`ftrace::registry`] decides → `arch::text` patches (literal, then branch) →
+//!   [`rcu::Retired`] and a cookie → grace period → [`rcu::Elapsed`] → reclaim → drop → poison.
+//!
+//! IRQ entry and exit carry the third thread; see `irq::entry`.
+//!
+//! # Named invariants
+//! | name | where | says |
+//! |---|---|---|
+//! | `literal-live` | [`arch::site`] | a literal names a live ops, or one whose grace period has not ended |
+//! | `site-aligned` | [`arch::site`] | a literal lies on 8 bytes |
+//! | `nop-bl-only` | `arch::text` | under running CPUs only NOP and BL change |
+//! | `w-xor-x` | `arch::mmu` | no address is writable and executable |
+//! | `poisoned` | [`mm::poison`] | a block in quarantine is poison, and nobody writes to it |
+//! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
+//! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |
+//! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |
+//! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |
+//! | `one-decrement` | [`rcu::schemes::classic`] | a holdout's mark is taken once |
+//! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
+//! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
+//! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |
+//! | `key-order` | [`lab::report`] | the keys of a line never move |
 
 extern crate alloc;
 

@@ -13,20 +13,21 @@
 //! No harness of rustc's: the models would run as unit tests under loom's atomics outside of loom.
 
 #[path = "models/batching.rs"]
-mod batching;
+pub mod batching;
 #[path = "models/classic.rs"]
-mod classic;
+pub mod classic;
 #[path = "models/kernel.rs"]
-mod kernel;
-#[expect(dead_code, reason = "the shipping files hold more than the models use")]
+pub mod kernel;
+#[path = "models/mailbox.rs"]
+pub mod mailbox;
 #[path = "models/rcu.rs"]
-mod rcu;
+pub mod rcu;
 #[path = "models/sched.rs"]
-mod sched;
+pub mod sched;
 #[path = "models/sync.rs"]
-mod sync;
+pub mod sync;
 #[path = "models/verdict.rs"]
-mod verdict;
+pub mod verdict;
 
 extern crate alloc;
 

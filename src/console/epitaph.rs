@@ -88,6 +88,6 @@ fn print_registers(frame: &ExceptionFrame) {
         for (offset, value) in pair.iter().enumerate() {
             crate::print!("x{:<2} {value:#018x} ", number * 5 + offset);
         }
-        println!("");
+        println!();
     }
 }

@@ -59,5 +59,6 @@ macro_rules! print {
 /// Prints a line.
 #[macro_export]
 macro_rules! println {
-    ($($argument:tt)*) => { $crate::console::print::write_line(format_args!($($argument)*)) };
+    () => { $crate::console::print::write(format_args!("\n")) };
+    ($($argument:tt)+) => { $crate::console::print::write_line(format_args!($($argument)+)) };
 }

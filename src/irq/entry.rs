@@ -6,7 +6,7 @@
 //! mark at the switch would be blind.
 
 use super::{serial, softirq};
-use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK, SOFTIRQ_MASK};
+use crate::arch::site::{HARDIRQ_ONE, Level, PREEMPT_MASK, SOFTIRQ_MASK};
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, trampoline};
 use crate::console::events::{self, Event};
@@ -93,6 +93,8 @@ pub fn irq(frame: &mut ExceptionFrame) {
         count(&statistics.on_softirq);
     }
     preempt::add(HARDIRQ_ONE);
+    let level = task.header.level.load(Ordering::Relaxed);
+    task.header.level.store(Level::Hardirq.bit(), Ordering::Relaxed);
     chain.store(&raw mut state, Ordering::Relaxed);
 
     while let Some(id) = gic::acknowledge() {
@@ -101,6 +103,7 @@ pub fn irq(frame: &mut ExceptionFrame) {
         gic::end(id);
     }
 
+    task.header.level.store(level, Ordering::Relaxed);
     preempt::sub(HARDIRQ_ONE);
     let outermost = outer & !PREEMPT_MASK == 0;
     if outermost {

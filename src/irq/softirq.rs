@@ -2,7 +2,7 @@
 //! be interrupted itself. On the interrupted task's stack, at most one level deep per CPU.
 
 use crate::arch::cpu;
-use crate::arch::site::SOFTIRQ_ONE;
+use crate::arch::site::{Level, SOFTIRQ_ONE};
 use crate::hook::Hook;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::irqs::IrqsMasked;
@@ -39,6 +39,8 @@ pub(super) fn run_pending(irqs: &IrqsMasked<'_>) {
             return;
         }
         preempt::add(SOFTIRQ_ONE);
+        let level = &preempt::header().level; // a softirq is not preempted: the same task throughout
+        level.store(Level::Softirq.bit(), Ordering::Relaxed);
         cpu::unmask_irqs();
         if pending & 1 << Softirq::Lab as u32 != 0
             && let Some(work) = LAB.get()
@@ -46,6 +48,7 @@ pub(super) fn run_pending(irqs: &IrqsMasked<'_>) {
             work();
         }
         cpu::mask_irqs();
+        level.store(Level::Task.bit(), Ordering::Relaxed);
         preempt::sub(SOFTIRQ_ONE);
     }
 }

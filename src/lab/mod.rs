@@ -1,2 +1,15 @@
-//! Placeholder of the room `lab`.
+//! Experiments: stress, demo, bench; the oracle that judges them; the one printer of their lines. Floor 8.
+//!
+//! The oracle does not know which scheme runs: here only the printer and whoever fills its lines read that.
+
+#[cfg(target_os = "none")]
+pub mod bench;
+#[cfg(target_os = "none")]
+pub mod demo;
+#[cfg(target_os = "none")]
+pub mod oracle;
 pub mod report;
+#[cfg(target_os = "none")]
+pub mod stress;
+#[cfg(target_os = "none")]
+pub mod tracees;

@@ -5,3 +5,5 @@ pub mod heap;
 pub mod poison;
 #[cfg(target_os = "none")]
 pub mod stack;
+#[cfg(target_os = "none")]
+pub mod text_page;

@@ -51,7 +51,7 @@ impl Bracket {
 
     /// Asks every CPU to report. On return each has passed a full barrier after our caller's stores, and those that
     /// were quiescent have reported.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn begin(&self, world: &dyn World) {
         let generation = self.generation.load(Ordering::Relaxed) + 1;
         self.generation.store(generation, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl Bracket {
     ///
     /// Order: the generation was stored before the SGI was sent, and the handler has read the request and passed its
     /// barrier before we load it (O4).
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn visited(&self, sighting: &Sighting) {
         let words = &self.cpus[sighting.cpu];
         let generation = self.generation.load(Ordering::Relaxed);
@@ -78,7 +78,7 @@ impl Bracket {
     ///
     /// Order: `Acquire`, pairing with the store of `seen`: what a CPU did at interrupt level before it reported comes
     /// before whatever follows the grace period (O5).
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn outstanding(&self) -> usize {
         let mut nr_outstanding = 0;
         for cpu in 0..self.nr_cpus.load(Ordering::Relaxed) {
@@ -88,35 +88,35 @@ impl Bracket {
     }
 
     /// Whether this CPU has not reported yet.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn waits_for(&self, cpu: usize) -> bool {
         self.cpus[cpu].seen.load(Ordering::Acquire) != self.generation.load(Ordering::Relaxed)
     }
 
     /// An outermost IRQ exit: this CPU reports if it owes a report and is quiescent.
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
         if self.owes(sighting.cpu) && sighting.is_quiescent() { self.report(sighting.cpu) } else { Wake::Nobody }
     }
 
     /// A context switch, voluntary or not: nobody switches at interrupt level or with preemption disabled.
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn switched(&self, cpu: usize) -> Wake {
         if self.owes(cpu) { self.report(cpu) } else { Wake::Nobody }
     }
 
     /// Order: relaxed, both words are ours: `own-words`.
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn owes(&self, cpu: usize) -> bool {
         let words = &self.cpus[cpu];
         words.wanted.load(Ordering::Relaxed) != words.seen.load(Ordering::Relaxed)
     }
 
     /// Order: `Release`, pairing with the load in [`Bracket::waits_for`] (O5).
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn report(&self, cpu: usize) -> Wake {
         let words = &self.cpus[cpu];
         words.seen.store(words.wanted.load(Ordering::Relaxed), Ordering::Release);

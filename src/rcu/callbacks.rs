@@ -1,14 +1,14 @@
 //! The queue of retired objects whose owners do not wait themselves.
 //!
 //! Promises: first in, first out, also among objects of one cookie (a fan-out node goes before its ops); an object
-//! leaves the queue only against an [`Elapsed`] that covers its cookie; [`Callbacks::barrier`] names everything that
+//! leaves the queue only when the grace period of its own cookie has ended; [`Callbacks::barrier`] names everything that
 //! was queued before it. The queue is plain data under its owner's lock; the owner runs what it takes out *without*
 //! that lock and in one task, so that destructors may sleep.
 
 use alloc::boxed::Box;
 use core::ptr::NonNull;
 
-use super::cookie::{Cookie, Elapsed};
+use super::cookie::Sequence;
 use super::retired::{Link, Reclaim, Retired};
 
 /// Retired objects in the order in which they were queued.
@@ -30,7 +30,7 @@ pub struct Expired(NonNull<Link>);
 impl Expired {
     /// Frees the object, or whatever its owner asked for. Context: the reclaiming task, no lock held.
     pub fn run(self) {
-        // SAFETY: 1. `take` unlinked it. 2. `take` compared its cookie with an `Elapsed`.
+        // SAFETY: 1. `take_expired` unlinked it. 2. It found that the grace period of its cookie has ended.
         unsafe { Link::run(self.0) }
     }
 }
@@ -52,17 +52,18 @@ impl Callbacks {
         self.queued += 1;
     }
 
-    /// The cookie that the oldest object waits for.
-    pub fn oldest(&self) -> Option<Cookie> {
+    /// Whether the grace period of the oldest object has ended. Its cookie decides, not the time of queuing: an object
+    /// that was queued while a grace period ran is not freed by that one, and one whose grace period had ended before
+    /// it was queued is free at once.
+    pub fn has_expired(&self, sequence: &Sequence) -> bool {
         // SAFETY: 1. The head is queued, so it lives.
-        self.head.and_then(|head| unsafe { head.as_ref() }.cookie)
+        let oldest = self.head.and_then(|head| unsafe { head.as_ref() }.cookie);
+        oldest.is_some_and(|cookie| sequence.poll(cookie).is_some())
     }
 
-    /// Takes the oldest object out if its grace period has ended. Its cookie decides, not the time of queuing:
-    /// an object that was queued while a grace period ran is not freed by that one.
-    pub fn take(&mut self, elapsed: Elapsed) -> Option<Expired> {
-        let head = self.head?;
-        self.oldest().filter(|&cookie| elapsed.covers(cookie))?;
+    /// Takes the oldest object out if its grace period has ended.
+    pub fn take_expired(&mut self, sequence: &Sequence) -> Option<Expired> {
+        let head = self.head.filter(|_| self.has_expired(sequence))?;
         // SAFETY: 1. The head is queued, so it lives.
         self.head = unsafe { head.as_ref() }.next;
         if self.head.is_none() {

@@ -73,14 +73,14 @@ impl Sequence {
     ///
     /// Order: `Acquire`, pairing with [`Sequence::end`]: what every reader did before it left comes before whatever
     /// the holder of the proof does to the memory (O5).
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn poll(&self, cookie: Cookie) -> Option<Elapsed> {
         let ended = Elapsed(self.state.load(Ordering::Acquire) & !1);
         ended.covers(cookie).then_some(ended)
     }
 
     /// Whether somebody waits for a grace period that has not begun.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Acquire) > self.state.load(Ordering::Relaxed)
     }
@@ -88,7 +88,7 @@ impl Sequence {
     /// A grace period begins. Only the grace-period task, with none running.
     ///
     /// Order: the fence pairs with the one in [`Sequence::cookie`].
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn begin(&self) {
         let state = self.state.load(Ordering::Relaxed);
         assert!(state & 1 == 0, "a grace period begins inside another");
@@ -99,7 +99,7 @@ impl Sequence {
     /// The running grace period ends; everything that waited for it is served at once.
     ///
     /// Order: `Release`, pairing with [`Sequence::poll`].
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn end(&self) -> Elapsed {
         let state = self.state.load(Ordering::Relaxed);
         assert!(state & 1 == 1, "a grace period ends that never began");

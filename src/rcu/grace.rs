@@ -81,7 +81,7 @@ impl Machine {
     }
 
     /// The next action. `scheme` is the same from the first step of a grace period to its last.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn step(&mut self, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
         match self.state {
             State::Idle if sequence.is_wanted() => {
@@ -108,7 +108,7 @@ impl Machine {
         }
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn go_to(&mut self, step: usize, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
         if step < scheme.nr_steps() {
             self.state = State::Begun { step };
@@ -123,14 +123,14 @@ impl Machine {
     }
 
     /// Whether no grace period runs: then another scheme may be selected.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
 
-    /// From now on a step is reported after this long.
-    pub fn set_stall_after(&mut self, ns: u64) {
-        self.stall_after_ns = ns;
+    /// Reports a step after this long, from the next one on; returns how long it was before.
+    pub fn set_stall_after(&mut self, ns: u64) -> u64 {
+        core::mem::replace(&mut self.stall_after_ns, ns)
     }
 
     /// What it has done so far.

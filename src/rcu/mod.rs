@@ -38,9 +38,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    barrier, call, poll, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
-    trampoline, SelectError, Summary,
+    NoSuchScheme, Summary, barrier, call, poll, scheme_name, set_scheme, set_stall_after, start, start_poll,
+    statistics, synchronize, trampoline,
 };
 pub use cookie::{Cookie, Elapsed};
-pub use grace::Statistics;
 pub use retired::{Node, Reclaim, Retired};

@@ -40,7 +40,7 @@ pub use {
     mutex::{Mutex, MutexGuard},
     switch::{cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
-    tasks::{JoinHandle, Spawn, SpawnError, counts, find, for_each_task, spawn},
+    tasks::{JoinHandle, Spawn, SpawnError, counts, find, for_each_task, idle_task, spawn, try_for_each_task},
     tick::{TICK_NS, ticks},
     wait::{WaitQueue, defer_wake},
 };

@@ -37,11 +37,3 @@ impl Default for TaskWords {
         Self::new()
     }
 }
-
-/// What one IRQ entry remembers for its own exit, in its own `irqentry_state`: entries nest, so a per-CPU or
-/// per-task word could not hold it.
-#[derive(Debug, Default)]
-pub struct IrqMark {
-    /// This entry found the task in the trampoline and set the task's mark, so this entry's exit clears it.
-    pub entered_trampoline: bool,
-}

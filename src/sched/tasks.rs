@@ -124,6 +124,19 @@ pub fn for_each_task(mut visit: impl FnMut(&Task)) {
     }
 }
 
+/// The same for the panic path: does nothing when somebody holds the lists. Context: any.
+pub fn try_for_each_task(mut visit: impl FnMut(&Task)) {
+    if let Some(lists) = LISTS.try_lock() {
+        lists.living.values().chain(lists.exiting.values()).for_each(|task| visit(task));
+    }
+}
+
+/// The idle task of CPU number `cpu`, which is on no list.
+pub fn idle_task(cpu: usize) -> Option<&'static Task> {
+    // SAFETY: set once, by `make_idle`; idle tasks live for ever.
+    unsafe { runqueue::RUNQUEUES.of(cpu).idle.load(Ordering::Relaxed).as_ref() }
+}
+
 /// The living task of number `id`.
 pub fn find(id: u32) -> Option<Arc<Task>> {
     LISTS.lock().living.get(&id).cloned()

@@ -13,7 +13,7 @@
 use crate::flow::{Leave, doomed, never_returning, step};
 use crate::insn::{Insn, decode, written};
 use crate::load::{Function, Image};
-use crate::policy::{Indirect, Listed, matches};
+use crate::policy::{Cut, Indirect, Listed, matches};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The tables that say what the code cannot.
@@ -23,17 +23,26 @@ pub(crate) struct Policy<'a> {
     pub(crate) roots: &'a [Listed],
     /// Functions that end the kernel.
     pub(crate) panics: &'a [Listed],
-    /// Functions that are entered but may be traced on purpose: the walk stops there.
-    pub(crate) handlers: &'a [Listed],
+    /// Calls that the walk does not follow: what they enter may be traced on purpose.
+    pub(crate) cuts: &'a [Cut],
     /// Callers of pointers and what they can call.
     pub(crate) indirect: &'a [Indirect],
 }
 
-/// The call graph: for each function of the image what it can call.
+/// The call graph: for each function of the image what it can enter.
 pub(crate) struct Graph<'a> {
     image: &'a Image,
-    edges: Vec<BTreeSet<usize>>,
-    calls_pointer: Vec<bool>,
+    edges: Vec<Outgoing>,
+}
+
+/// What one function can enter.
+#[derive(Default)]
+struct Outgoing {
+    /// By rules 1 and 2.
+    targets: BTreeSet<usize>,
+    /// By rule 2 alone.
+    addressed: BTreeSet<usize>,
+    calls_pointer: bool,
 }
 
 impl<'a> Graph<'a> {
@@ -42,19 +51,18 @@ impl<'a> Graph<'a> {
         let deadly: BTreeSet<u64> = image.functions.iter().filter(is_panic).map(|function| function.address).collect();
         let mut never_returns = never_returning(image);
         never_returns.extend(&deadly);
-        let mut graph = Self { image, edges: Vec::new(), calls_pointer: Vec::new() };
+        let mut graph = Self { image, edges: Vec::new() };
         for function in &image.functions {
             let dead = doomed(function, &deadly, &never_returns);
-            let (edges, calls_pointer) = graph.outgoing(function, &dead, &deadly);
-            graph.edges.push(edges);
-            graph.calls_pointer.push(calls_pointer);
+            let outgoing = graph.outgoing(function, &dead, &deadly);
+            graph.edges.push(outgoing);
         }
         graph
     }
 
-    fn outgoing(&self, function: &Function, dead: &[bool], deadly: &BTreeSet<u64>) -> (BTreeSet<usize>, bool) {
+    fn outgoing(&self, function: &Function, dead: &[bool], deadly: &BTreeSet<u64>) -> Outgoing {
+        let mut outgoing = Outgoing::default();
         let mut targets = BTreeSet::new();
-        let mut calls_pointer = false;
         let alive = || (0..function.code.len()).filter(|&index| !dead[index]);
         for index in alive() {
             let step = step(function, index, &BTreeSet::new());
@@ -62,21 +70,22 @@ impl<'a> Graph<'a> {
             for leave in step.leaves {
                 match leave {
                     Leave::To(target) => drop(targets.insert(target)),
-                    Leave::Register => calls_pointer |= !is_table_jump(function, index),
+                    Leave::Register => outgoing.calls_pointer |= !is_table_jump(function, index),
                     Leave::Return => {}
                 }
             }
-            calls_pointer |= decode(function.pc(index), function.code[index]) == Insn::CallRegister;
+            outgoing.calls_pointer |= decode(function.pc(index), function.code[index]) == Insn::CallRegister;
         }
-        for address in addressed(function, alive()) {
-            targets.extend(self.code_behind(address));
-        }
+        let behind = addressed(function, alive()).into_iter().flat_map(|address| self.code_behind(address)).collect();
         let own = self.image.entry_at(function.address);
-        let edges = targets.into_iter().filter(|target| !deadly.contains(target));
-        (
-            edges.filter_map(|target| self.image.function_at(target)).filter(|&to| Some(to) != own).collect(),
-            calls_pointer,
-        )
+        let indices = |addresses: BTreeSet<u64>| {
+            let alive = addresses.into_iter().filter(|address| !deadly.contains(address));
+            alive.filter_map(|address| self.image.function_at(address)).filter(|&to| Some(to) != own).collect()
+        };
+        outgoing.addressed = indices(behind);
+        outgoing.targets = indices(targets);
+        outgoing.targets.extend(&outgoing.addressed);
+        outgoing
     }
 
     /// The function at `address`, or those that the data there points to.
@@ -119,6 +128,13 @@ impl<'a> Graph<'a> {
         (0..self.edges.len()).filter(|&index| matches(pattern, &self.image.functions[index].name)).collect()
     }
 
+    /// What can be handed to the functions that `pattern` names: what their callers make addresses of.
+    fn given_to(&self, pattern: &str) -> BTreeSet<usize> {
+        let takers = self.named(pattern);
+        let givers = self.edges.iter().filter(|edges| takers.iter().any(|taker| edges.targets.contains(taker)));
+        givers.flat_map(|edges| &edges.addressed).copied().collect()
+    }
+
     fn name(&self, index: usize) -> &str {
         &self.image.functions[index].name
     }
@@ -143,19 +159,22 @@ impl<'a> Graph<'a> {
             if self.image.functions[index].is_ours() && self.image.has_callsite(&self.image.functions[index]) {
                 violations.push(format!("can be traced: {}", self.path(index, &reached_from)));
             }
-            let mut targets: Vec<usize> = self.edges[index].iter().copied().collect();
-            if self.calls_pointer[index] {
+            let mut targets = self.edges[index].targets.clone();
+            if self.edges[index].calls_pointer {
                 let listed = policy.indirect.iter().filter(|entry| matches(entry.caller, self.name(index)));
-                let callees: Vec<&str> = listed.clone().flat_map(|entry| entry.callees.iter().copied()).collect();
+                let callees = listed.clone().flat_map(|entry| entry.callees);
+                targets.extend(callees.flat_map(|callee| self.named(callee)));
+                targets.extend(listed.clone().flat_map(|entry| entry.given_to).flat_map(|taker| self.given_to(taker)));
                 if listed.count() == 0 {
                     violations.push(format!("calls a pointer: {}", self.path(index, &reached_from)));
                 }
-                targets.extend(callees.iter().flat_map(|callee| self.named(callee)));
             }
             for target in targets {
+                let name = self.name(target);
+                let is_panic = policy.panics.iter().any(|panic| matches(panic.pattern, name));
                 let is_cut =
-                    policy.handlers.iter().chain(policy.panics).any(|cut| matches(cut.pattern, self.name(target)));
-                if !is_cut && !reached_from.contains_key(&target) {
+                    policy.cuts.iter().any(|cut| matches(cut.caller, self.name(index)) && matches(cut.callee, name));
+                if !is_cut && !is_panic && !reached_from.contains_key(&target) {
                     reached_from.insert(target, Some(index));
                     pending.push_back(target);
                 }
@@ -169,7 +188,7 @@ impl<'a> Graph<'a> {
         let mut pending: Vec<usize> = (0..self.edges.len()).filter(|&i| is_root(&self.image.functions[i])).collect();
         let mut reached: BTreeSet<usize> = pending.iter().copied().collect();
         while let Some(index) = pending.pop() {
-            pending.extend(self.edges[index].iter().filter(|&&to| reached.insert(to)));
+            pending.extend(self.edges[index].targets.iter().filter(|&&to| reached.insert(to)));
         }
         reached
     }
@@ -230,7 +249,7 @@ fn is_table_jump(function: &Function, index: usize) -> bool {
 mod tests {
     use super::{Graph, Policy};
     use crate::load::{Function, Image, Section};
-    use crate::policy::{Indirect, Listed};
+    use crate::policy::{Cut, Indirect, Listed};
 
     const RET: u32 = 0xd65f_03c0;
     const BLR_X8: u32 = 0xd63f_0100;
@@ -260,8 +279,8 @@ mod tests {
         Image { functions, callsites: vec![0x1f8], sections: vec![data], ..Image::default() }
     }
 
-    fn violations(image: &Image, indirect: &[Indirect], handlers: &[Listed]) -> Vec<String> {
-        let policy = Policy { roots: &[ROOT], panics: &[PANIC], handlers, indirect };
+    fn violations(image: &Image, indirect: &[Indirect], cuts: &[Cut]) -> Vec<String> {
+        let policy = Policy { roots: &[ROOT], panics: &[PANIC], cuts, indirect };
         Graph::new(image, policy.panics).violations(&policy)
     }
 
@@ -271,8 +290,9 @@ mod tests {
         let image =
             image(&[("holdout::irq_entry", &[bl(0x100, 0x300), RET]), ("holdout::traced", &[RET]), ("deep", deep)]);
         assert_eq!(violations(&image, &[], &[]), ["can be traced: holdout::traced <- deep <- holdout::irq_entry"]);
-        let handler = Listed { pattern: "deep", reason: "a handler" };
-        assert_eq!(violations(&image, &[], &[handler]), Vec::<String>::new());
+        let cut = |caller| Cut { caller, callee: "deep", reason: "a handler" };
+        assert_eq!(violations(&image, &[], &[cut("holdout::irq_entry")]), Vec::<String>::new());
+        assert_eq!(violations(&image, &[], &[cut("holdout::other")]).len(), 1);
     }
 
     #[test]
@@ -294,9 +314,20 @@ mod tests {
     fn a_call_of_a_pointer_must_be_listed_and_leads_to_what_is_listed() {
         let image = image(&[("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET])]);
         assert_eq!(violations(&image, &[], &[]), ["calls a pointer: holdout::irq_entry"]);
-        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, reason: "a hook" }];
+        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, given_to: &[], reason: "a hook" }];
         assert_eq!(violations(&image, &listed(&["holdout::tr*"]), &[]).len(), 1);
         assert_eq!(violations(&image, &listed(&[]), &[]).len(), 0);
+    }
+
+    #[test]
+    fn work_that_is_handed_over_elsewhere_is_reached_where_it_is_called() {
+        // The third function calls `visit` with the traceable one in a vtable; the handler calls a pointer.
+        let giver = [ADRP_X8_DATA, ADD_X8_X8_8, bl(0x308, 0x400), RET];
+        let functions: [(&str, &[u32]); 4] =
+            [("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET]), ("giver", &giver), ("visit", &[RET])];
+        let listed = |given_to| [Indirect { caller: "holdout::irq_*", callees: &[], given_to, reason: "visits" }];
+        assert_eq!(violations(&image(&functions), &listed(&["visit"]), &[]).len(), 1);
+        assert_eq!(violations(&image(&functions), &listed(&["other"]), &[]).len(), 0);
     }
 
     #[test]

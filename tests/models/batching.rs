@@ -1,3 +1,208 @@
-//! todo
-use crate::verdict::Model;
-pub const MODELS: [Model; 0] = [];
+//! Requests against a grace period that is already running: cookies, callbacks, barriers.
+//!
+//! World: the grace-period task with its reclaimer, and one or two updaters; no readers, and a scheme whose one step
+//! is over at once, so that a grace period is nothing but its place in the order. What an object's unlinking is to readers, its own flag
+//! is here: a grace period serves the object only if it *saw* the flag when it began.
+//! Not covered: the sleeping and waking of the grace-period task; here it runs grace periods unasked.
+
+use std::ptr::NonNull;
+
+use loom::model::Builder;
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::{Arc, Mutex, MutexGuard};
+use loom::thread;
+
+use crate::kernel::USED_AFTER_FREE;
+use crate::rcu::callbacks::Callbacks;
+use crate::rcu::cookie::Sequence;
+use crate::rcu::grace::{Action, Machine};
+use crate::rcu::retired::{Node, Reclaim, Retired};
+use crate::rcu::schemes::{Scheme, World};
+use crate::sync::atomic::Weaken;
+use crate::verdict::{Model, Outcome};
+
+/// The complaint about a barrier.
+pub const BARRIER_LIED: &str = "a barrier passed before what it waits for was freed";
+
+/// What is done wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    CookieBeforeUnlinking,
+    CountsBeforeFreeing,
+}
+
+/// A grace period that begins and ends.
+struct OneStep;
+
+impl Scheme for OneStep {
+    fn name(&self) -> &'static str {
+        "one step"
+    }
+    fn nr_steps(&self) -> usize {
+        1
+    }
+    fn begin(&self, _step: usize, _world: &dyn World) {}
+    fn outstanding(&self, _step: usize) -> usize {
+        0
+    }
+}
+
+/// What updaters and the grace-period task share.
+struct Shared {
+    sequence: Sequence,
+    callbacks: Mutex<Callbacks>,
+    /// Set when the object of this updater is unlinked.
+    unlinked: [AtomicBool; 2],
+    /// The owners of freed objects, in order.
+    freed: Arc<Mutex<Vec<usize>>>,
+}
+
+/// A retired object: whose it is, and where its freeing is noted.
+struct Object {
+    node: Node<Object>,
+    owner: usize,
+    freed: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Reclaim for Object {
+    fn node(&self) -> &Node<Self> {
+        &self.node
+    }
+}
+
+fn note(object: Box<Object>) {
+    object.freed.lock().expect("no step panics with it").push(object.owner);
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        // SAFETY: 1. The only sequence of this world. 2. `run_one` carries the grace periods out.
+        let sequence = unsafe { Sequence::new() };
+        let unlinked = [AtomicBool::new(false), AtomicBool::new(false)];
+        let (callbacks, freed) = (Mutex::new(Callbacks::default()), Arc::new(Mutex::new(Vec::new())));
+        Arc::new(Self { sequence, callbacks, unlinked, freed })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Callbacks> {
+        self.callbacks.lock().expect("no step panics with it")
+    }
+
+    /// What an updater does: unlinks its object, then queues it with a cookie of now.
+    fn retire(&self, owner: usize, fault: Fault) {
+        let early = self.sequence.cookie();
+        self.unlinked[owner].store(true, Ordering::Relaxed);
+        let cookie = if fault == Fault::CookieBeforeUnlinking { early } else { self.sequence.cookie() };
+        let object = Box::leak(Box::new(Object { node: Node::new(), owner, freed: self.freed.clone() }));
+        // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. Nobody reads it; what the cookie promises about
+        // the flag is what the model is about.
+        let retired = unsafe { Retired::new(NonNull::from(object), cookie) };
+        self.lock().push(retired, note);
+        let _ = self.sequence.request(cookie);
+    }
+
+    /// One grace period, if one is wanted; `saw` collects what was unlinked when one began.
+    fn run_one(&self, machine: &mut Machine, saw: &mut [bool; 2]) -> bool {
+        loop {
+            match machine.step(&self.sequence, &OneStep, 0) {
+                Action::Begin { .. } => {
+                    saw.iter_mut().zip(&self.unlinked).for_each(|(saw, flag)| *saw |= flag.load(Ordering::Relaxed));
+                }
+                Action::Finish(_) => return true,
+                Action::Sleep => return false,
+                action => unreachable!("{action:?}"),
+            }
+        }
+    }
+
+    /// Frees what has expired: one at a time, outside of the lock, as the reclaimer does.
+    fn reclaim(&self, fault: Fault) {
+        loop {
+            // Its own statement, so that the lock is left before the object is freed.
+            let expired = self.lock().take_expired(&self.sequence);
+            let Some(expired) = expired else { return };
+            if fault == Fault::CountsBeforeFreeing {
+                self.lock().finished_one();
+                expired.run();
+            } else {
+                expired.run();
+                self.lock().finished_one();
+            }
+        }
+    }
+
+    /// Runs grace periods until nobody wants one, and looks at what each of them frees. Returns how many there were.
+    fn serve(&self, machine: &mut Machine, saw: &mut [bool; 2], fault: Fault) -> u64 {
+        let mut is_wanted = true;
+        while is_wanted {
+            is_wanted = self.run_one(machine, saw);
+            self.reclaim(fault);
+            let freed = self.freed.lock().expect("no step panics with it");
+            assert!(freed.iter().all(|&owner| saw[owner]), "{USED_AFTER_FREE}");
+        }
+        machine.statistics().nr_grace_periods
+    }
+}
+
+/// Two updaters against the grace-period task.
+fn two_updaters(builder: &Builder, fault: Fault) {
+    builder.check(move || {
+        let shared = Shared::new();
+        let other = shared.clone();
+        let first = thread::spawn(move || other.retire(0, fault));
+        let other = shared.clone();
+        let second = thread::spawn(move || other.retire(1, fault));
+        let (mut machine, mut saw) = (Machine::new(1), [false; 2]);
+        let _ = shared.serve(&mut machine, &mut saw, fault);
+        first.join().expect("an updater does not panic");
+        second.join().expect("an updater does not panic");
+        let nr_grace_periods = shared.serve(&mut machine, &mut saw, fault);
+        assert!(nr_grace_periods <= 2, "{nr_grace_periods} grace periods for two requests");
+        let mut freed = shared.freed.lock().expect("no step panics with it").clone();
+        freed.sort_unstable();
+        assert_eq!(freed, [0, 1], "everything that was queued is freed, once");
+        assert_eq!(shared.lock().nr_pending(), 0);
+    });
+}
+
+/// One updater that looks whether its barrier has passed, while the reclaimer works.
+fn barrier(builder: &Builder, fault: Fault) {
+    builder.check(move || {
+        let shared = Shared::new();
+        shared.retire(0, fault);
+        let other = shared.clone();
+        let updater = thread::spawn(move || {
+            let barrier = other.lock().barrier();
+            let has_passed = other.lock().has_passed(barrier);
+            let is_freed = *other.freed.lock().expect("no step panics with it") == [0];
+            assert!(is_freed || !has_passed, "{BARRIER_LIED}");
+            barrier
+        });
+        let _ = shared.serve(&mut Machine::new(1), &mut [false; 2], fault);
+        let barrier = updater.join().expect("the updater does not panic");
+        assert!(shared.lock().has_passed(barrier), "a barrier passes when all before it are freed");
+    });
+}
+
+const fn holds(name: &'static str, explore: fn(&Builder)) -> Model {
+    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, expected: Outcome::Holds }
+}
+
+/// First what holds, then what each planted fault does.
+pub const MODELS: [Model; 5] = [
+    holds("a_callback_waits_for_a_grace_period_that_began_after_it", |b| two_updaters(b, Fault::None)),
+    holds("a_barrier_passes_when_all_before_it_are_freed", |b| barrier(b, Fault::None)),
+    Model {
+        weaken: Weaken::Fences,
+        expected: Outcome::FreesEarly,
+        ..holds("fault_no_fence_between_unlinking_and_cookie", |b| two_updaters(b, Fault::None))
+    },
+    Model {
+        expected: Outcome::FreesEarly,
+        ..holds("fault_cookie_taken_before_unlinking", |b| two_updaters(b, Fault::CookieBeforeUnlinking))
+    },
+    Model {
+        expected: Outcome::BarrierPassesEarly,
+        ..holds("fault_barrier_counts_before_freeing", |b| barrier(b, Fault::CountsBeforeFreeing))
+    },
+];

@@ -106,7 +106,7 @@ fn three_cpus(builder: &Builder, faults: Faults) {
 }
 
 const fn holds(name: &'static str, explore: fn(&Builder)) -> Model {
-    Model { name, explore, preemptions: None, weaken: Weaken::Nothing, expected: Outcome::Holds }
+    Model { name, explore, preemptions: 5, weaken: Weaken::Nothing, expected: Outcome::Holds }
 }
 
 const fn frees_early(name: &'static str, explore: fn(&Builder)) -> Model {
@@ -122,16 +122,20 @@ const SPARES_PREEMPTED: Faults = Faults { spares_preempted: true, ..NO_FAULT };
 const ACKNOWLEDGEMENT_IS_QUIESCENCE: Faults = Faults { acknowledgement_is_quiescence: true, ..NO_FAULT };
 
 /// First what holds, then what each planted fault does.
+/// See above.
 pub const MODELS: [Model; 19] = [
     holds("classic_waits_for_a_task_that_runs_and_sleeps", |b| classic(b, NO_FAULT, running, runs_and_sleeps)),
     holds("classic_is_safe_from_a_sleeper_that_wakes_up", |b| classic(b, NO_FAULT, sleeping, wakes_up)),
     holds("classic_waits_for_a_preempted_task", |b| classic(b, NO_FAULT, running, is_preempted_inside)),
     holds("classic_waits_for_an_exiting_task", |b| classic(b, NO_FAULT, running, exits)),
     holds("classic_waits_for_an_interrupt_on_top_of_idle", |b| classic(b, NO_FAULT, Vec::new, takes_an_irq)),
-    holds("classic_tells_a_preempted_task_from_the_one_that_preempted_it", |b| {
-        classic(b, NO_FAULT, two, is_preempted_by_another);
-    }),
-    holds("classic_follows_a_holder_to_another_cpu", |b| three_cpus(b, NO_FAULT)),
+    Model {
+        preemptions: 3,
+        ..holds("classic_tells_a_preempted_task_from_the_one_that_preempted_it", |b| {
+            classic(b, NO_FAULT, two, is_preempted_by_another);
+        })
+    },
+    Model { preemptions: 2, ..holds("classic_follows_a_holder_to_another_cpu", |b| three_cpus(b, NO_FAULT)) },
     holds("release_and_acquire_suffice_without_the_last_bracket", |b| {
         classic(b, NO_LAST_BRACKET, running, runs_and_sleeps);
     }),
@@ -159,7 +163,7 @@ pub const MODELS: [Model; 19] = [
     frees_early("fault_mark_taken_back_for_a_preempted_task", |b| {
         classic(b, SPARES_PREEMPTED, running, is_preempted_inside);
     }),
-    frees_early("fault_migrated_holder_spared", |b| three_cpus(b, SPARES_PREEMPTED)),
+    Model { preemptions: 2, ..frees_early("fault_migrated_holder_spared", |b| three_cpus(b, SPARES_PREEMPTED)) },
     frees_early("fault_acknowledgement_taken_for_quiescence", |b| {
         classic(b, ACKNOWLEDGEMENT_IS_QUIESCENCE, Vec::new, takes_an_irq);
     }),

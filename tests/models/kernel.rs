@@ -11,6 +11,7 @@ use loom::sync::mpsc::{Receiver, Sender, channel};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
+use crate::mailbox::Mailbox;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine};
 use crate::rcu::schemes::{Kind, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
@@ -18,6 +19,9 @@ use crate::sched::rcu_words::TaskWords;
 
 /// The complaint of a step that finds the poison.
 pub const USED_AFTER_FREE: &str = "ops was used after it was freed";
+
+/// The complaint of a grace period that nobody will end.
+pub const NOBODY_LEFT: &str = "the grace period waits, and nobody is left to wake it";
 
 const OLD: usize = 0;
 const NEW: usize = 1;
@@ -62,6 +66,9 @@ enum Message {
     PowerOff,
 }
 
+/// One for each CPU from 1 up.
+type Inboxes = Arc<Vec<Mailbox<Message>>>;
+
 /// What all CPUs share.
 pub struct Kernel {
     scheme: Box<dyn Scheme + Send>,
@@ -70,7 +77,8 @@ pub struct Kernel {
     ops: [UnsafeCell<u32>; 2],
     words: Vec<TaskWords>,
     lists: Mutex<Vec<Listed>>,
-    wait_queue: (Mutex<()>, Condvar),
+    /// The queue of the grace-period task, and how many scripts and migrated tasks can still wake it.
+    wait_queue: (Mutex<usize>, Condvar),
 }
 
 impl Kernel {
@@ -81,20 +89,27 @@ impl Kernel {
         }
     }
 
+    /// loom would see that nobody is left to wake us, but ends the whole process when it does; so we count.
     fn wait_until(&self, is_over: impl Fn() -> bool) {
-        let mut locked = self.wait_queue.0.lock().expect("no step panics with it");
+        let mut nr_wakers = self.wait_queue.0.lock().expect("no step panics with it");
         while !is_over() {
-            locked = self.wait_queue.1.wait(locked).expect("no step panics with it");
+            assert_ne!(*nr_wakers, 0, "{NOBODY_LEFT}");
+            nr_wakers = self.wait_queue.1.wait(nr_wakers).expect("no step panics with it");
         }
+    }
+
+    /// A script, or a migrated task, has come to its end.
+    fn has_ended(&self) {
+        *self.wait_queue.0.lock().expect("no step panics with it") -= 1;
+        self.wait_queue.1.notify_all();
     }
 }
 
 /// A CPU that runs a script and then idles.
 pub struct Cpu {
     id: usize,
-    pub kernel: Arc<Kernel>,
-    inbox: Receiver<Message>,
-    peers: Vec<Sender<Message>>,
+    kernel: Arc<Kernel>,
+    inboxes: Inboxes,
     answers: Sender<()>,
     is_off: Cell<bool>,
 }
@@ -124,7 +139,7 @@ impl Cpu {
 
     /// Interrupts are unmasked here, at this level.
     pub fn interrupts(&self, level: (bool, bool)) {
-        while let Ok(message) = self.inbox.try_recv() {
+        while let Some(message) = self.inboxes[self.id - 1].look() {
             self.receive(message, level);
         }
     }
@@ -143,11 +158,13 @@ impl Cpu {
         self.interrupts(TASK);
         self.use_ops(ops);
         self.switch_out(0, Switch::Voluntary);
+        self.kernel.has_ended();
     }
 
     /// Hands task 0 over to another CPU.
     pub fn migrate(&self, to_cpu: usize, ops: usize) {
-        self.peers[to_cpu - 1].send(Message::Run { ops }).expect("every CPU handles its messages");
+        *self.kernel.wait_queue.0.lock().expect("no step panics with it") += 1;
+        self.inboxes[to_cpu - 1].send(Message::Run { ops });
     }
 
     /// The outermost interrupt returns to this level.
@@ -180,7 +197,9 @@ impl Cpu {
         let told = if self.kernel.faults.preemption_is_voluntary { Switch::Voluntary } else { how };
         let standing = if how == Switch::Voluntary { Standing::Away } else { Standing::Preempted };
         let wake = switch_out(&*self.kernel.scheme, &self.kernel.words[task], self.id, told);
-        self.kernel.lists.lock().expect("no step panics with it")[task].standing = standing;
+        if self.kernel.faults.spares_preempted {
+            self.kernel.lists.lock().expect("no step panics with it")[task].standing = standing;
+        }
         self.kernel.wake(wake);
     }
 
@@ -197,7 +216,7 @@ impl Cpu {
 
     fn idle(&self) {
         while !self.is_off.get() {
-            self.receive(self.inbox.recv().expect("every CPU is switched off at the end"), IDLE);
+            self.receive(self.inboxes[self.id - 1].wait(), IDLE);
         }
     }
 }
@@ -205,20 +224,20 @@ impl Cpu {
 /// The grace-period task's view.
 struct FromCpu0 {
     kernel: Arc<Kernel>,
-    cpus: Vec<Sender<Message>>,
+    inboxes: Inboxes,
     answers: Receiver<()>,
 }
 
 impl World for FromCpu0 {
     fn nr_cpus(&self) -> usize {
-        1 + self.cpus.len()
+        1 + self.inboxes.len()
     }
 
     fn visit_every_cpu(&self) {
-        self.cpus.iter().for_each(|cpu| cpu.send(Message::Visit).expect("every CPU handles its messages"));
+        self.inboxes.iter().for_each(|inbox| inbox.send(Message::Visit));
         fence(Ordering::SeqCst);
         self.kernel.scheme.visited(&Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 });
-        self.cpus.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
+        self.inboxes.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
     }
 
     fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
@@ -257,7 +276,7 @@ impl FromCpu0 {
             // SAFETY: 1. The cell is alive. 2. loom fails the model if a use is not ordered before.
             unsafe { *word = POISON };
         });
-        self.cpus.iter().for_each(|cpu| cpu.send(Message::PowerOff).expect("every CPU handles its messages"));
+        self.inboxes.iter().for_each(|inbox| inbox.send(Message::PowerOff));
     }
 }
 
@@ -277,19 +296,20 @@ pub fn boot(scheme: Box<dyn Scheme + Send>, faults: Faults, tasks: Vec<TaskWords
         ops: [UnsafeCell::new(LIVE), UnsafeCell::new(LIVE)],
         lists: Mutex::new(tasks.iter().map(standing).collect()),
         words: tasks,
-        wait_queue: (Mutex::new(()), Condvar::new()),
+        wait_queue: (Mutex::new(scripts.len()), Condvar::new()),
     });
     let (answers_in, answers) = channel();
-    let (cpus, inboxes): (Vec<_>, Vec<_>) = scripts.iter().map(|_| channel()).unzip();
+    let inboxes = Arc::new(scripts.iter().map(|_| Mailbox::new()).collect::<Vec<_>>());
     let mut threads = Vec::new();
-    for (index, (inbox, &script)) in inboxes.into_iter().zip(scripts).enumerate() {
-        let (kernel, peers, answers) = (kernel.clone(), cpus.clone(), answers_in.clone());
-        let cpu = Cpu { id: index + 1, kernel, inbox, peers, answers, is_off: Cell::new(false) };
+    for (index, &script) in scripts.iter().enumerate() {
+        let (kernel, inboxes, answers) = (kernel.clone(), inboxes.clone(), answers_in.clone());
+        let cpu = Cpu { id: index + 1, kernel, inboxes, answers, is_off: Cell::new(false) };
         threads.push(thread::spawn(move || {
             script(&cpu);
+            cpu.kernel.has_ended();
             cpu.idle();
         }));
     }
-    FromCpu0 { kernel, cpus, answers }.retire_old_ops();
+    FromCpu0 { kernel, inboxes, answers }.retire_old_ops();
     threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
 }

@@ -17,14 +17,17 @@ pub enum Outcome {
     FreesEarly,
     /// Some interleaving waits for ever.
     WaitsForEver,
+    /// Some interleaving lets a barrier pass before what it waits for is freed.
+    BarrierPassesEarly,
 }
 
 /// One world, with or without a fault, and what must come of it.
 pub struct Model {
     pub name: &'static str,
     pub explore: fn(&loom::model::Builder),
-    /// How many times a running thread may be set aside; `None` is a full exploration.
-    pub preemptions: Option<usize>,
+    /// How often a thread that could go on is set aside for another one: every interleaving with that many is explored.
+    /// Faults that others found in concurrent protocols need two or three.
+    pub preemptions: usize,
     pub weaken: Weaken,
     pub expected: Outcome,
 }
@@ -50,7 +53,7 @@ impl Model {
     pub fn run(&self) -> Result<(), Failed> {
         silence_explorations();
         let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = self.preemptions;
+        builder.preemption_bound = Some(self.preemptions);
         builder.max_branches = 20_000;
         weaken(self.weaken);
         IS_EXPLORING.set(true);
@@ -75,7 +78,8 @@ fn judge(payload: &(dyn std::any::Any + Send)) -> Result<(Outcome, String), Fail
     let is_early = ["Causality violation", crate::kernel::USED_AFTER_FREE].iter().any(|sign| text.contains(sign));
     match text {
         _ if is_early => Ok((Outcome::FreesEarly, text.to_owned())),
-        _ if text.contains("deadlock") => Ok((Outcome::WaitsForEver, text.to_owned())),
+        _ if text.contains(crate::kernel::NOBODY_LEFT) => Ok((Outcome::WaitsForEver, text.to_owned())),
+        _ if text.contains(crate::batching::BARRIER_LIED) => Ok((Outcome::BarrierPassesEarly, text.to_owned())),
         _ => Err(format!("the model itself failed: {text}").into()),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Ended {
     pub(crate) status: i32,
     /// All that it printed, without carriage returns.
     pub(crate) console: String,
+    /// What the emulator and the scripts said beside it.
+    errors: String,
     /// How to start it again, for messages.
     command: String,
 }
@@ -91,7 +93,7 @@ impl Ended {
 
     /// What was started and how the console ended, for a failing assertion.
     pub(crate) fn story(&self) -> String {
-        format!("`{}`, whose console ended:\n{}", self.command, tail(&self.console))
+        format!("`{}`, whose console ended:\n{}\n{}", self.command, tail(&self.console), tail(&self.errors))
     }
 }
 
@@ -109,11 +111,13 @@ pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) ->
     let shown = format!("{script} {}", arguments.join(" "));
     let output = feed(&mut command, typed).map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     let console = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
         // What timeout(1) says when it had to end the command, by TERM and by KILL.
-        Some(124 | 137) | None => Err(format!("no end within {secs} s: `{shown}`\n{}{errors}", tail(&console))),
-        Some(status) => Ok(Ended { status, console: console + &errors, command: shown }),
+        Some(124 | 137) | None => {
+            Err(format!("no end within {secs} s: `{shown}`\n{}\n{}", tail(&console), tail(&errors)))
+        }
+        Some(status) => Ok(Ended { status, console, errors, command: shown }),
     }
 }
 

@@ -21,12 +21,7 @@ unsafe extern "C" {
 pub static SECONDARY: Hook<fn() -> !> = Hook::new();
 
 /// The header that SP_EL0 points to before the scheduler gives the first CPU a task.
-static BOOT_TASK: BootTask = BootTask(UnsafeCell::new(TaskHeader {
-    preempt_count: crate::sync::atomic::AtomicU32::new(0),
-    flags: crate::sync::atomic::AtomicU32::new(0),
-    recursion: crate::sync::atomic::AtomicU32::new(0),
-    trampoline_depth: crate::sync::atomic::AtomicU32::new(0),
-}));
+static BOOT_TASK: BootTask = BootTask(UnsafeCell::new(TaskHeader::new()));
 #[repr(transparent)]
 struct BootTask(UnsafeCell<TaskHeader>);
 // SAFETY: all its words are atomics.

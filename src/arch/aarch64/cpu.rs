@@ -101,6 +101,13 @@ pub fn dsb_ish() {
     unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
 }
 
+/// Earlier stores are visible before later ones.
+#[inline(always)]
+pub fn dmb_ishst() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dmb ishst", options(nostack, preserves_flags)) };
+}
+
 /// Synchronises this CPU's context: what it fetches afterwards is new.
 #[inline(always)]
 pub fn isb() {

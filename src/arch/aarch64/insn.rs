@@ -45,6 +45,41 @@ impl Insn {
     }
 }
 
+/// What an instruction costs beyond its place in the instruction count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// Nothing that a count would hide.
+    Plain,
+    /// DMB, DSB, ISB, or a load or store that orders.
+    Barrier,
+    /// An exclusive, or a large-system atomic.
+    Atomic,
+    /// A write to a system register.
+    SystemRegister,
+}
+
+impl Insn {
+    /// What it costs. Source: Arm ARM DDI 0487, C4.1 (barriers, system register moves, loads and stores).
+    pub const fn price(self) -> Price {
+        let word = self.0;
+        if word & 0xffff_f01f == 0xd503_301f {
+            return Price::Barrier; // CLREX, DSB, DMB, ISB
+        }
+        if word & 0xffe0_0000 == 0xd500_0000 && word & 0x0020_0000 == 0 && word & 0xffff_f000 != 0xd503_2000 {
+            return Price::SystemRegister; // MSR, SYS (L = 0), hints excepted
+        }
+        if word & 0x3f00_0000 == 0x0800_0000 {
+            // Exclusives and ordered accesses: o2 tells them apart; CAS has o2 = 1 and o1 = 1.
+            let (o2, o1) = (word >> 23 & 1, word >> 21 & 1);
+            return if o2 == 1 && o1 == 0 { Price::Barrier } else { Price::Atomic };
+        }
+        if word & 0x3f20_0c00 == 0x3820_0000 {
+            return Price::Atomic; // LDADD, SWP and their like; LDAPR too
+        }
+        Price::Plain
+    }
+}
+
 impl core::fmt::Debug for Insn {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match *self {
@@ -57,7 +92,32 @@ impl core::fmt::Debug for Insn {
 
 #[cfg(test)]
 mod tests {
-    use super::{BranchError, Insn};
+    use super::{BranchError, Insn, Price};
+
+    #[test]
+    fn what_a_count_would_hide_is_told_by_its_encoding() {
+        for (word, price) in [
+            (0xd503_3bbf, Price::Barrier),        // dmb ish
+            (0xd503_3b9f, Price::Barrier),        // dsb ish
+            (0xd503_3fdf, Price::Barrier),        // isb
+            (0x889f_fc20, Price::Barrier),        // stlr w0, [x1]
+            (0xc8df_fc20, Price::Barrier),        // ldar x0, [x1]
+            (0xc85f_7c20, Price::Atomic),         // ldxr x0, [x1]
+            (0xc8a0_7c41, Price::Atomic),         // cas x0, x1, [x2]
+            (0xf820_0041, Price::Atomic),         // ldadd x0, x1, [x2]
+            (0xd518_4100, Price::SystemRegister), // msr sp_el0, x0
+            (0xd503_43df, Price::SystemRegister), // msr daifset, #3
+            (0xd538_4100, Price::Plain),          // mrs x0, sp_el0
+            (0xd503_201f, Price::Plain),          // nop
+            (0xd503_245f, Price::Plain),          // bti c
+            (0xa9bf_7bfd, Price::Plain),          // stp x29, x30, [sp, #-16]!
+            (0xf940_0042, Price::Plain),          // ldr x2, [x2]
+            (0xf862_6820, Price::Plain),          // ldr x0, [x1, x2]
+            (0xd63f_0180, Price::Plain),          // blr x12
+        ] {
+            assert_eq!(Insn(word).price(), price, "{word:#010x}");
+        }
+    }
 
     #[test]
     fn bl_goes_where_it_was_told_to_go() {

@@ -14,14 +14,19 @@ use aarch64_paging::{MapError, Mapping};
 use core::arch::asm;
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::mutex::SpinMutex;
 
 /// The translation granule.
 pub const PAGE_SIZE: usize = 4096;
 /// Where task stacks are mapped, each above a guard.
 pub const STACK_WINDOW: Range<usize> = 0x60_0000_0000..0x61_0000_0000;
-/// Where the patcher maps text writable.
+/// Where the patcher maps text writable, by pages.
 pub const ALIAS_WINDOW: Range<usize> = 0x70_0000_0000..0x70_4000_0000;
+/// Where it maps much text at once, by blocks.
+pub const ALIAS_BLOCK_WINDOW: Range<usize> = 0x71_0000_0000..0x71_4000_0000;
+/// Bytes of a block mapping.
+pub const BLOCK_SIZE: usize = 2 << 20;
 /// Where func pages are mapped executable.
 pub const FUNC_WINDOW: Range<usize> = 0x78_0000_0000..0x78_4000_0000;
 
@@ -141,10 +146,18 @@ pub fn image() -> Range<usize> {
     (&raw const __image_start).addr()..(&raw const __image_end).addr()
 }
 
+static TABLES_LEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of RAM that were set aside for page tables.
+pub fn tables_len() -> usize {
+    TABLES_LEN.load(Ordering::Relaxed)
+}
+
 /// Builds the kernel's table from what the device tree says, and switches to it. Context: boot, first CPU.
 ///
 /// `tables` is RAM for table pages: nobody else uses it.
 pub fn init(machine: &Machine, devices: impl Iterator<Item = Range<usize>>, tables: Range<usize>) -> Result<(), MapError> {
+    TABLES_LEN.store(tables.len(), Ordering::Relaxed);
     let pool = Tables { fresh: tables, freed: None };
     let mut mapping = Mapping::with_asid_and_va_range(pool, ASID, ROOT_LEVEL, El1And0, VaRange::Lower);
     let mut identity = |range: Range<usize>, access: Access| {
@@ -196,7 +209,7 @@ pub fn map(range: Range<usize>, physical: usize, access: Access) -> Result<(), O
     cpu::without_irqs(|| {
         let mut kernel = KERNEL.lock();
         let mapping = kernel.as_mut().expect("init ran");
-        let needed = TABLES_PER_PAGE * (range.len().div_ceil(2 << 20) + 1);
+        let needed = TABLES_PER_PAGE * (range.len().div_ceil(BLOCK_SIZE) + 1);
         if mapping.translation().left() < needed {
             return Err(OutOfTables);
         }
@@ -215,7 +228,10 @@ pub fn unmap(range: Range<usize>) {
 
 fn set(mapping: &mut Mapping<Tables, El1And0>, range: Range<usize>, physical: usize, attributes: El1Attributes) {
     let region = MemoryRegion::new(range.start, range.end);
-    let constraints = Constraints::NO_BLOCK_MAPPINGS | Constraints::NO_CONTIGUOUS_HINT;
+    // Blocks only where all is blocks: a block is never split (break-before-make).
+    let whole_blocks = range.start.is_multiple_of(BLOCK_SIZE) && range.len().is_multiple_of(BLOCK_SIZE);
+    let pages = if whole_blocks { Constraints::empty() } else { Constraints::NO_BLOCK_MAPPINGS };
+    let constraints = Constraints::NO_CONTIGUOUS_HINT | pages;
     mapping
         .map_range(&region, PhysicalAddress(physical), attributes, constraints)
         .expect("windows are mapped and unmapped by whole pages, which breaks before it makes");

@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<Regs>() == 128 && core::mem::offset_of!(Regs, ca
 
 /// The words of a task that assembly and hot paths reach at fixed offsets from SP_EL0.
 #[repr(C)]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TaskHeader {
     /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
     pub preempt_count: AtomicU32,
@@ -83,6 +83,28 @@ pub struct TaskHeader {
     pub recursion: AtomicU32,
     /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone.
     pub trampoline_depth: AtomicU32,
+    /// [`Level::bit`] of the context that runs on this task's stack: what the preempt count says, at hand for the
+    /// recursion guards. IRQ entry and softirqs set it and put it back.
+    pub level: AtomicU32,
+}
+
+impl TaskHeader {
+    /// The header of a task that runs nothing yet.
+    pub const fn new() -> Self {
+        Self {
+            preempt_count: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            recursion: AtomicU32::new(0),
+            trampoline_depth: AtomicU32::new(0),
+            level: AtomicU32::new(Level::Task.bit()),
+        }
+    }
+}
+
+impl Default for TaskHeader {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// One preemption-disabled level in [`TaskHeader::preempt_count`].
@@ -110,6 +132,11 @@ pub enum Level {
 }
 
 impl Level {
+    /// One bit for each level: the recursion guards' unit.
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// The level that a preempt count stands for.
     #[inline(always)]
     pub const fn of(preempt_count: u32) -> Self {
@@ -168,6 +195,28 @@ impl core::fmt::Debug for CallSite {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "CallSite({:#x})", self.entry())
     }
+}
+
+/// What a callsite's branch becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// It stays.
+    Keep,
+    /// It becomes a BL to the trampoline.
+    On,
+    /// It becomes a NOP.
+    Off,
+}
+
+/// One callsite's change.
+#[derive(Clone, Copy, Debug)]
+pub struct Patch {
+    /// Where.
+    pub site: CallSite,
+    /// The literal's new value: `literal-live` holds for it, and for the old one until its grace period ends.
+    pub ops: *const OpsHeader,
+    /// The branch.
+    pub branch: Branch,
 }
 
 #[cfg(test)]

@@ -9,34 +9,12 @@
 
 use super::insn::{BranchError, Insn};
 use super::mmu::{self, Access, PAGE_SIZE};
-use super::site::{CallSite, OpsHeader};
+use super::site::{Branch, CallSite, OpsHeader, Patch};
 use super::cpu;
 use core::arch::asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use spin::mutex::SpinMutex;
-
-/// What a callsite's branch becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Branch {
-    /// It stays.
-    Keep,
-    /// It becomes `bl` to this address.
-    On(usize),
-    /// It becomes a NOP.
-    Off,
-}
-
-/// One callsite's change.
-#[derive(Clone, Copy, Debug)]
-pub struct Patch {
-    /// Where.
-    pub site: CallSite,
-    /// The literal's new value: `literal-live` holds for it, and for the old one until its grace period ends.
-    pub ops: *const OpsHeader,
-    /// The branch.
-    pub branch: Branch,
-}
 
 /// What the caller owes after a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +57,13 @@ static PATCHER: SpinMutex<()> = SpinMutex::new(());
 /// More callsites than this and the whole instruction cache is invalidated at once.
 const INVALIDATE_ALL_FROM: usize = 32;
 
-/// Applies `patches`, all or none. In O3's order: literal, barrier, branch, clean, barrier, invalidate, barrier.
-pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P) -> Result<Needs, PatchError> {
+/// Applies `patches`, all or none; branches that go on lead to `trampoline`. In O3's order: literal, barrier,
+/// branch, clean; then, once for all, barrier, invalidate, barrier.
+pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -> Result<Needs, PatchError> {
     let mut span: Range<usize> = usize::MAX..0;
     let (mut changed, mut total) = (0, 0);
     for patch in patches.clone() {
-        validate(&patch)?;
+        validate(&patch, trampoline)?;
         span = span.start.min(patch.site.literal())..span.end.max(patch.site.body());
         changed += usize::from(patch.branch != Branch::Keep);
         total += 1;
@@ -100,32 +79,31 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P) -> Result<Needs, Pat
             let literal = unsafe { AtomicPtr::from_ptr(alias.at::<*mut OpsHeader>(patch.site.literal())) };
             // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1).
             literal.store(patch.ops.cast_mut(), Ordering::Release);
-        }
-        // A CPU that fetches a new BL loads the new literal: the literals are visible before any branch is
-        // (O3 enable); and a retired ops is unreachable before its grace period is asked for (O3 disable).
-        cpu::dsb_ish();
-        if changed == 0 {
-            return;
-        }
-        for patch in patches.clone() {
             let word = match patch.branch {
                 Branch::Keep => continue,
-                Branch::On(target) => Insn::bl(patch.site.branch(), target).unwrap_or(Insn::NOP),
+                // In reach: `validate` has encoded it before.
+                Branch::On => Insn::bl(patch.site.branch(), trampoline).unwrap_or(Insn::NOP),
                 Branch::Off => Insn::NOP,
             };
+            // O3 enable, litmus O3-enable-dmbst: a CPU that fetches the new BL loads the new literal.
+            cpu::dmb_ishst();
             // SAFETY: as above; `nop-bl-only`: `validate` has seen that the old word is NOP or BL.
             unsafe { write_insn(alias, patch.site.branch(), word) };
         }
-        invalidate(patches.clone().map(|patch| patch.site.branch()), changed);
+        // O3 disable: the literals are visible before anybody asks for a grace period.
+        cpu::dsb_ish();
+        if changed > 0 {
+            invalidate(patches.clone().map(|patch| patch.site.branch()), changed);
+        }
     })?;
     Ok(if changed == 0 { Needs::Nothing } else { Needs::ContextSynchronisation })
 }
 
 /// Refuses what the change does not start from.
-fn validate(patch: &Patch) -> Result<(), PatchError> {
+fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
     let branch = patch.site.branch();
-    if let Branch::On(target) = patch.branch {
-        Insn::bl(branch, target).map_err(PatchError::Branch)?;
+    if patch.branch == Branch::On {
+        Insn::bl(branch, trampoline).map_err(PatchError::Branch)?;
     }
     let found = read_insn(branch);
     if found == Insn::NOP || found.bl_target(branch).is_some_and(super::trampoline::contains) {
@@ -173,25 +151,34 @@ pub fn read_literal(site: CallSite) -> *const OpsHeader {
 /// A writable view of text, alive for one batch.
 #[derive(Clone, Copy)]
 struct Alias {
-    text_start: usize,
+    distance: usize,
 }
 
 impl Alias {
+    #[inline(always)]
     fn at<T>(self, text_address: usize) -> *mut T {
-        core::ptr::with_exposed_provenance_mut(mmu::ALIAS_WINDOW.start + (text_address - self.text_start))
+        core::ptr::with_exposed_provenance_mut(text_address + self.distance)
     }
 }
+
+/// Up to this much text is mapped by pages, just what the batch touches; more is mapped by blocks.
+const MOST_PAGED: usize = 16 * PAGE_SIZE;
 
 /// Maps the pages of `span` writable at the alias window, runs `work`, unmaps them.
 fn with_alias(span: Range<usize>, work: impl FnOnce(Alias)) -> Result<(), PatchError> {
     cpu::without_irqs(|| {
         let _one_batch = PATCHER.lock();
-        let start = span.start & !(PAGE_SIZE - 1);
-        let size = span.end.next_multiple_of(PAGE_SIZE) - start;
-        let window = mmu::ALIAS_WINDOW.start..mmu::ALIAS_WINDOW.start + size;
+        let (unit, base) = if span.len() > MOST_PAGED {
+            (mmu::BLOCK_SIZE, mmu::ALIAS_BLOCK_WINDOW.start)
+        } else {
+            (PAGE_SIZE, mmu::ALIAS_WINDOW.start)
+        };
+        let start = span.start & !(unit - 1);
+        let size = span.end.next_multiple_of(unit) - start;
+        let window = base..base + size;
         // The alias has the memory attributes of the text mapping: normal, write-back, inner shareable (O2).
         mmu::map(window.clone(), start, Access::ReadWrite).map_err(|_| PatchError::OutOfTables)?;
-        work(Alias { text_start: start });
+        work(Alias { distance: base - start });
         mmu::unmap(window);
         Ok(())
     })

@@ -50,7 +50,7 @@ impl Classic {
 
     /// Marks every task that may be inside a func. One count is the lister's own, so that zero means both: all have
     /// left, and the list is complete.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn list(&self, world: &dyn World) {
         self.nr_holdouts.store(1, Ordering::Relaxed);
         world.for_each_task(&mut |subject| self.mark(subject));
@@ -61,7 +61,7 @@ impl Classic {
     ///
     /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
     /// one in `switch_out`. The load of `away` is `Acquire`, pairing with the store there.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn mark(&self, subject: &Subject<'_>) {
         if subject.kind == Kind::Exempt {
             return;
@@ -80,7 +80,7 @@ impl Classic {
     /// Order: `AcqRel` on both. The task's last use of a func comes before the decrement, and every decrement before
     /// the load in `outstanding` that finds zero (O5).
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn take(&self, words: &TaskWords) -> Wake {
         let is_last = words.holdout.load(Ordering::Relaxed)
             && words.holdout.swap(false, Ordering::AcqRel)
@@ -94,12 +94,12 @@ impl Scheme for Classic {
         "classic"
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn nr_steps(&self) -> usize {
         LAST_BRACKET + 1
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn begin(&self, step: usize, world: &dyn World) {
         match step {
             FIRST_BRACKET | LAST_BRACKET => self.bracket.begin(world),
@@ -108,7 +108,7 @@ impl Scheme for Classic {
         }
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn outstanding(&self, step: usize) -> usize {
         if step == HOLDOUTS { self.nr_holdouts.load(Ordering::Acquire) } else { self.bracket.outstanding() }
     }
@@ -117,17 +117,17 @@ impl Scheme for Classic {
         self.bracket.waits_for(cpu)
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn visited(&self, sighting: &Sighting) {
         self.bracket.visited(sighting);
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
         self.bracket.irq_exit_outermost(sighting)
     }
 
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn switch(&self, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
         let left = if matches!(how, Switch::Voluntary) { self.take(prev) } else { Wake::Nobody };
         left.and(self.bracket.switched(cpu))
@@ -135,7 +135,7 @@ impl Scheme for Classic {
 
     /// The task has just called `exit`, so it is in no func. It may still call traced functions; they load the new
     /// literal, and if it is listed again its last switch takes the mark.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn exit(&self, task: &TaskWords) -> Wake {
         self.take(task)
     }

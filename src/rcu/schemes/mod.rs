@@ -21,7 +21,7 @@
 pub mod classic;
 pub mod none;
 
-use crate::sched::rcu_words::{IrqMark, TaskWords};
+use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{Ordering, fence};
 
 /// The schemes that are built, in the order in which they are listed and run.
@@ -60,7 +60,7 @@ pub enum Wake {
 impl Wake {
     /// Both of two reasons.
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn and(self, other: Wake) -> Wake {
         if matches!(self, Wake::GracePeriodTask) { self } else { other }
     }
@@ -82,7 +82,7 @@ pub struct Sighting {
 impl Sighting {
     /// No interrupt-level and no preemption-disabled section is under way on this CPU.
     #[inline]
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_quiescent(&self) -> bool {
         self.is_outermost && (self.is_idle || self.preempt_count == 0)
     }
@@ -152,41 +152,41 @@ pub trait Scheme: Sync {
     }
 
     /// On each CPU, while [`World::visit_every_cpu`] is under way: IRQs masked, after the handler's barrier.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn visited(&self, _sighting: &Sighting) {}
 
-    /// An IRQ was taken at this PC; `mark` belongs to this very entry.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-    fn irq_in(&self, _mark: &mut IrqMark, _interrupted_pc: usize, _task: &TaskWords) {}
+    /// An IRQ was taken at this PC; `entered_trampoline` belongs to this very entry.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_in(&self, _entered_trampoline: &mut bool, _interrupted_pc: usize, _task: &TaskWords) {}
 
     /// The same entry returns, after the preemption point.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-    fn irq_out(&self, _mark: &mut IrqMark, _task: &TaskWords) {}
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_out(&self, _entered_trampoline: &mut bool, _task: &TaskWords) {}
 
     /// The outermost IRQ of this CPU is about to return, its softirqs done.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn irq_exit_outermost(&self, _sighting: &Sighting) -> Wake {
         Wake::Nobody
     }
 
     /// `prev` is about to leave this CPU.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn switch(&self, _prev: &TaskWords, _cpu: usize, _how: Switch) -> Wake {
         Wake::Nobody
     }
 
     /// `next` is on this CPU again, or for the first time.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn resume(&self, _next: &TaskWords) {}
 
     /// The task leaves the task list; it still runs until its last switch.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn exit(&self, _task: &TaskWords) -> Wake {
         Wake::Nobody
     }
 
     /// The task got CPU time because somebody waits for it.
-    #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn boost(&self, _task: &TaskWords) {}
 }
 

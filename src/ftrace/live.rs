@@ -1,0 +1,154 @@
+//! The registry at work on the kernel's own text: registering, swapping, unregistering, from any task.
+//!
+//! One mutex for all changes; hits take none. What a change unlinks comes back as [`Gone`]: hand it to `rcu`.
+
+use super::fanout::fan_out;
+use super::filter::Filter;
+use super::ops::{LATE_ENTRY, Ops, OpsBox};
+use super::registry::{RegisterError, Registration, Registry, Text};
+use super::table::{SiteId, Table, TableError};
+use crate::arch::site::{OpsHeader, Patch, Regs};
+use crate::arch::text::{self, Needs, PatchError};
+use crate::arch::{cpu, trampoline};
+use crate::console::epitaph::symbols;
+use crate::console::events::{self, Event};
+use crate::hook::Hook;
+use crate::rcu::{self, Node, Reclaim, Retired, schemes};
+use crate::sched::{self, Mutex};
+use crate::sync::atomic::Ordering;
+use crate::sync::irqs;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+/// What `rcu` keeps in a registration.
+#[derive(Debug, Default)]
+pub struct Grave {
+    node: Node<Registration<Grave>>,
+}
+
+impl Reclaim for Registration<Grave> {
+    fn node(&self) -> &Node<Self> {
+        &self.reclaim.node
+    }
+}
+
+/// An ops that was taken off its callsites, with the fan-out nodes that named it: free it after a grace period.
+pub type Gone = Retired<Registration<Grave>>;
+
+static REGISTRY: Mutex<Option<Registry<Grave>>> = Mutex::new(None);
+
+/// Hears of a func entered through a freed ops: the ops and the hit's `ip`. Wired by `main.rs` to `lab`.
+pub static LATE: Hook<fn(ops: usize, ip: usize)> = Hook::new();
+
+unsafe extern "C" {
+    static __callsites_start: usize;
+    static __callsites_end: usize;
+    static __notrace_start: u8;
+    static __notrace_end: u8;
+}
+
+/// Why the image cannot be traced.
+#[derive(Debug)]
+pub enum InitError {
+    /// The records.
+    Table(TableError),
+    /// The text.
+    Text(PatchError),
+}
+
+/// Reads the table of callsites and gives each its `mov x9, x30` and the no-op ops. Returns how many there are.
+///
+/// Context: boot, before the other CPUs start (O6).
+pub fn init() -> Result<usize, InitError> {
+    let start = &raw const __callsites_start;
+    let count = ((&raw const __callsites_end).addr() - start.addr()) / size_of::<usize>();
+    // SAFETY: linker.ld places the records there, aligned, in read-only data.
+    let records = unsafe { core::slice::from_raw_parts(start, count) };
+    let notrace = (&raw const __notrace_start).addr()..(&raw const __notrace_end).addr();
+    let table = Table::new(records, &notrace, symbols()).map_err(InitError::Table)?;
+    let nop: *const OpsHeader = Box::leak(Box::new(OpsHeader::new(trampoline::FUNC_RET)));
+    text::prepare(table.all(), nop).map_err(InitError::Text)?;
+    LATE_ENTRY.store(late_entry as *const () as usize, Ordering::Relaxed);
+    let count = table.len();
+    *REGISTRY.lock() = Some(Registry::new(table, nop, fan_out));
+    Ok(count)
+}
+
+/// The kernel's text, on all CPUs.
+struct Live;
+
+impl Text for Live {
+    type Error = PatchError;
+    fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), PatchError> {
+        let target = match rcu::trampoline() {
+            schemes::Trampoline::Counted => trampoline::depth().t0,
+            schemes::Trampoline::Plain | schemes::Trampoline::Unpreemptible => trampoline::plain().t0,
+        };
+        let first = patches.clone().next().map_or(0, |patch| patch.site.entry());
+        match text::apply(patches, target)? {
+            Needs::Nothing => {}
+            // One round for the whole batch: each CPU takes an exception, which synchronises its context (O3).
+            Needs::ContextSynchronisation => sched::visit_every_cpu(&|_| cpu::isb()),
+        }
+        irqs::with_masked(|irqs| events::record(irqs, Event::Patch, first, 0));
+        Ok(())
+    }
+}
+
+/// Registers `ops` on every traceable function that `filter` matches. When this returns every call of them on
+/// every CPU calls the ops (P6). Context: task.
+pub fn register(ops: OpsBox, filter: &Filter) -> Result<*const Ops, RegisterError<PatchError>> {
+    let mut registry = REGISTRY.lock();
+    let registry = registry.as_mut().expect("init ran");
+    let sites = matching(registry.table(), filter).collect();
+    registry.register(ops, sites, &mut Live)
+}
+
+/// Registers `ops` on these callsites, ascending. Context: task.
+pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, RegisterError<PatchError>> {
+    REGISTRY.lock().as_mut().expect("init ran").register(ops, sites, &mut Live)
+}
+
+/// Takes `ops` off its callsites; `None` when it is not registered. Context: task.
+pub fn unregister(ops: *const Ops) -> Option<Gone> {
+    let gone = REGISTRY.lock().as_mut().expect("init ran").unregister(ops, &mut Live)?;
+    Some(retire(gone))
+}
+
+/// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
+pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, PatchError> {
+    let gone = REGISTRY.lock().as_mut().expect("init ran").swap(old, new, &mut Live)?;
+    Ok(gone.map(retire))
+}
+
+/// What was unlinked, with the cookie of a grace period that starts after it.
+fn retire(gone: Box<Registration<Grave>>) -> Gone {
+    // SAFETY:
+    // 1. From `Box::into_raw`; the registry has let go of it.
+    // 2. The literals that named it were overwritten and `text::apply` ended that with DSB ISH; the cookie is
+    //    taken after that (O3 disable).
+    unsafe { Retired::new(NonNull::from(Box::leak(gone)), rcu::start_poll()) }
+}
+
+/// Looks at the registry. Context: task; changes wait meanwhile.
+pub fn with_registry<R>(look: impl FnOnce(&Registry<Grave>) -> R) -> R {
+    look(REGISTRY.lock().as_ref().expect("init ran"))
+}
+
+/// The traceable callsites that `filter` matches, in the order of addresses.
+pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> {
+    table
+        .traceable()
+        .map(|(id, _)| id)
+        .filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches_shown(&symbol.demangled())))
+}
+
+/// The func of a dead ops: a hit came through after its grace period (P2), or read it after the free (P1).
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn late_entry(ip: usize, _: usize, ops: *const OpsHeader, _: *mut Regs) {
+    match LATE.get() {
+        Some(report) => report(ops.addr(), ip),
+        None => panic!("func of the freed ops {:#x} entered from {ip:#x}", ops.addr()),
+    }
+}

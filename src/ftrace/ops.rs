@@ -1,0 +1,207 @@
+//! An ops: heap memory with a func, private data and a generation; and the fan-out node, an array of them.
+//!
+//! Dropping one buries it: its memory is poisoned, its generation is bumped, and its func points to a stub that
+//! reports the late entry. So a hit that comes too late is seen, not served (P1, P2).
+
+use crate::arch::site::{Func, OpsHeader};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use alloc::alloc::{alloc, handle_alloc_error};
+use alloc::boxed::Box;
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+/// The most ops that one callsite can have.
+pub const MOST_OPS_PER_SITE: usize = 16;
+
+/// What is called at a hit. The header comes first: its address is the ops'.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Ops {
+    header: OpsHeader,
+    /// Odd while the ops lives; a grave's is even.
+    generation: AtomicU64,
+    /// The tracer's own word.
+    pub private: usize,
+    /// Calls, where func counts them.
+    pub hits: AtomicU64,
+    /// Hits that were skipped because func, or the fan-out, was running already in the same context level.
+    pub skipped: AtomicU64,
+    /// What it is called.
+    pub name: &'static str,
+}
+
+/// An ops on the heap, owned. Its address does not change.
+#[derive(Debug)]
+pub struct OpsBox(NonNull<Ops>);
+
+// SAFETY: an ops is shared data by design: its fields are atomics or constant.
+unsafe impl Send for OpsBox {}
+// SAFETY: as above.
+unsafe impl Sync for OpsBox {}
+
+impl OpsBox {
+    /// An ops that calls `func`.
+    pub fn new(name: &'static str, func: Func, private: usize) -> Self {
+        let ops = Ops {
+            header: OpsHeader::new(func),
+            generation: AtomicU64::new(1),
+            private,
+            hits: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            name,
+        };
+        Self(NonNull::from(Box::leak(Box::new(ops))))
+    }
+
+    /// Where it is: what literals and fan-out nodes hold.
+    pub const fn address(&self) -> *const Ops {
+        self.0.as_ptr()
+    }
+}
+
+impl core::ops::Deref for OpsBox {
+    type Target = Ops;
+    fn deref(&self) -> &Ops {
+        // SAFETY: owned, alive until dropped.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Ops {
+    /// Address of the func.
+    pub fn func(&self) -> usize {
+        self.header.func.load(Ordering::Relaxed)
+    }
+
+    /// The generation, for the oracle.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+/// An immutable array of ops behind an ops header whose func calls each of them: what the literal of a
+/// callsite with several ops points to. Shared by all callsites with the same set.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Node {
+    header: OpsHeader,
+    generation: AtomicU64,
+    /// Past the last member.
+    end: *const *const Ops,
+    members: [*const Ops; 0],
+}
+
+impl Node {
+    /// The ops, in the order in which they are called: from the first to past the last, at least two.
+    #[inline(always)]
+    pub fn member_range(&self) -> core::ops::Range<*const *const Ops> {
+        self.members.as_ptr()..self.end
+    }
+
+    /// The ops, in the order in which they are called.
+    pub fn members(&self) -> &[*const Ops] {
+        let range = self.member_range();
+        // SAFETY: `NodeBox::fill` has filled the members from the start of the array to `end`.
+        unsafe { core::slice::from_raw_parts(range.start, range.end.offset_from_unsigned(range.start)) }
+    }
+}
+
+/// A node on the heap, owned; nodes that await the same grace period are chained without allocating.
+#[derive(Debug)]
+pub struct NodeBox {
+    node: NonNull<Node>,
+    capacity: usize,
+}
+
+// SAFETY: as for `OpsBox`.
+unsafe impl Send for NodeBox {}
+
+impl NodeBox {
+    /// Room for `capacity` members, none of them filled yet.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let layout = Self::layout(capacity);
+        // SAFETY: the layout has a size.
+        let Some(node) = NonNull::new(unsafe { alloc(layout) }.cast::<Node>()) else { handle_alloc_error(layout) };
+        let empty = Node {
+            header: OpsHeader { func: AtomicUsize::new(0) },
+            generation: AtomicU64::new(1),
+            end: core::ptr::null(),
+            members: [],
+        };
+        // SAFETY: freshly allocated with room for a node.
+        unsafe { node.write(empty) };
+        Self { node, capacity }
+    }
+
+    fn layout(capacity: usize) -> Layout {
+        Layout::new::<Node>()
+            .extend(Layout::array::<*const Ops>(capacity).expect("few members"))
+            .expect("few members")
+            .0
+            .pad_to_align()
+    }
+
+    /// Fills an unpublished node. Afterwards it does not change.
+    ///
+    /// # Panics
+    /// When there are more members than room, or fewer than two.
+    pub fn fill(&mut self, fan_out: Func, members: impl Iterator<Item = *const Ops>) {
+        let mut len = 0;
+        assert!(self.capacity >= 2, "one ops needs no node");
+        // SAFETY: `&mut self`: unpublished, so nobody reads it; the member array has room for `capacity`.
+        unsafe {
+            let array = (&raw mut (*self.node.as_ptr()).members).cast::<*const Ops>();
+            for member in members {
+                assert!(len < self.capacity, "a node for {} ops gets more", self.capacity);
+                array.add(len).write(member);
+                len += 1;
+            }
+            (*self.node.as_ptr()).end = array.add(len);
+            (*self.node.as_ptr()).header = OpsHeader::new(fan_out);
+        }
+    }
+
+    /// Where it is: what literals hold.
+    pub const fn address(&self) -> *const Node {
+        self.node.as_ptr()
+    }
+
+    /// The node.
+    pub const fn node(&self) -> &Node {
+        // SAFETY: owned, alive until dropped.
+        unsafe { self.node.as_ref() }
+    }
+}
+
+/// What late users find at the place of func: reports them. Set by `live`; 0 on the host.
+pub(super) static LATE_ENTRY: AtomicUsize = AtomicUsize::new(0);
+
+/// Frees memory whose first words are an [`OpsHeader`] and a generation.
+///
+/// # Safety
+/// Allocated with `layout`, given up by its owner, and its grace period has ended (or it was never published).
+unsafe fn bury(memory: NonNull<u8>, layout: Layout, generation: u64) {
+    // SAFETY: the caller.
+    unsafe { grave(memory, layout, [LATE_ENTRY.load(Ordering::Relaxed) as u64, generation + 1]) };
+}
+
+#[cfg_attr(target_os = "none", path = "grave.rs")]
+#[cfg_attr(not(target_os = "none"), path = "grave_host.rs")]
+mod grave_yard;
+use grave_yard::grave;
+
+impl Drop for OpsBox {
+    fn drop(&mut self) {
+        let generation = self.generation();
+        // SAFETY: owned; `rcu` gives a retired one back only after its grace period. `Ops` has no drop glue.
+        unsafe { bury(self.0.cast(), Layout::new::<Ops>(), generation) };
+    }
+}
+
+impl Drop for NodeBox {
+    fn drop(&mut self) {
+        let generation = self.node().generation.load(Ordering::Relaxed);
+        // SAFETY: as for `OpsBox`; allocated with this layout.
+        unsafe { bury(self.node.cast(), Self::layout(self.capacity), generation) };
+    }
+}

@@ -1,0 +1,343 @@
+//! The registry: which ops each callsite has, and what its literal and branch must become. Pure.
+//!
+//! Callsites with the same ops share a *set*; a set of one is its ops itself, a larger one is a fan-out node.
+//! INVARIANT `successor-ready`: each set holds a spare node for every size down to 2, made at registration, so
+//! unregistering allocates nothing that can fail.
+//!
+//! A change is planned, shown to [`Text`] as patches, and kept only if they were applied; what it unlinked comes
+//! back as a [`Registration`], which the caller retires as one: its nodes are dropped before its ops.
+
+use super::ops::{MOST_OPS_PER_SITE, NodeBox, Ops, OpsBox};
+use super::table::{SiteId, Table};
+use crate::arch::site::{Branch, CallSite, Func, OpsHeader, Patch};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Whoever applies patches to text: all of them, or none.
+pub trait Text {
+    /// Why nothing was patched.
+    type Error: core::fmt::Debug;
+    /// Literals first, then branches; when it returns every CPU runs the new text.
+    fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), Self::Error>;
+}
+
+/// An ops that is, or was, registered, with the callsites that it has and the nodes that its going unlinked.
+#[derive(Debug)]
+pub struct Registration<R> {
+    /// Nodes to be dropped before the ops. Room for all is reserved at registration.
+    nodes: Vec<NodeBox>,
+    /// The ops.
+    pub ops: OpsBox,
+    sites: Box<[SiteId]>,
+    /// Room for what the reclaimer keeps.
+    pub reclaim: R,
+}
+
+impl<R> Registration<R> {
+    /// The callsites, in the order of addresses.
+    pub fn sites(&self) -> &[SiteId] {
+        &self.sites
+    }
+}
+
+// Fields drop in order: `nodes` before `ops`. This asserts that nobody reorders them.
+const _: () = assert!(core::mem::offset_of!(Registration<()>, nodes) != core::mem::offset_of!(Registration<()>, ops));
+
+/// Why an ops was not registered. Nothing was done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RegisterError<E> {
+    /// The filter matches no traceable callsite.
+    NoSite,
+    /// A callsite has as many ops as it can.
+    TooManyOps {
+        /// The first such callsite.
+        site: SiteId,
+    },
+    /// The text could not be patched.
+    Text(E),
+}
+
+impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoSite => f.write_str("no traceable function matches"),
+            Self::TooManyOps { site } => write!(f, "callsite {site} has {MOST_OPS_PER_SITE} ops already"),
+            Self::Text(error) => error.fmt(f),
+        }
+    }
+}
+
+type SetId = u16;
+type Members = heapless::Vec<*const Ops, MOST_OPS_PER_SITE>;
+/// The set of callsites that are off.
+const EMPTY: SetId = 0;
+
+#[derive(Debug)]
+struct Set {
+    members: heapless::Vec<*const Ops, MOST_OPS_PER_SITE>,
+    /// What the literals of these callsites name: the ops, the node, or the no-op ops.
+    target: *const OpsHeader,
+    /// The published node of a set of two or more.
+    node: Option<NodeBox>,
+    /// Nodes for the sizes below, smallest first: `successor-ready`.
+    spares: Vec<NodeBox>,
+    /// Callsites that have this set.
+    sites: u32,
+    /// During a change: the set that these callsites move to, its target, and how many move.
+    next: Option<SetId>,
+    next_target: *const OpsHeader,
+    moving: u32,
+    /// During a change: some set's callsites move here.
+    is_wanted: bool,
+}
+
+impl Set {
+    fn new(members: Members, target: *const OpsHeader) -> Self {
+        Self {
+            members,
+            target,
+            node: None,
+            spares: Vec::new(),
+            sites: 0,
+            next: None,
+            next_target: target,
+            moving: 0,
+            is_wanted: false,
+        }
+    }
+}
+
+/// Which ops each callsite has.
+#[derive(Debug)]
+pub struct Registry<R> {
+    table: Table,
+    of_site: Vec<SetId>,
+    sets: Vec<Set>,
+    registrations: Vec<Box<Registration<R>>>,
+    /// What the literal of a callsite that is off names: immortal.
+    nop: *const OpsHeader,
+    fan_out: Func,
+}
+
+// SAFETY: the raw pointers name ops that the registrations own; they are handed on, never followed here.
+unsafe impl<R: Send> Send for Registry<R> {}
+
+impl<R: Default> Registry<R> {
+    /// No ops anywhere. `nop` is immortal; `fan_out` is the func of nodes.
+    pub fn new(table: Table, nop: *const OpsHeader, fan_out: Func) -> Self {
+        let of_site = alloc::vec![EMPTY; table.len()];
+        let mut empty = Set::new(Members::new(), nop);
+        empty.sites = table.len() as u32;
+        Self { table, of_site, sets: alloc::vec![empty], registrations: Vec::new(), nop, fan_out }
+    }
+
+    /// The callsites.
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What is registered, oldest first.
+    pub fn registrations(&self) -> impl Iterator<Item = &Registration<R>> {
+        self.registrations.iter().map(|registration| &**registration)
+    }
+
+    /// The ops of a callsite.
+    pub fn ops_of(&self, site: SiteId) -> &[*const Ops] {
+        &self.sets[self.of_site[site as usize] as usize].members
+    }
+
+    /// Registers `ops` on `sites`, ascending. On an error nothing was done.
+    pub fn register<T: Text>(&mut self, ops: OpsBox, sites: Vec<SiteId>, text: &mut T) -> Result<*const Ops, RegisterError<T::Error>> {
+        if sites.is_empty() {
+            return Err(RegisterError::NoSite);
+        }
+        let full = sites.iter().find(|&&site| self.ops_of(site).len() == MOST_OPS_PER_SITE);
+        if let Some(&site) = full {
+            return Err(RegisterError::TooManyOps { site });
+        }
+        let address = ops.address();
+        self.plan(&sites, |members| {
+            let mut members = members.clone();
+            // Room: no set of these callsites is full, checked above.
+            let _ = members.push(address);
+            members
+        });
+        self.commit(&sites, text).map_err(RegisterError::Text)?;
+        // Each set that this ops can be in leaves at most one node at its going; sets cannot outnumber sites.
+        let nodes = Vec::with_capacity(self.sets.len().min(sites.len()) + 1);
+        let registration = Registration { nodes, ops, sites: sites.into_boxed_slice(), reclaim: R::default() };
+        self.registrations.push(Box::new(registration));
+        self.reserve_exits();
+        Ok(address)
+    }
+
+    /// Takes `ops` off all its callsites. Allocates nothing. What comes back is unlinked: retire it.
+    ///
+    /// `None` when no such ops is registered.
+    ///
+    /// # Panics
+    /// When the text is not as this registry left it.
+    pub fn unregister<T: Text>(&mut self, ops: *const Ops, text: &mut T) -> Option<Box<Registration<R>>> {
+        let index = self.registrations.iter().position(|registration| registration.ops.address() == ops)?;
+        // Every set with this ops loses it where it stands; its callsites keep the set's number.
+        let mut registration = self.registrations.swap_remove(index);
+        for set in &mut self.sets {
+            if let Some(place) = set.members.iter().position(|&member| member == ops) {
+                set.members.remove(place);
+                let old = set.node.take();
+                set.target = match set.members[..] {
+                    [] => self.nop,
+                    [only] => only.cast(),
+                    _ => {
+                        let mut node = set.spares.pop().expect("successor-ready");
+                        node.fill(self.fan_out, set.members.iter().copied());
+                        set.node.insert(node).address().cast()
+                    }
+                };
+                registration.nodes.extend(old);
+            }
+        }
+        let (sets, of_site, table) = (&self.sets, &self.of_site, &self.table);
+        let patches = registration.sites.iter().map(|&site| {
+            let set = &sets[of_site[site as usize] as usize];
+            let branch = if set.members.is_empty() { Branch::Off } else { Branch::Keep };
+            Patch { site: table.site(site), ops: set.target, branch }
+        });
+        text.apply(patches).expect("registered callsites hold what was patched into them");
+        self.fold_empty(&registration.sites);
+        Some(registration)
+    }
+
+    /// Puts `new` in the place of `old`, on the same callsites, with no moment at which neither is called.
+    ///
+    /// `None`, and `new` is dropped unpublished, when `old` is not registered.
+    pub fn swap<T: Text>(&mut self, old: *const Ops, new: OpsBox, text: &mut T) -> Result<Option<Box<Registration<R>>>, T::Error> {
+        let Some(index) = self.registrations.iter().position(|registration| registration.ops.address() == old) else {
+            return Ok(None);
+        };
+        let address = new.address();
+        let sites = self.registrations[index].sites.clone();
+        self.plan(&sites, |members| {
+            members.iter().map(|&member| if member == old { address } else { member }).collect()
+        });
+        self.commit(&sites, text)?;
+        let nodes = Vec::with_capacity(self.registrations[index].nodes.capacity());
+        let successor = Box::new(Registration { nodes, ops: new, sites, reclaim: R::default() });
+        self.registrations.push(successor);
+        let mut gone = self.registrations.swap_remove(index);
+        gone.nodes.extend(self.retire_unused_nodes());
+        self.reserve_exits();
+        Ok(Some(gone))
+    }
+
+    /// Gives each set of `sites` a successor with the members that `change` says, made now if it must be.
+    fn plan(&mut self, sites: &[SiteId], change: impl Fn(&Members) -> Members) {
+        for &site in sites {
+            let from = self.of_site[site as usize] as usize;
+            if self.sets[from].next.is_none() {
+                let members = change(&self.sets[from].members);
+                let existing = self.sets.iter().position(|set| set.members == members);
+                let to = existing.unwrap_or_else(|| self.make_set(members));
+                self.sets[to].is_wanted = true;
+                self.sets[from].next = Some(to as SetId);
+                self.sets[from].next_target = self.sets[to].target;
+            }
+            self.sets[from].moving += 1;
+        }
+    }
+
+    fn make_set(&mut self, members: Members) -> usize {
+        let mut set = Set::new(members, self.nop);
+        set.target = match set.members[..] {
+            [] => self.nop,
+            [only] => only.cast(),
+            _ => {
+                let mut node = NodeBox::with_capacity(set.members.len());
+                node.fill(self.fan_out, set.members.iter().copied());
+                set.node.insert(node).address().cast()
+            }
+        };
+        set.spares = (2..set.members.len()).map(NodeBox::with_capacity).collect();
+        // A set without callsites may still have a node that readers hold: only one without is used again.
+        let is_free = |set: &Set| set.sites == 0 && set.node.is_none() && !set.is_wanted && set.next.is_none();
+        match (EMPTY as usize + 1..self.sets.len()).find(|&place| is_free(&self.sets[place])) {
+            Some(place) => {
+                self.sets[place] = set;
+                place
+            }
+            None => {
+                self.sets.push(set);
+                self.sets.len() - 1
+            }
+        }
+    }
+
+    /// Shows the planned change to `text`; keeps it if it was applied.
+    fn commit<T: Text>(&mut self, sites: &[SiteId], text: &mut T) -> Result<(), T::Error> {
+        let (sets, of_site, table) = (&self.sets, &self.of_site, &self.table);
+        let patches = sites.iter().map(|&site| {
+            let from = of_site[site as usize];
+            let branch = if from == EMPTY { Branch::On } else { Branch::Keep };
+            Patch { site: table.site(site), ops: sets[from as usize].next_target, branch }
+        });
+        let applied = text.apply(patches);
+        if applied.is_ok() {
+            for &site in sites {
+                let from = self.of_site[site as usize];
+                self.of_site[site as usize] = self.sets[from as usize].next.unwrap_or(from);
+            }
+        }
+        for place in 0..self.sets.len() {
+            let moved = if applied.is_ok() { self.sets[place].moving } else { 0 };
+            if let Some(next) = self.sets[place].next.take() {
+                self.sets[place].sites -= moved;
+                self.sets[next as usize].sites += moved;
+            }
+            self.sets[place].moving = 0;
+            self.sets[place].is_wanted = false;
+        }
+        applied
+    }
+
+    /// Callsites whose set has become empty go back to the one empty set, so that its number means "off".
+    fn fold_empty(&mut self, sites: &[SiteId]) {
+        for &site in sites {
+            let from = self.of_site[site as usize];
+            if from != EMPTY && self.sets[from as usize].members.is_empty() {
+                self.of_site[site as usize] = EMPTY;
+                self.sets[from as usize].sites -= 1;
+                self.sets[EMPTY as usize].sites += 1;
+            }
+        }
+    }
+
+    /// The nodes of sets that no callsite has any more, unlinked by the change just committed.
+    fn retire_unused_nodes(&mut self) -> impl Iterator<Item = NodeBox> {
+        self.sets.iter_mut().skip(1).filter(|set| set.sites == 0).filter_map(|set| {
+            set.members.clear();
+            set.spares.clear();
+            set.node.take()
+        })
+    }
+
+    /// Room in every registration for the nodes that its going can unlink: one per set that it is in.
+    fn reserve_exits(&mut self) {
+        for registration in &mut self.registrations {
+            let address = registration.ops.address();
+            let sets = self.sets.iter().filter(|set| set.members.contains(&address)).count();
+            registration.nodes.reserve(sets);
+        }
+    }
+}
+
+/// A callsite's literal as the registry wants it: for checks against the text itself.
+impl<R: Default> Registry<R> {
+    /// What the literal of `site` should name, and whether its branch should be on.
+    pub fn expected(&self, site: SiteId) -> (CallSite, *const OpsHeader, bool) {
+        let set = &self.sets[self.of_site[site as usize] as usize];
+        (self.table.site(site), set.target, !set.members.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! The registry over a text that only records: what each literal names and each branch does after every change.
+
+use super::{RegisterError, Registry, Text};
+use crate::arch::site::{Branch, CallSite, OpsHeader, Patch, Regs};
+use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, Ops, OpsBox};
+use crate::ftrace::table::{SiteId, Table};
+use crate::platform::symbols::SymbolTable;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::BTreeMap;
+
+unsafe extern "C" fn no_op(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {}
+unsafe extern "C" fn fan_out(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {}
+
+const SITES: usize = 12;
+static NOP: AtomicHeader = AtomicHeader(OpsHeader { func: crate::sync::atomic::AtomicUsize::new(1) });
+struct AtomicHeader(OpsHeader);
+
+#[derive(Default)]
+struct Recorded {
+    text: BTreeMap<usize, (usize, bool)>,
+    batches: usize,
+    refuses: bool,
+}
+
+impl Text for Recorded {
+    type Error = &'static str;
+    fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), &'static str> {
+        if self.refuses {
+            return Err("refused");
+        }
+        self.batches += 1;
+        for patch in patches {
+            let entry = self.text.entry(patch.site.literal()).or_insert((nop().addr(), false));
+            entry.0 = patch.ops.addr();
+            match patch.branch {
+                Branch::Keep => {}
+                Branch::On => {
+                    assert!(!entry.1, "a branch goes on once");
+                    entry.1 = true;
+                }
+                Branch::Off => {
+                    assert!(entry.1, "a branch goes off once");
+                    entry.1 = false;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nop() -> *const OpsHeader {
+    &raw const NOP.0
+}
+
+fn registry() -> Registry<()> {
+    static SYMBOLS: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    let symbols = SYMBOLS.get_or_init(|| {
+        (0..SITES).map(|n| format!("{:016x} _RNvCs1234_7holdout3f{n:02}\n", 0x4020_0008 + n * 64)).collect::<String>().into_bytes()
+    });
+    let records: Vec<usize> = (0..SITES).map(|n| 0x4020_0000 + n * 64).collect();
+    Registry::new(Table::new(&records, &(0..0), SymbolTable::new(symbols)).unwrap(), nop(), fan_out)
+}
+
+/// The ops that a hit of `site` calls, by following the recorded literal as the trampoline would.
+fn called(text: &Recorded, registry: &Registry<()>, site: SiteId) -> Vec<*const Ops> {
+    let literal = registry.table().site(site).literal();
+    let Some(&(target, on)) = text.text.get(&literal) else { return Vec::new() };
+    if target == nop().addr() {
+        assert!(!on, "a branch that is on leads to an ops");
+        return Vec::new();
+    }
+    assert!(on);
+    if registry.registrations().any(|registration| registration.ops.address().addr() == target) {
+        return vec![core::ptr::with_exposed_provenance(target)];
+    }
+    // SAFETY: otherwise the literal names a published node, which the registry owns.
+    unsafe { &*core::ptr::with_exposed_provenance::<Node>(target) }.members().to_vec()
+}
+
+#[test]
+fn one_ops_is_called_directly_and_two_through_a_node() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), vec![1, 2], &mut text).unwrap();
+    a.expose_provenance();
+    assert_eq!(called(&text, &registry, 1), [a]);
+    let b = registry.register(OpsBox::new("b", no_op, 0), vec![2, 3], &mut text).unwrap();
+    assert_eq!(called(&text, &registry, 1), [a]);
+    assert_eq!(called(&text, &registry, 2), [a, b]);
+    assert_eq!(called(&text, &registry, 3), [b]);
+    assert_eq!(text.batches, 2, "one batch a change");
+}
+
+#[test]
+fn unregistering_gives_back_the_ops_with_the_nodes_that_named_it() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), vec![0, 1], &mut text).unwrap();
+    let b = registry.register(OpsBox::new("b", no_op, 0), vec![1, 2], &mut text).unwrap();
+    let gone = registry.unregister(a, &mut text).unwrap();
+    assert_eq!(gone.nodes.len(), 1, "the node of callsite 1");
+    assert_eq!(gone.nodes[0].node().members(), [a, b], "what a late reader may still walk is unchanged");
+    assert_eq!(called(&text, &registry, 0), []);
+    assert_eq!(called(&text, &registry, 1), [b]);
+    assert!(registry.unregister(a, &mut text).is_none(), "it is gone");
+}
+
+#[test]
+fn a_refused_registration_changes_nothing() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), vec![0], &mut text).unwrap();
+    text.refuses = true;
+    let refused = registry.register(OpsBox::new("b", no_op, 0), vec![0, 1], &mut text);
+    assert_eq!(refused, Err(RegisterError::Text("refused")));
+    text.refuses = false;
+    assert_eq!(registry.ops_of(0), [a]);
+    assert_eq!(registry.ops_of(1), []);
+    assert_eq!(registry.register(OpsBox::new("c", no_op, 0), vec![], &mut text), Err(RegisterError::NoSite));
+    for _ in 1..MOST_OPS_PER_SITE {
+        registry.register(OpsBox::new("more", no_op, 0), vec![0], &mut text).unwrap();
+    }
+    let full = registry.register(OpsBox::new("over", no_op, 0), vec![1, 0], &mut text);
+    assert_eq!(full, Err(RegisterError::TooManyOps { site: 0 }));
+}
+
+#[test]
+fn a_swap_never_leaves_a_callsite_without_ops() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), vec![0, 1], &mut text).unwrap();
+    let b = registry.register(OpsBox::new("b", no_op, 0), vec![1], &mut text).unwrap();
+    let gone = registry.swap(a, OpsBox::new("c", no_op, 0), &mut text).unwrap().unwrap();
+    assert_eq!(gone.ops.address(), a);
+    assert_eq!(gone.nodes.len(), 1);
+    let c = registry.registrations().map(|registration| registration.ops.address()).find(|&ops| ops != b).unwrap();
+    assert_eq!(called(&text, &registry, 0), [c]);
+    assert_eq!(called(&text, &registry, 1), [c, b]);
+    assert_eq!(text.batches, 3);
+}
+
+#[test]
+fn any_history_leaves_each_callsite_with_exactly_its_ops() {
+    const SEED: u64 = 0x401d;
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let mut model: Vec<(*const Ops, Vec<SiteId>)> = Vec::new();
+    for step in 0..4000 {
+        match random.next_u32() % 3 {
+            0 if model.len() < MOST_OPS_PER_SITE => {
+                let mask = random.next_u32();
+                let sites: Vec<SiteId> = (0..SITES as SiteId).filter(|site| mask >> site & 1 == 1).collect();
+                if let Ok(ops) = registry.register(OpsBox::new("r", no_op, 0), sites.clone(), &mut text) {
+                    model.push((ops, sites));
+                }
+            }
+            1 if !model.is_empty() => {
+                let (ops, _) = model.swap_remove(random.next_u32() as usize % model.len());
+                drop(registry.unregister(ops, &mut text).expect("registered"));
+            }
+            2 if !model.is_empty() => {
+                let place = random.next_u32() as usize % model.len();
+                let new = OpsBox::new("s", no_op, 0);
+                let address = new.address();
+                drop(registry.swap(model[place].0, new, &mut text).unwrap().expect("registered"));
+                model[place].0 = address;
+            }
+            _ => {}
+        }
+        for site in 0..SITES as SiteId {
+            let mut expected: Vec<_> = model.iter().filter(|(_, sites)| sites.contains(&site)).map(|&(ops, _)| ops).collect();
+            let mut actual = called(&text, &registry, site);
+            expected.sort();
+            actual.sort();
+            assert_eq!(actual, expected, "seed {SEED:#x}, step {step}, callsite {site}");
+            let (callsite, literal, on) = registry.expected(site);
+            let recorded = text.text.get(&CallSite::literal(callsite)).copied().unwrap_or((nop().addr(), false));
+            assert_eq!(recorded, (literal.addr(), on), "seed {SEED:#x}, step {step}, callsite {site}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The hooks by which lower floors call up, wired in one place, and what a fault does.
+
+use super::{print_version, secondary, stress_from_shell};
+use holdout::arch::vectors::{ExceptionFrame, FAULT, Fault, IRQ};
+use holdout::arch::{boot, exit};
+use holdout::console::epitaph;
+use holdout::ftrace::live;
+use holdout::irq::{entry, softirq};
+use holdout::lab::{oracle, stress};
+use holdout::sched::switch;
+use holdout::sync::preempt;
+use holdout::{sched, shell};
+
+/// Wires all hooks. Context: boot, first thing.
+pub(super) fn wire() {
+    IRQ.set(entry::irq);
+    FAULT.set(fault);
+    boot::SECONDARY.set(secondary);
+    preempt::RESCHEDULE.set(switch::preempt_if_due);
+    epitaph::DESCRIBE_TASK.set(|out| {
+        // The console takes everything.
+        let _ = write!(out, "{:?}", sched::current());
+    });
+    entry::LAB_SGI.set(stress::on_sgi);
+    softirq::LAB.set(stress::on_softirq);
+    live::LATE.set(oracle::late_entry);
+    shell::STRESS.set(stress_from_shell);
+    shell::VERSION.set(print_version);
+}
+
+/// A fault: the oracle's, or the end.
+fn fault(frame: &mut ExceptionFrame, fault: &Fault) {
+    oracle::claim_fault(frame, fault);
+    let (what, why) = (fault.describe(), fault.reason());
+    epitaph::die(
+        format_args!("{what} {why} at address {:#x}, syndrome {:#x}", fault.address, fault.syndrome),
+        Some(frame),
+        exit::STATUS_PANIC,
+    )
+}

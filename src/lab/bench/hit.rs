@@ -1,0 +1,120 @@
+//! `percall`: one call of a function, by how many ops its callsite has, and how many other callsites have.
+
+use super::{Bencher, SAMPLES, Sample, measure_masked};
+use crate::arch::insn::Price;
+use crate::arch::text::read_insn;
+use crate::arch::trampoline;
+use crate::console::epitaph::symbols;
+use crate::ftrace::fanout::fan_out;
+use crate::ftrace::live;
+use crate::ftrace::ops::{Ops, OpsBox};
+use crate::lab::report::BenchLine;
+use crate::lab::tracees;
+use crate::platform::{Bench, SchemeName};
+use crate::rcu;
+use crate::tracers::nop;
+use alloc::vec::Vec;
+
+/// Calls per sample.
+const CALLS: u64 = 1000;
+/// Ops on the measured callsite.
+const OPS: [u64; 5] = [0, 1, 2, 3, 10];
+/// Ops on another callsite.
+const OTHER_OPS: [u64; 3] = [0, 1, 10];
+
+/// The function whose calls are measured: nothing but its callsite and a return. The empty assembly keeps the
+/// compiler from seeing that.
+#[inline(never)]
+fn probe() {
+    core::hint::black_box(());
+}
+
+/// Prints the rows of one scheme.
+pub(super) fn percall(bencher: &mut Bencher, scheme: SchemeName) {
+    for other_ops in OTHER_OPS {
+        let others = register(other_ops, nop::empty, tracees::entry(7));
+        for ops in OPS {
+            row(bencher, scheme, ops, other_ops, nop::empty, false);
+        }
+        for ops in OPS.into_iter().filter(|&ops| ops > 0) {
+            row(bencher, scheme, ops, other_ops, nop::ret, true);
+        }
+        unregister(others);
+    }
+}
+
+fn row(bencher: &mut Bencher, scheme: SchemeName, ops: u64, other_ops: u64, make: fn() -> OpsBox, is_func_ret: bool) {
+    let registered = register(ops, make, probe as *const () as usize);
+    let (barriers, atomics, sysregs) = prices(&registered);
+    let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
+        measure_masked(CALLS, || {
+            for _ in 0..CALLS {
+                probe();
+            }
+        })
+    });
+    let line = BenchLine {
+        scheme: Some(scheme),
+        ops: Some(ops),
+        other_ops: Some(other_ops),
+        barriers: Some(barriers),
+        atomics: Some(atomics),
+        sysregs: Some(sysregs),
+        is_func_ret,
+        ..BenchLine::new(Bench::Percall)
+    };
+    bencher.print(line, &samples);
+    unregister(registered);
+}
+
+fn register(count: u64, make: fn() -> OpsBox, entry: usize) -> Vec<*const Ops> {
+    let site = live::with_registry(|registry| registry.table().find(entry)).expect("probes are traceable");
+    (0..count)
+        .map(|_| live::register_at(make(), alloc::vec![site]).unwrap_or_else(|error| panic!("bench: {error}")))
+        .collect()
+}
+
+fn unregister(registered: Vec<*const Ops>) {
+    for ops in registered {
+        let gone = live::unregister(ops).expect("registered by this bench");
+        let elapsed = rcu::synchronize();
+        assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
+    }
+}
+
+/// What an instruction count hides on the hit path: barriers, atomics and writes of system registers in the
+/// trampoline, the fan-out and the funcs, decoded from the running image.
+fn prices(registered: &[*const Ops]) -> (u64, u64, u64) {
+    let trampoline = match rcu::trampoline() {
+        rcu::schemes::Trampoline::Counted => trampoline::depth(),
+        _ => trampoline::plain(),
+    };
+    let mut found = [0; 3];
+    let mut decode = |range: core::ops::Range<usize>| {
+        for address in range.step_by(4) {
+            match read_insn(address).price() {
+                Price::Plain => {}
+                Price::Barrier => found[0] += 1,
+                Price::Atomic => found[1] += 1,
+                Price::SystemRegister => found[2] += 1,
+            }
+        }
+    };
+    if !registered.is_empty() {
+        decode(trampoline.t0..trampoline.end);
+    }
+    if registered.len() > 1 {
+        decode(function(fan_out as *const () as usize));
+    }
+    for &ops in registered {
+        // SAFETY: registered: live.
+        decode(function(unsafe { &*ops }.func()));
+    }
+    (found[0], found[1], found[2])
+}
+
+/// The instructions of the function at `start`: up to the next symbol.
+fn function(start: usize) -> core::ops::Range<usize> {
+    let next = symbols().iter().map(|symbol| symbol.start as usize).find(|&address| address > start);
+    start..next.unwrap_or(start + 4)
+}

@@ -1,0 +1,111 @@
+//! What an oracle func does at a hit: stamps the call, checks who called it, dawdles, checks again, leaves.
+
+use super::{BURIED, Property, check_identity, slot, violation};
+use crate::arch::cpu;
+use crate::arch::site::{Level, OpsHeader, Regs};
+use crate::ftrace::ops::Ops;
+use crate::ftrace::recursion::{self, Guard};
+use crate::lab::tracees;
+use crate::sched;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::preempt;
+
+/// What happened in oracle funcs, all together.
+#[derive(Debug)]
+pub struct Counters {
+    /// Calls that were not skipped.
+    pub calls: AtomicU64,
+    /// Of them, during which the task was preempted.
+    pub preempted: AtomicU64,
+    /// Of them, that ended on another CPU than they began.
+    pub migrated: AtomicU64,
+    /// Of them, in IRQ or softirq context.
+    pub in_irq: AtomicU64,
+    /// Of them, by tasks that were exiting.
+    pub exiting: AtomicU64,
+    /// Some randomness for dawdling, from the seed.
+    pub dice: AtomicU32,
+}
+
+/// The counters.
+pub static COVERAGE: Counters = Counters {
+    calls: AtomicU64::new(0),
+    preempted: AtomicU64::new(0),
+    migrated: AtomicU64::new(0),
+    in_irq: AtomicU64::new(0),
+    exiting: AtomicU64::new(0),
+    dice: AtomicU32::new(0),
+};
+
+/// Called by the copy of `oracle_func` of slot `number`.
+///
+/// # Safety
+/// By that code alone.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, _: *mut Regs, number: usize) {
+    let slot = slot(number);
+    if slot.state.load(Ordering::Relaxed) == BURIED {
+        violation(Property::NoLateEntry, number, ip, "func entered after its grace period ended");
+    }
+    check_identity(ops, number, ip, "at the entry of func");
+    let Some(_inside) = recursion::enter(Guard::Func) else {
+        // SAFETY: just checked: this is the ops, and it is not freed.
+        unsafe { &*ops.cast::<Ops>() }.skipped.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    slot.entered.fetch_add(1, Ordering::Relaxed);
+    let task = sched::current();
+    let outer = task.lab.load(Ordering::Relaxed);
+    task.lab.store(number + 1, Ordering::Relaxed);
+    COVERAGE.calls.fetch_add(1, Ordering::Relaxed);
+    let level = Level::of(preempt::count());
+    if level != Level::Task {
+        COVERAGE.in_irq.fetch_add(1, Ordering::Relaxed);
+    }
+    if task.is_exiting() {
+        COVERAGE.exiting.fetch_add(1, Ordering::Relaxed);
+    }
+    let (switches, cpu) = (task.nivcsw.load(Ordering::Relaxed), cpu::id());
+    dawdle(level);
+    if level == Level::Task {
+        if task.nivcsw.load(Ordering::Relaxed) != switches {
+            COVERAGE.preempted.fetch_add(1, Ordering::Relaxed);
+        }
+        if cpu::id() != cpu {
+            COVERAGE.migrated.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    check_identity(ops, number, ip, "inside func");
+    task.lab.store(outer, Ordering::Relaxed);
+    slot.left.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Spends a little time, sometimes a lot, in one of the ways that funcs do.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn dawdle(level: Level) {
+    // A step of a linear congruential generator; racing steps only add to the disorder.
+    let dice = COVERAGE.dice.load(Ordering::Relaxed).wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    COVERAGE.dice.store(dice, Ordering::Relaxed);
+    match dice >> 24 {
+        // A long call, during which a grace period can come and go.
+        0 if level == Level::Task => spin(20_000),
+        1..=8 if level == Level::Task => spin(2_000),
+        // A preemption that no IRQ causes.
+        9..=24 if level == Level::Task => {
+            let _guard = preempt::disable();
+            spin(50);
+        }
+        // A callee that is traced itself: recursion, which is skipped and counted.
+        25..=32 => {
+            tracees::call(dice as usize >> 8, u64::from(dice));
+        }
+        _ => spin(10),
+    }
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn spin(rounds: u32) {
+    for _ in 0..rounds {
+        core::hint::spin_loop();
+    }
+}

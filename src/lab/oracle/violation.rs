@@ -1,0 +1,138 @@
+//! A violation: the story of the first one, then the verdict. Nothing goes on after it.
+
+use super::{BURIED, SLOTS, slot};
+use crate::arch::unwind::Frames;
+use crate::arch::vectors::{ExceptionFrame, Fault};
+use crate::arch::{cpu, exit};
+use crate::console::epitaph::{Place, print_backtrace};
+use crate::hook::Hook;
+use crate::mm::poison::is_poison;
+use crate::mm::text_page::place_of;
+use crate::sched::{self, now_ns};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::{console, println};
+
+/// The properties, as THEORY numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// P1: no load from an ops after it was freed.
+    NoUaf,
+    /// P2: func is not entered for an ops after its grace period ended.
+    NoLateEntry,
+    /// P3: no context is inside func at the end of the grace period.
+    FuncLeft,
+    /// P4: func is called with the ops it belongs to.
+    NoTornPair,
+    /// P5: the grace period ends.
+    Progress,
+    /// P6: no call is lost.
+    NoLoss,
+}
+
+impl Property {
+    /// Its key in the verdict line: its place among the six.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NoUaf => "no-uaf: no load from an ops after it was freed",
+            Self::NoLateEntry => "no-late-entry: func is not entered for an ops whose grace period has ended",
+            Self::FuncLeft => "func-left: nobody is inside func when its grace period ends",
+            Self::NoTornPair => "no-torn-pair: func is called with the ops it belongs to",
+            Self::Progress => "progress: the grace period ends",
+            Self::NoLoss => "no-loss: every pass is a call or a counted skip",
+        }
+    }
+}
+
+/// Prints the verdict of the experiment that was violated, and its replay line. Set by the experiment.
+static VERDICT: Hook<fn(Property)> = Hook::new();
+static WATCHING: AtomicBool = AtomicBool::new(false);
+static VIOLATED: AtomicBool = AtomicBool::new(false);
+
+/// From now on faults that hold the poison, or hit an unmapped func, are the oracle's. Context: task.
+pub fn begin(verdict: fn(Property)) {
+    if !WATCHING.swap(true, Ordering::Relaxed) && VERDICT.get().is_none() {
+        VERDICT.set(verdict);
+    }
+}
+
+/// Tells the story, the verdict and the replay line, and ends the machine with status 1. Context: any.
+#[cold]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn violation(property: Property, number: usize, ip: usize, what: &str) -> ! {
+    tell(property, Some(number), ip, what, None)
+}
+
+/// A func was entered through a buried ops: its tombstone was followed. Context: any.
+pub fn late_entry(ops: usize, ip: usize) {
+    let number = (0..SLOTS).find(|&number| slot(number).ops.load(Ordering::Relaxed) == ops);
+    tell(Property::NoUaf, number, ip, "the freed ops was loaded: its func is the tombstone's", None)
+}
+
+/// Takes a fault that is a property's violation. Returns if it is not one. Context: fault.
+pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
+    if !WATCHING.load(Ordering::Relaxed) {
+        return;
+    }
+    if let Some(number) = place_of(frame.elr as usize) {
+        let at_entry = frame.elr.is_multiple_of(4096);
+        let property = if at_entry { Property::NoLateEntry } else { Property::FuncLeft };
+        let what = if at_entry { "its func was entered, but its text is gone" } else { "its func's text is gone, and somebody was inside" };
+        tell(property, Some(number), frame.elr as usize, what, Some(frame));
+    }
+    let poisoned = is_poison(fault.address) || is_poison(frame.elr) || frame.x.iter().any(|&value| is_poison(value));
+    if poisoned {
+        tell(Property::NoUaf, None, frame.elr as usize, "a fault with the poison of freed memory", Some(frame));
+    }
+}
+
+fn tell(property: Property, number: Option<usize>, ip: usize, what: &str, frame: Option<&ExceptionFrame>) -> ! {
+    cpu::mask_irqs();
+    if VIOLATED.swap(true, Ordering::Relaxed) || console::print::begin_panic() {
+        cpu::park(); // one story is enough
+    }
+    let task = sched::current();
+    println!();
+    println!("violation of p{} {}", property.index() + 1, property.name());
+    println!("  {what}");
+    println!("  seen by task {task:?} on CPU {}, at {}", cpu::id(), Place(ip));
+    if let Some(number) = number {
+        tell_slot(number);
+    }
+    println!("  backtrace:");
+    print_backtrace(frame.map_or_else(Frames::here, Frames::of_exception));
+    if let Some(verdict) = VERDICT.get() {
+        verdict(property);
+    }
+    exit::exit(exit::STATUS_FAIL)
+}
+
+fn tell_slot(number: usize) {
+    let slot = slot(number);
+    let now = now_ns();
+    let ago = |then: u64| now.saturating_sub(then) / 1000;
+    println!(
+        "  ops {:#x}, func {:#x}: entered {} times, left {} times",
+        slot.ops.load(Ordering::Relaxed),
+        crate::mm::text_page::address_of(number),
+        slot.entered.load(Ordering::Relaxed),
+        slot.left.load(Ordering::Relaxed),
+    );
+    let retired = slot.retired_ns.load(Ordering::Relaxed);
+    if retired != 0 {
+        println!("  retired {} us ago by task {}", ago(retired), slot.retired_by.load(Ordering::Relaxed));
+    }
+    if slot.state.load(Ordering::Relaxed) == BURIED {
+        println!("  freed {} us ago", ago(slot.buried_ns.load(Ordering::Relaxed)));
+    }
+    let mut told = 0;
+    sched::try_for_each_task(|task| {
+        if task.lab.load(Ordering::Relaxed) == number + 1 && told < 4 {
+            told += 1;
+            println!("  inside it: task {task:?} on CPU {}, {}", task.cpu(), task.state_name());
+        }
+    });
+}

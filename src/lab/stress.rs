@@ -1,0 +1,128 @@
+//! `stress`: ops swaps under load, judged by the oracle.
+//!
+//! Tracee tasks call traced functions, sleep, exit and are replaced. Updaters roll the ops of their *lane* (a set of
+//! callsites; where lanes overlap, callsites have fan-outs). Chaos tasks, one per CPU and of the high class, preempt,
+//! migrate, and send storms of SGIs whose handlers and softirqs call traced functions too. For a third of the time
+//! every callsite of the kernel is traced as well. All choices come from the seed.
+
+mod load;
+mod stall;
+mod updaters;
+mod verdict;
+
+pub use load::{on_sgi, on_softirq};
+
+use super::oracle::{self, COVERAGE, Property, violation};
+use super::tracees;
+use crate::ftrace::filter::Filter;
+use crate::ftrace::live;
+use crate::platform::BootArgs;
+use crate::sched::{self, now_ns};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::tracers::count;
+use crate::{println, rcu};
+use core::fmt::Write;
+
+/// A grace period that takes longer than this after everything else is done has no progress: P5.
+const PROGRESS_LIMIT_NS: u64 = 20_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The state of the one run.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+static SEED: AtomicU64 = AtomicU64::new(0);
+static SWAPS: AtomicU64 = AtomicU64::new(0);
+static FREED: AtomicU64 = AtomicU64::new(0);
+static TASKS: AtomicU64 = AtomicU64::new(0);
+/// Tracee tasks that have not ended.
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+fn is_running() -> bool {
+    RUNNING.load(Ordering::Relaxed)
+}
+
+/// A seed of its own for each task, from the run's.
+fn seed_of(what: u64) -> u64 {
+    SEED.load(Ordering::Relaxed) ^ what.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Runs stress as `args` say and returns the exit status. Context: task.
+pub fn run(args: &BootArgs<'_>) -> u8 {
+    let seed = args.seed.unwrap_or_else(crate::arch::timer::count);
+    verdict::plan(args, seed);
+    oracle::begin(verdict::on_violation);
+    for counter in [&SWAPS, &FREED, &TASKS, &COVERAGE.calls, &COVERAGE.preempted, &COVERAGE.migrated, &COVERAGE.in_irq, &COVERAGE.exiting] {
+        counter.store(0, Ordering::Relaxed);
+    }
+    for passes in &tracees::PASSES {
+        passes.store(0, Ordering::Relaxed);
+    }
+    SEED.store(seed, Ordering::Relaxed);
+    COVERAGE.dice.store(seed as u32, Ordering::Relaxed);
+    if args.secs >= verdict::COVERAGE_FROM_SECS {
+        stall::scenario();
+    }
+
+    let lanes = updaters::open_lanes();
+    RUNNING.store(true, Ordering::Relaxed);
+    let load = load::start();
+    let updaters = updaters::start(lanes);
+    let end = now_ns() + u64::from(args.secs) * SECOND_NS;
+    let third = u64::from(args.secs) * SECOND_NS / 3;
+    watch_until(end - 2 * third);
+    let everything = trace_everything();
+    watch_until(end - third);
+    untrace(everything);
+    watch_until(end);
+
+    RUNNING.store(false, Ordering::Relaxed);
+    load::stop(load);
+    // Storms that were sent have been taken when every CPU has answered this.
+    sched::visit_every_cpu(&|_| {});
+    let lanes = updaters::stop(updaters);
+    rcu::barrier();
+    updaters::close_lanes(lanes);
+    verdict::conclude(args.secs)
+}
+
+/// Sleeps until `deadline`, looking for grace periods that do not end (P5).
+fn watch_until(deadline: u64) {
+    while now_ns() < deadline {
+        sched::sleep((SECOND_NS / 10).min(deadline.saturating_sub(now_ns())));
+        for number in 0..oracle::SLOTS {
+            if oracle::waits_since(number).is_some_and(|since| now_ns().saturating_sub(since) > PROGRESS_LIMIT_NS) {
+                violation(Property::Progress, number, 0, "retired 20 s ago and not reclaimed");
+            }
+        }
+    }
+}
+
+/// Traces every callsite of the kernel with a counting ops.
+fn trace_everything() -> *const crate::ftrace::ops::Ops {
+    let all = Filter::parse("*").expect("a star is a glob");
+    match live::register(count::counter("everything"), &all) {
+        Ok(ops) => ops,
+        Err(error) => panic!("stress: cannot trace everything: {error}"),
+    }
+}
+
+fn untrace(ops: *const crate::ftrace::ops::Ops) {
+    let gone = live::unregister(ops).expect("registered by trace_everything");
+    let elapsed = rcu::synchronize();
+    match gone.reclaim(elapsed) {
+        Ok(everything) => {
+            let hits = everything.ops.hits.load(Ordering::Relaxed);
+            println!("every callsite traced: {} callsites, {hits} hits", everything.sites().len());
+        }
+        Err(_) => panic!("synchronize covers what was retired before it"),
+    }
+}
+
+/// P6 of one lane: every pass is a call or a counted skip.
+fn check_loss(lane: usize, passes: u64, calls: u64, skipped: u64) {
+    if passes != calls + skipped {
+        let mut what = heapless::String::<160>::new();
+        // Fits.
+        let _ = write!(what, "lane {lane}: {passes} passes, but {calls} calls and {skipped} recursion skips");
+        violation(Property::NoLoss, oracle::SLOTS, 0, &what);
+    }
+}

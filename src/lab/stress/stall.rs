@@ -1,0 +1,56 @@
+//! The stall scenario: a task that does not let go of its CPU while an ops waits to be freed.
+//!
+//! Where preemption lets other tasks run beside it, a scheme that waits for voluntary switches must report it by
+//! name; once it sleeps the grace period must end (P5).
+
+use crate::lab::oracle::{self, Property, violation};
+use crate::platform::PreemptModel;
+use crate::sched::preemption::model;
+use crate::sched::{self, Class, Spawn, now_ns};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::{println, rcu};
+use alloc::boxed::Box;
+
+const STALL_AFTER_NS: u64 = 100_000_000;
+const PATIENCE_NS: u64 = 10_000_000_000;
+static SPIN: AtomicBool = AtomicBool::new(false);
+
+/// Shows the stall report. Context: task.
+pub(super) fn scenario() {
+    let alone = sched::nr_cpus() == 1 && matches!(model(), PreemptModel::None | PreemptModel::Voluntary);
+    if alone {
+        println!("stall scenario: left out, the spinner would be the only task that runs");
+        return;
+    }
+    SPIN.store(true, Ordering::Relaxed);
+    let what = Spawn { name: "spinner", class: Class::Normal, cpu: None };
+    let spinner = sched::spawn(what, Box::new(|| {
+        while SPIN.load(Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
+    }));
+    let Ok(spinner) = spinner else { panic!("stress: no task for the stall scenario") };
+    sched::sleep(10_000_000);
+    let before = rcu::statistics().stalls;
+    let normal = rcu::set_stall_after(STALL_AFTER_NS);
+    let cookie = rcu::start_poll();
+    let patience = now_ns() + PATIENCE_NS;
+    while rcu::poll(cookie).is_none() && rcu::statistics().stalls == before && now_ns() < patience {
+        sched::sleep(10_000_000);
+    }
+    let (stalled, ended) = (rcu::statistics().stalls > before, rcu::poll(cookie).is_some());
+    SPIN.store(false, Ordering::Relaxed);
+    spinner.join();
+    if !stalled && !ended {
+        violation(Property::Progress, oracle::SLOTS, 0, "a grace period neither ended nor reported its stall");
+    }
+    while rcu::poll(cookie).is_none() {
+        if now_ns() > patience {
+            violation(Property::Progress, oracle::SLOTS, 0, "a grace period did not end after its last holder had left");
+        }
+        sched::sleep(1_000_000);
+    }
+    rcu::set_stall_after(normal);
+    let outcome = if stalled { "reported, and over once the spinner had left" } else { "none: the spinner was not waited for" };
+    println!("stall scenario: {outcome}");
+}

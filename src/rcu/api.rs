@@ -1,0 +1,152 @@
+//! What other rooms call. Nothing here may be called before [`start`].
+
+use super::cookie::{Cookie, Elapsed};
+use super::gp_task::{self, ENDED, EXPIRED, RECLAIMED, REQUESTS, rcu};
+use super::hooks;
+use super::retired::{Reclaim, Retired};
+use super::schemes::{NAMES, Trampoline};
+use crate::arch::cpu;
+use crate::sched::{self, Class, Spawn, SpawnError, seam};
+use crate::sync::atomic::Ordering;
+use crate::sync::preempt;
+use alloc::boxed::Box;
+
+/// There is no scheme of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchScheme;
+
+impl core::fmt::Display for NoSuchScheme {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "no such scheme; there are: {}", NAMES.join(" "))
+    }
+}
+
+/// How Tasks RCU stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// The selected scheme.
+    pub scheme: &'static str,
+    /// Grace periods that have ended.
+    pub ended: u64,
+    /// How long the last one took.
+    pub last_ns: u64,
+    /// How long the longest one took.
+    pub max_ns: u64,
+    /// Stall reports made.
+    pub stalls: u64,
+    /// Objects that wait for a grace period, or are being freed.
+    pub pending: u64,
+}
+
+/// Starts the two tasks and fills the scheduler's seam; the scheme is the first of [`NAMES`] until one is selected.
+/// Context: boot.
+pub fn start() -> Result<(), SpawnError> {
+    let rcu = gp_task::init();
+    seam::set_hooks(Box::leak(Box::new(hooks::wiring())));
+    let what = |name| Spawn { name, class: Class::High, cpu: None };
+    sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
+    sched::spawn(what("rcu_reclaim"), Box::new(|| gp_task::reclaim(rcu)))?;
+    Ok(())
+}
+
+/// Blocks until a grace period that starts from now on has ended; the proof covers every cookie taken before.
+/// Context: task, preemptible, not inside a func, holding no lock that a func may take (O9).
+pub fn synchronize() -> Elapsed {
+    assert_may_wait();
+    let cookie = start_poll();
+    let mut elapsed = None;
+    ENDED.wait_until(|| {
+        elapsed = poll(cookie);
+        elapsed.is_some()
+    });
+    elapsed.expect("the wait ends when it is there")
+}
+
+/// Queues a retired object: when its grace period has ended, `then` gets it in the reclaimer's task. Objects go in the
+/// order in which they were queued. Allocates nothing. Context: task.
+pub fn call<T: Reclaim>(retired: Retired<T>, then: fn(Box<T>)) {
+    let cookie = retired.cookie();
+    rcu().callbacks.lock().push(retired, then);
+    request(cookie);
+    // It may have ended long ago: then no end of a grace period is to come that would wake the reclaimer.
+    if poll(cookie).is_some() {
+        EXPIRED.wake_all();
+    }
+}
+
+/// Blocks until everything that was queued before has been freed. Context: as [`synchronize`], and not in a `then`,
+/// which would wait for itself.
+pub fn barrier() {
+    assert_may_wait();
+    let barrier = rcu().callbacks.lock().barrier();
+    RECLAIMED.wait_until(|| rcu().callbacks.lock().has_passed(barrier));
+}
+
+/// Asks for a grace period that starts from now on, without waiting. Context: task.
+#[must_use = "only the cookie tells when it has ended"]
+pub fn start_poll() -> Cookie {
+    let cookie = rcu().sequence.cookie();
+    request(cookie);
+    cookie
+}
+
+/// The proof that the grace period of `cookie` has ended, if it has. Context: any.
+pub fn poll(cookie: Cookie) -> Option<Elapsed> {
+    rcu().sequence.poll(cookie)
+}
+
+/// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled whose trampoline
+/// is of another variant. Context: task; at boot it does not block.
+pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
+    let index = NAMES.iter().position(|&scheme| scheme == name).ok_or(NoSuchScheme)?;
+    while !rcu().select(index) {
+        barrier();
+        let _ = synchronize();
+    }
+    Ok(())
+}
+
+/// The selected scheme.
+pub fn scheme_name() -> &'static str {
+    rcu().scheme().name()
+}
+
+/// The variant of the trampoline that the selected scheme needs.
+pub fn trampoline() -> Trampoline {
+    rcu().scheme().trampoline()
+}
+
+/// Reports a step that has waited for this long, from the next one on; returns how long it was before.
+pub fn set_stall_after(ns: u64) -> u64 {
+    rcu().machine.lock().set_stall_after(ns)
+}
+
+/// How Tasks RCU stands.
+pub fn statistics() -> Summary {
+    let grace = rcu().machine.lock().statistics();
+    Summary {
+        scheme: scheme_name(),
+        ended: grace.nr_grace_periods,
+        last_ns: grace.last_ns,
+        max_ns: grace.max_ns,
+        stalls: grace.nr_stalls,
+        pending: rcu().callbacks.lock().nr_pending(),
+    }
+}
+
+fn request(cookie: Cookie) {
+    if rcu().sequence.request(cookie) {
+        REQUESTS.wake_all();
+    }
+}
+
+/// A holder that waits for a grace period waits for itself (O9).
+fn assert_may_wait() {
+    let task = sched::current();
+    assert!(
+        task.header.recursion.load(Ordering::Relaxed) == 0,
+        "task {task:?} waits for a grace period inside a func, which that grace period waits for",
+    );
+    assert!(preempt::count() == 0, "task {task:?} waits for a grace period with preemption disabled");
+    assert!(!cpu::irqs_are_masked(), "task {task:?} waits for a grace period with IRQs masked");
+}

@@ -1,0 +1,161 @@
+//! The two tasks of Tasks RCU, and what they share: one runs grace periods, the other frees what they cover.
+//!
+//! Both are of the high class, so that a task that never sleeps delays neither. The grace-period task carries out what
+//! [`Machine`] decides. The reclaimer is a task of its own, because what it frees may sleep (unmapping text waits
+//! for other CPUs), and grace periods must not wait for that. Notrace (O8).
+//! INVARIANT `one-scheme`: the selected scheme changes only under the machine's lock and while no grace period runs, so a
+//! grace period has one scheme from its begin to its end.
+
+use super::bracket::MAX_CPUS;
+use super::callbacks::Callbacks;
+use super::cookie::Sequence;
+use super::grace::{Action, Machine};
+use super::report;
+use super::schemes::classic::Classic;
+use super::schemes::none::None as NoScheme;
+use super::schemes::{Kind, NAMES, Scheme, Sighting, Subject, World};
+use crate::arch::cpu;
+use crate::sched::{self, Task, Visit, WaitQueue};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::lock::IrqLock;
+
+const _: () = assert!(MAX_CPUS == cpu::MAX_CPUS);
+
+/// When a step counts as stalled, until somebody sets another time.
+const STALL_AFTER_NS: u64 = 10_000_000_000;
+
+/// The grace-period task waits here for requests.
+pub(super) static REQUESTS: WaitQueue = WaitQueue::new();
+/// The grace-period task waits here for the end of a step.
+pub(super) static STEP: WaitQueue = WaitQueue::new();
+/// Whoever waits for a grace period.
+pub(super) static ENDED: WaitQueue = WaitQueue::new();
+/// The reclaimer waits here for something to free.
+pub(super) static EXPIRED: WaitQueue = WaitQueue::new();
+/// Whoever waits for the reclaimer.
+pub(super) static RECLAIMED: WaitQueue = WaitQueue::new();
+
+/// The one instance.
+static RCU: spin::Once<Rcu> = spin::Once::new();
+
+/// All of Tasks RCU.
+pub(super) struct Rcu {
+    pub(super) sequence: Sequence,
+    pub(super) machine: IrqLock<Machine>,
+    pub(super) callbacks: IrqLock<Callbacks>,
+    selected: AtomicUsize,
+    none: NoScheme,
+    classic: Classic,
+}
+
+/// Makes the instance; the first call counts.
+pub(super) fn init() -> &'static Rcu {
+    RCU.call_once(|| Rcu {
+        // SAFETY: 1. The only one: `Once`, and `RCU` is private. 2. `run_grace_periods` carries each step out.
+        sequence: unsafe { Sequence::new() },
+        machine: IrqLock::new(Machine::new(STALL_AFTER_NS)),
+        callbacks: IrqLock::new(Callbacks::default()),
+        selected: AtomicUsize::new(0),
+        none: NoScheme,
+        classic: Classic::new(),
+    })
+}
+
+/// The instance. Context: any, after `start`.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn rcu() -> &'static Rcu {
+    RCU.get().expect("rcu::start ran")
+}
+
+impl Rcu {
+    /// The selected scheme.
+    #[inline(always)]
+    pub(super) fn scheme(&self) -> &dyn Scheme {
+        let schemes: [&dyn Scheme; NAMES.len()] = [&self.none, &self.classic];
+        schemes[self.selected.load(Ordering::Relaxed)]
+    }
+
+    /// Selects the scheme that stands at this place of [`NAMES`], unless a grace period runs or is wanted, or something
+    /// waits to be freed; says whether it did.
+    pub(super) fn select(&self, index: usize) -> bool {
+        let machine = self.machine.lock();
+        let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.callbacks.lock().nr_pending() == 0;
+        if is_quiet {
+            self.selected.store(index, Ordering::Relaxed);
+        }
+        is_quiet
+    }
+}
+
+/// What the schemes may do to the kernel.
+struct Kernel;
+
+impl World for Kernel {
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn nr_cpus(&self) -> usize {
+        sched::nr_cpus()
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn visit_every_cpu(&self) {
+        sched::visit_every_cpu(&on_visit);
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
+        sched::for_each_task(|task| look(&Subject { words: &task.rcu, kind: kind_of(task) }));
+    }
+}
+
+/// On each CPU, in the visit's SGI, after its barrier.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn on_visit(visit: &Visit) {
+    rcu().scheme().visited(&Sighting {
+        cpu: visit.cpu,
+        is_outermost: visit.outermost,
+        is_idle: sched::current().is_idle(),
+        preempt_count: visit.preempt_count,
+    });
+}
+
+#[inline(always)]
+fn kind_of(task: &Task) -> Kind {
+    let is_exempt = task.is_idle() || core::ptr::eq(task, sched::current());
+    if is_exempt { Kind::Exempt } else { Kind::Ordinary }
+}
+
+/// The grace-period task. Every decision is the machine's.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
+    loop {
+        let mut machine = rcu.machine.lock();
+        let scheme = rcu.scheme(); // under the lock: `one-scheme`
+        let action = machine.step(&rcu.sequence, scheme, sched::now_ns());
+        drop(machine);
+        match action {
+            Action::Sleep => REQUESTS.wait_until(|| rcu.sequence.is_wanted()),
+            Action::Begin { step } => scheme.begin(step, &Kernel),
+            Action::Wait { step, until_ns } => {
+                STEP.wait_until_deadline(|| scheme.outstanding(step) == 0, until_ns);
+            }
+            Action::Report { step, stalled_ns } => report::stall(scheme, step, stalled_ns),
+            Action::Finish(_) => {
+                ENDED.wake_all();
+                EXPIRED.wake_all();
+            }
+        }
+    }
+}
+
+/// The reclaimer: frees in order, one at a time, with no lock held.
+pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
+    loop {
+        EXPIRED.wait_until(|| rcu.callbacks.lock().has_expired(&rcu.sequence));
+        let expired = rcu.callbacks.lock().take_expired(&rcu.sequence);
+        if let Some(expired) = expired {
+            expired.run();
+            rcu.callbacks.lock().finished_one();
+            RECLAIMED.wake_all();
+        }
+    }
+}

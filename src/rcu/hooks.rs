@@ -1,0 +1,80 @@
+//! What the scheduler and the interrupt entry tell us, handed to the selected scheme.
+//!
+//! Context: as `sched::seam` says; IRQs masked, in the switch with a run queue in hand. Nothing is woken here: the
+//! grace-period task's wake-up is deferred until this CPU is out of the switch or the IRQ. Notrace (O8).
+
+use super::gp_task::{Rcu, STEP, rcu};
+use super::schemes::{self, Scheme, Sighting, Switch, Wake};
+use crate::sched::seam::{Hooks, IrqMark};
+use crate::sched::{self, Task};
+use crate::sync::atomic::Ordering;
+
+/// What is put on the seam.
+pub(super) struct Wiring(&'static Rcu);
+
+/// The wiring of the one instance. Context: boot.
+pub(super) fn wiring() -> Wiring {
+    Wiring(rcu())
+}
+
+impl Hooks for Wiring {
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_in(&self, mark: &mut IrqMark, interrupted_pc: usize, task: &Task) {
+        self.0.scheme().irq_in(&mut mark.entered_trampoline, interrupted_pc, &task.rcu);
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_out(&self, mark: &mut IrqMark, task: &Task) {
+        self.0.scheme().irq_out(&mut mark.entered_trampoline, &task.rcu);
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_exit_outermost(&self, cpu: usize, preempt_count: u32) {
+        let is_idle = sched::current().is_idle();
+        wake(self.0.scheme().irq_exit_outermost(&Sighting { cpu, is_outermost: true, is_idle, preempt_count }));
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn switch(&self, prev: &Task, cpu: usize, voluntary: bool) {
+        let scheme = self.0.scheme();
+        let how = if voluntary { Switch::Voluntary } else { Switch::Preempted };
+        if voluntary {
+            assert_may_block(scheme, prev);
+        }
+        wake(schemes::switch_out(scheme, &prev.rcu, cpu, how));
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn resume(&self, next: &Task) {
+        schemes::resume(self.0.scheme(), &next.rcu);
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn exit(&self, task: &Task) {
+        assert_may_block(self.0.scheme(), task);
+        wake(self.0.scheme().exit(&task.rcu));
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn boost(&self, task: &Task) {
+        self.0.scheme().boost(&task.rcu);
+    }
+}
+
+#[inline(always)]
+fn wake(wake: Wake) {
+    if matches!(wake, Wake::GracePeriodTask) {
+        sched::defer_wake(&STEP);
+    }
+}
+
+/// A scheme that takes a voluntary switch for the end of every call cannot let a func make one.
+#[inline(always)]
+fn assert_may_block(scheme: &dyn Scheme, task: &Task) {
+    let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
+    assert!(
+        !is_in_func || scheme.lets_funcs_block(),
+        "task {task:?} blocks inside a func, which the scheme {} forbids",
+        scheme.name(),
+    );
+}

@@ -1,0 +1,69 @@
+//! The stall report: who keeps a grace period from ending, and where.
+//!
+//! A holdout that is off its CPU is unwound from its saved frame, under the task list's lock: IRQs are masked there, so
+//! its stack cannot be reaped meanwhile (the reaper visits every CPU first, ours included, and we do not answer). One
+//! that runs says for itself where it is, from an SGI on its CPU.
+
+use super::gp_task::rcu;
+use super::schemes::Scheme;
+use crate::arch::unwind::Frames;
+use crate::console::epitaph::print_backtrace;
+use crate::println;
+use crate::sched::{self, Task, Visit};
+use crate::sync::atomic::Ordering;
+use spin::mutex::SpinMutex;
+
+/// More backtraces than this would only push the first ones off the screen.
+const MOST_BACKTRACES: usize = 8;
+
+/// CPUs tell one after the other.
+static TELLING: SpinMutex<()> = SpinMutex::new(());
+
+/// Names every holdout of the running step. Context: the grace-period task.
+pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
+    println!(
+        "rcu: grace period stalled: {} has waited {} ms in step {} of {} for {} holdouts",
+        scheme.name(),
+        stalled_ns / 1_000_000,
+        step + 1,
+        scheme.nr_steps(),
+        scheme.outstanding(step),
+    );
+    let mut nr_told = 0;
+    sched::for_each_task(|task| {
+        if is_holdout(task) && !task.is_running() {
+            nr_told += 1;
+            if nr_told <= MOST_BACKTRACES {
+                tell(task, task.state_name());
+                print_backtrace(Frames::from_fp(task.saved_fp()));
+            }
+        }
+    });
+    if nr_told > MOST_BACKTRACES {
+        println!("rcu: and {} more that do not run", nr_told - MOST_BACKTRACES);
+    }
+    sched::visit_every_cpu(&tell_running);
+}
+
+/// On each CPU: whether it, or the task that it runs, is waited for.
+fn tell_running(visit: &Visit) {
+    let task = sched::current();
+    let is_cpu_waited_for = rcu().scheme().waits_for_cpu(visit.cpu);
+    if !is_holdout(task) && !is_cpu_waited_for {
+        return;
+    }
+    let _telling = TELLING.lock();
+    if is_cpu_waited_for {
+        println!("rcu:   CPU {} was not seen outside of interrupts and atomic sections", visit.cpu);
+    }
+    tell(task, "running");
+    print_backtrace(Frames::here());
+}
+
+fn is_holdout(task: &Task) -> bool {
+    task.rcu.holdout.load(Ordering::Relaxed)
+}
+
+fn tell(task: &Task, state: &str) {
+    println!("rcu:   task {} {} on CPU {}, {state}", task.id, task.name(), task.cpu());
+}

@@ -1,0 +1,118 @@
+//! From a line to a [`Request`]: finds the command's row, counts its words, reads them. Pure.
+//!
+//! Context: any that may allocate (a pattern is kept on the heap, since stacks are small).
+
+use alloc::boxed::Box;
+
+use super::request::{FaultKind, Refusal, Request, Topic};
+use super::table;
+use super::words::Words;
+use crate::ftrace::filter::Filter;
+use crate::platform::bootargs;
+
+/// The longest sleep: an hour.
+pub const MAX_SLEEP_MS: u32 = 3_600_000;
+
+/// Keys of `stress` that a running kernel cannot change.
+const CHOSEN_AT_BOOT: [&str; 2] = ["cpus=", "preempt="];
+
+/// A line that was split, with what its readers must know.
+#[derive(Debug)]
+pub struct Typed<'a> {
+    /// The whole line, without spaces around it.
+    line: &'a str,
+    pub(super) words: Words<'a>,
+    nr_cpus: usize,
+}
+
+impl<'a> Typed<'a> {
+    /// The words behind the name.
+    fn arguments(&self) -> &[&'a str] {
+        self.words.as_slice().get(1..).unwrap_or(&[])
+    }
+}
+
+/// Reads one command, on a kernel that runs on `nr_cpus` CPUs.
+pub fn read(line: &str, nr_cpus: usize) -> Result<Request<'_>, Refusal<'_>> {
+    let line = line.trim_ascii();
+    let words = Words::split(line).map_err(Refusal::Words)?;
+    let name = words.as_slice().first().copied().unwrap_or("");
+    let command = table::find(name).ok_or_else(|| unknown(name))?;
+    let typed = Typed { line, words, nr_cpus };
+    if !command.counts.contains(&typed.arguments().len()) {
+        return Err(Refusal::Count(command));
+    }
+    (command.read)(&typed)
+}
+
+fn unknown(word: &str) -> Refusal<'_> {
+    Refusal::UnknownCommand { word, nearest: table::nearest(word) }
+}
+
+fn pattern(text: &str) -> Result<Box<Filter>, Refusal<'_>> {
+    Filter::parse(text).map(Box::new).map_err(Refusal::Pattern)
+}
+
+pub(super) fn help<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let topic = match typed.arguments() {
+        [] => Topic::Commands,
+        ["boot", ..] => Topic::Boot,
+        [name, ..] => Topic::Command(table::find(name).ok_or_else(|| unknown(name))?),
+    };
+    Ok(Request::Help(topic))
+}
+
+pub(super) fn callsites<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    pattern(typed.arguments().first().copied().unwrap_or("*")).map(Request::Callsites)
+}
+
+pub(super) fn trace<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let (text, switch) = (typed.arguments()[0], typed.arguments()[1]);
+    let filter = pattern(text)?;
+    match switch {
+        "on" => Ok(Request::TraceOn { pattern: text, filter }),
+        "off" => Ok(Request::TraceOff { pattern: text }),
+        word => Err(Refusal::NotOneOf { word, allowed: &["on", "off"] }),
+    }
+}
+
+pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let chosen = |word: &&&str| CHOSEN_AT_BOOT.iter().any(|key| word.starts_with(key));
+    if let Some(&word) = typed.arguments().iter().find(chosen) {
+        return Err(Refusal::ChosenAtBoot(word));
+    }
+    bootargs::parse(typed.line, typed.nr_cpus).map(Request::Stress).map_err(Refusal::Stress)
+}
+
+pub(super) fn sleep<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let word = typed.arguments()[0];
+    // `parse` alone would take a plus sign.
+    let number = word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten();
+    let ms = number.filter(|&ms: &u32| ms <= MAX_SLEEP_MS);
+    ms.map(|ms| Request::Sleep { ms }).ok_or(Refusal::NotUpTo { word, max: MAX_SLEEP_MS })
+}
+
+pub(super) fn panic<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    confirmed(typed, typed.arguments().first().copied(), Request::Panic)
+}
+
+pub(super) fn fault<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let word = typed.arguments()[0];
+    let kind = FaultKind::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: &FaultKind::WORDS })?;
+    confirmed(typed, typed.arguments().get(1).copied(), Request::Fault(kind))
+}
+
+/// Lets `request` pass if the last word says so.
+fn confirmed<'a>(typed: &Typed<'a>, last: Option<&'a str>, request: Request<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    match last {
+        Some("yes") => Ok(request),
+        Some(word) => Err(Refusal::NotOneOf { word, allowed: &["yes"] }),
+        None => {
+            let name = typed.words.as_slice()[0];
+            Err(table::find(name).map_or(unknown(name), Refusal::Unconfirmed))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Every command with words that it takes, and with words that it does not.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::super::table::COMMANDS;
+use super::*;
+
+fn refusal(line: &str) -> String {
+    read(line, 4).expect_err(line).to_string()
+}
+
+/// A good line for each command, and what is asked by it.
+const GOOD: &[(&str, &str)] = &[
+    ("help", "Help(Commands)"),
+    ("help boot", "Help(Boot)"),
+    ("help trace", "Help(Command(trace))"),
+    ("version", "Version"),
+    ("  ps  ", "Tasks"),
+    ("irqs", "Irqs"),
+    ("mem", "Memory"),
+    ("rcu", "Rcu"),
+    ("ops", "Ops"),
+    ("callsites", "Callsites("),
+    ("callsites sched::t?ck*", "Callsites("),
+    ("trace sched::* on", "TraceOn { pattern: \"sched::*\""),
+    ("trace \"<A as B>::c d\" off", "TraceOff { pattern: \"<A as B>::c d\" }"),
+    ("stress secs=3 seed=0x2a tasks_rcu=none", "Stress(BootArgs { mode: Stress, tasks_rcu: Some(None)"),
+    ("echo", "Echo(\"\")"),
+    ("echo  a  \"b c\" ", "Echo(\"a  \\\"b c\\\"\")"),
+    ("sleep 0", "Sleep { ms: 0 }"),
+    ("sleep 3600000", "Sleep { ms: 3600000 }"),
+    ("panic yes", "Panic"),
+    ("fault stack-overflow yes", "Fault(StackOverflow)"),
+    ("poweroff", "PowerOff"),
+];
+
+#[test]
+fn every_command_is_read() {
+    for (line, asked) in GOOD {
+        let request = format!("{:?}", read(line, 4).expect(line));
+        assert!(request.starts_with(asked), "{line}: {request}");
+    }
+    for command in &COMMANDS {
+        let is_shown = GOOD.iter().any(|(line, _)| line.split_whitespace().next() == Some(command.name));
+        assert!(is_shown, "no good line for {command:?}");
+    }
+}
+
+#[test]
+fn stress_starts_from_the_cpus_that_run() {
+    let Ok(Request::Stress(args)) = read("stress seed=1", 3) else { panic!("not read") };
+    assert_eq!((args.cpus, args.seed, args.tasks_rcu), (3, Some(1), None));
+}
+
+#[test]
+fn a_wrong_number_of_words_is_answered_with_the_usage() {
+    for command in &COMMANDS {
+        let most = *command.counts.end();
+        if most + 1 < crate::shell::words::MAX_WORDS {
+            let line = command.name.to_owned() + &" x".repeat(most + 1);
+            assert_eq!(refusal(&line), format!("{}", table::Usage(command)));
+        }
+        if *command.counts.start() > 0 {
+            let line = command.name.to_owned() + &" x".repeat(command.counts.start() - 1);
+            assert_eq!(refusal(&line), format!("{}", table::Usage(command)));
+        }
+    }
+    assert_eq!(refusal("trace tick"), "usage: trace NAME|GLOB on|off");
+    assert_eq!(refusal("ps aux"), "usage: ps");
+}
+
+#[test]
+fn an_unknown_word_is_named_and_pointed_to_help() {
+    assert_eq!(refusal("frobnicate now"), "`frobnicate` is not a command; `help` lists them");
+    assert_eq!(refusal("call *"), "`call` is not a command; is it `callsites`? `help` lists all");
+    assert_eq!(refusal("help tra"), "`tra` is not a command; is it `trace`? `help` lists all");
+    assert_eq!(refusal("\"\""), "`` is not a command; `help` lists them");
+    assert_eq!(refusal("PS"), "`PS` is not a command; `help` lists them");
+}
+
+#[test]
+fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
+    assert_eq!(refusal("trace tick maybe"), "`maybe` is none of: on off");
+    assert_eq!(refusal("trace [ on"), "the pattern has a `[` without its `]`; a backslash before it takes it as it is");
+    assert_eq!(refusal("trace \"\" on"), "the pattern is empty");
+    assert_eq!(refusal(&format!("callsites {}", "x".repeat(121))), "the pattern is longer than 120 characters");
+    for word in ["soon", "-1", "+1", "3600001", "99999999999", "1.5", "\"\""] {
+        let shown = word.trim_matches('"');
+        assert_eq!(refusal(&format!("sleep {word}")), format!("`{shown}` is not a number from 0 to 3600000"));
+    }
+    assert_eq!(refusal("ps \"x"), "`\"x` lacks a closing double quote");
+}
+
+#[test]
+fn what_only_a_boot_can_choose_is_refused() {
+    let stays = "is chosen at boot and stays until the next one";
+    assert_eq!(refusal("stress secs=1 cpus=2"), format!("`cpus=2` {stays}"));
+    assert_eq!(refusal("stress preempt=full"), format!("`preempt=full` {stays}"));
+    assert!(refusal("stress secs=0").contains("1 to 86400"));
+    assert!(refusal("stress cmds=ps").contains("only for mode shell"));
+}
+
+#[test]
+fn nothing_ends_the_kernel_without_a_yes() {
+    let confirm = "this ends the kernel: confirm it with `yes` at the end; usage:";
+    assert_eq!(refusal("panic"), format!("{confirm} panic yes"));
+    assert_eq!(refusal("fault null"), format!("{confirm} fault KIND yes"));
+    assert_eq!(refusal("panic no"), "`no` is none of: yes");
+    assert_eq!(refusal("fault null YES"), "`YES` is none of: yes");
+    let kinds = "text-store null undefined stack-overflow jump-to-data";
+    assert_eq!(refusal("fault div-by-zero yes"), format!("`div-by-zero` is none of: {kinds}"));
+}
+
+#[test]
+fn any_line_is_read_or_refused_in_one_plain_line() {
+    const SEED: u64 = 0x5eed_5e11;
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+    let mut below = |n: usize| (random.next_u64() % n as u64) as usize;
+    let (mut good, mut refused) = (0, 0);
+    for case in 0..100_000 {
+        let words = ["on", "off", "yes", "boot", "x*", "[", "12", "seed=1", "cpus=1", "null", "\"", "é\u{1b}", ""];
+        let mut line = COMMANDS[below(COMMANDS.len())].name.to_owned();
+        line.truncate(line.len() - below(8) / 7);
+        for _ in 0..below(4) {
+            line = line + " " + words[below(words.len())];
+        }
+        match read(&line, 4) {
+            Ok(_) => good += 1,
+            Err(error) => {
+                refused += 1;
+                let text = error.to_string();
+                let is_plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+                assert!(is_plain && text.len() <= 200, "seed {SEED:#x} case {case}: {line:?}: {text:?}");
+            }
+        }
+    }
+    assert!(good > 5_000 && refused > 5_000, "the lines are too alike: {good} good, {refused} refused");
+}

@@ -1,0 +1,167 @@
+//! What a line asks for, and why a line is refused. Pure; callable from any context.
+//!
+//! INVARIANT: the text of a [`Refusal`] is one line of ASCII without control characters, whatever was typed (words are
+//! repeated through `Shown` alone).
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::table::{Command, Usage};
+use super::words::WordsError;
+use crate::ftrace::filter::{Filter, FilterError};
+use crate::platform::bootargs::{ArgError, BootArgs};
+use crate::platform::shown::Shown;
+
+/// A line that was found good.
+#[derive(Debug)]
+pub enum Request<'a> {
+    /// Print help.
+    Help(Topic),
+    /// Print the boot's first line.
+    Version,
+    /// List the tasks.
+    Tasks,
+    /// Count interrupts.
+    Irqs,
+    /// Say how the heap stands.
+    Memory,
+    /// Say how grace periods go.
+    Rcu,
+    /// List the registered ops.
+    Ops,
+    /// List the callsites that match.
+    Callsites(Box<Filter>),
+    /// Count the calls of all that match, under this pattern.
+    TraceOn {
+        /// As it was typed.
+        pattern: &'a str,
+        /// The same, taken apart.
+        filter: Box<Filter>,
+    },
+    /// Stop what was started under this pattern.
+    TraceOff {
+        /// As it was typed.
+        pattern: &'a str,
+    },
+    /// Swap ops under load, judged by the oracle.
+    Stress(BootArgs<'a>),
+    /// Print this.
+    Echo(&'a str),
+    /// Do nothing for so long.
+    Sleep {
+        /// Milliseconds of guest time.
+        ms: u32,
+    },
+    /// Panic.
+    Panic,
+    /// Do what a broken kernel does.
+    Fault(FaultKind),
+    /// End with status 0.
+    PowerOff,
+}
+
+/// What help is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Topic {
+    /// All commands, a line each.
+    Commands,
+    /// Boot arguments.
+    Boot,
+    /// One command.
+    Command(&'static Command),
+}
+
+/// What a broken kernel does, and this one does on request: each ends in an epitaph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// Stores to kernel text.
+    TextStore,
+    /// Loads from address 0.
+    Null,
+    /// Executes an undefined instruction.
+    Undefined,
+    /// Calls itself until the stack meets its guard.
+    StackOverflow,
+    /// Executes a variable.
+    JumpToData,
+}
+
+impl FaultKind {
+    /// All of them, and the words for them, in the same order.
+    pub const ALL: [Self; 5] = [Self::TextStore, Self::Null, Self::Undefined, Self::StackOverflow, Self::JumpToData];
+    /// See [`FaultKind::ALL`].
+    pub const WORDS: [&str; 5] = ["text-store", "null", "undefined", "stack-overflow", "jump-to-data"];
+
+    /// The fault that `word` spells.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().position(|&known| known == word).map(|index| Self::ALL[index])
+    }
+}
+
+/// Why a line was refused. Nothing was done; its text is the answer to give.
+#[derive(Clone, Copy, Debug)]
+pub enum Refusal<'a> {
+    /// It cannot be split into words.
+    Words(WordsError<'a>),
+    /// There is no such command.
+    UnknownCommand {
+        /// What was typed in its place.
+        word: &'a str,
+        /// The one command that this may have meant.
+        nearest: Option<&'static Command>,
+    },
+    /// Too few words for the command, or too many.
+    Count(&'static Command),
+    /// A word that is none of a few.
+    NotOneOf {
+        /// What was typed.
+        word: &'a str,
+        /// What is allowed.
+        allowed: &'static [&'static str],
+    },
+    /// A word that is not a number, or too large a one.
+    NotUpTo {
+        /// What was typed.
+        word: &'a str,
+        /// The largest that is allowed.
+        max: u32,
+    },
+    /// A pattern that makes no sense.
+    Pattern(FilterError),
+    /// Arguments that mode `stress` does not take.
+    Stress(ArgError<'a>),
+    /// An argument that only a boot can choose.
+    ChosenAtBoot(&'a str),
+    /// The kernel would end, and there is no `yes`.
+    Unconfirmed(&'static Command),
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Words(error) => error.fmt(f),
+            Self::UnknownCommand { word, nearest: None } => {
+                write!(f, "{} is not a command; `help` lists them", Shown(word))
+            }
+            Self::UnknownCommand { word, nearest: Some(nearest) } => {
+                write!(f, "{} is not a command; is it `{}`? `help` lists all", Shown(word), nearest.name)
+            }
+            Self::Count(command) => Usage(command).fmt(f),
+            Self::NotOneOf { word, allowed } => {
+                write!(f, "{} is none of:", Shown(word))?;
+                allowed.iter().try_for_each(|allowed| write!(f, " {allowed}"))
+            }
+            Self::NotUpTo { word, max } => write!(f, "{} is not a number from 0 to {max}", Shown(word)),
+            Self::Pattern(error) => error.fmt(f),
+            Self::Stress(error) => error.fmt(f),
+            Self::ChosenAtBoot(word) => {
+                write!(f, "{} is chosen at boot and stays until the next one", Shown(word))
+            }
+            Self::Unconfirmed(command) => {
+                write!(f, "this ends the kernel: confirm it with `yes` at the end; {}", Usage(command))
+            }
+        }
+    }
+}
+
+impl core::error::Error for Refusal<'_> {}

@@ -1,0 +1,195 @@
+//! A session: where commands come from, what each does, and when it ends.
+//!
+//! A person and a plain pipe are served by the same loop; nobody can tell them apart, so both get a prompt and an echo.
+//! Context: a task, which may sleep. One session at a time.
+
+use core::fmt;
+
+use super::line::{Event, LineInput, MAX_BYTES};
+use super::read;
+use super::request::{Request, Topic};
+use super::table::{Entry, List};
+use super::tracing::{TraceError, Traced};
+use super::words::commands;
+use super::{STRESS, VERSION, faults, tasks, tracing};
+use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
+use crate::console::print::write_raw;
+use crate::hook::Hook;
+use crate::irq::serial;
+use crate::platform::bootargs::{self, BootArgs};
+use crate::platform::shown::Shown;
+use crate::{print, println, sched};
+
+const PROMPT: &str = "holdout> ";
+const NS_PER_MS: u64 = 1_000_000;
+
+/// Whether there is more to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    End,
+}
+
+/// A command that was read, and failed.
+#[derive(Debug)]
+enum Failure {
+    /// An experiment, whose own last lines say so.
+    Verdict,
+    /// Something about tracing.
+    Trace(TraceError),
+    /// This kernel was linked without it.
+    NotWired,
+}
+
+impl From<TraceError> for Failure {
+    fn from(error: TraceError) -> Self {
+        Self::Trace(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict => f.write_str("the verdict is FAIL"),
+            Self::Trace(error) => error.fmt(f),
+            Self::NotWired => f.write_str("this kernel was built without it"),
+        }
+    }
+}
+
+/// Runs the commands of `cmds`, or those that are typed. Returns the status to end with: 1 if one of `cmds` failed.
+///
+/// Context: task.
+pub fn run(args: &BootArgs<'_>) -> u8 {
+    let mut traced = Traced::new();
+    match args.cmds {
+        Some(text) => run_script(&mut traced, text),
+        None => {
+            talk(&mut traced);
+            STATUS_OK
+        }
+    }
+}
+
+/// Runs each command behind an echo of it, and stops at the first that fails.
+fn run_script(traced: &mut Traced, text: &str) -> u8 {
+    let mut rest = commands(text);
+    while let Some(command) = rest.next() {
+        println!("> {command}");
+        match execute(traced, command) {
+            Ok(Flow::GoOn) => {}
+            Ok(Flow::End) => return STATUS_OK,
+            // The replay line is the last of all.
+            Err(Failed { is_verdict: true }) => return STATUS_FAIL,
+            Err(Failed { is_verdict: false }) => {
+                let nr_left = rest.count();
+                println!("stopped: {} failed; commands behind it, not run: {nr_left}", Shown(command));
+                return STATUS_FAIL;
+            }
+        }
+    }
+    STATUS_OK
+}
+
+/// Prompts, echoes, and runs what comes, until it is told to end.
+fn talk(traced: &mut Traced) {
+    let mut line = LineInput::new();
+    print!("{PROMPT}");
+    loop {
+        match line.push(serial::read()) {
+            Event::Nothing => continue,
+            Event::Echo(bytes) => {
+                write_raw(bytes);
+                continue;
+            }
+            Event::Line(text) => {
+                println!();
+                if run_line(traced, text) == Flow::End {
+                    return;
+                }
+            }
+            Event::Overlong => println!("\nthe line is longer than {MAX_BYTES} bytes: nothing of it was run"),
+            Event::NotText => println!("\nthe line holds bytes that are no text: nothing of it was run"),
+            Event::Interrupt => println!("^C"),
+            Event::EndOfInput => {
+                println!();
+                return;
+            }
+        }
+        print!("{PROMPT}");
+    }
+}
+
+/// Runs the commands of a typed line; behind one that fails none is run.
+fn run_line(traced: &mut Traced, text: &str) -> Flow {
+    for command in commands(text) {
+        match execute(traced, command) {
+            Ok(Flow::GoOn) => {}
+            Ok(Flow::End) => return Flow::End,
+            Err(_) => break,
+        }
+    }
+    Flow::GoOn
+}
+
+/// The command failed, and its answer was printed.
+struct Failed {
+    /// It was an experiment's verdict.
+    is_verdict: bool,
+}
+
+/// Reads one command and does it, or answers why not.
+fn execute(traced: &mut Traced, command: &str) -> Result<Flow, Failed> {
+    let request = read::read(command, sched::nr_cpus()).map_err(|refusal| {
+        println!("{refusal}");
+        Failed { is_verdict: false }
+    })?;
+    act(traced, request).map_err(|failure| match failure {
+        Failure::Verdict => Failed { is_verdict: true },
+        Failure::Trace(_) | Failure::NotWired => {
+            println!("{failure}");
+            Failed { is_verdict: false }
+        }
+    })
+}
+
+fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
+    match request {
+        Request::Help(topic) => help(topic),
+        Request::Version => wired(&VERSION)?(),
+        Request::Tasks => tasks::list(),
+        Request::Irqs => tasks::irqs(),
+        Request::Memory => tasks::memory(),
+        Request::Rcu => tasks::grace_periods(),
+        Request::Ops => tracing::list_ops(traced),
+        Request::Callsites(filter) => tracing::list_callsites(&filter),
+        Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,
+        Request::TraceOff { pattern } => traced.switch_off(pattern)?,
+        Request::Stress(args) => stress(&args)?,
+        Request::Echo(text) => println!("{text}"),
+        Request::Sleep { ms } => sched::sleep(u64::from(ms) * NS_PER_MS),
+        Request::Panic => faults::panic(),
+        Request::Fault(kind) => faults::provoke(kind),
+        Request::PowerOff => return Ok(Flow::End),
+    }
+    Ok(Flow::GoOn)
+}
+
+fn help(topic: Topic) {
+    match topic {
+        Topic::Commands => print!("{List}"),
+        Topic::Boot => print!("{}", bootargs::help(sched::nr_cpus())),
+        Topic::Command(command) => print!("{}", Entry(command)),
+    }
+}
+
+fn stress(args: &BootArgs<'_>) -> Result<(), Failure> {
+    match wired(&STRESS)?(args) {
+        STATUS_OK => Ok(()),
+        _ => Err(Failure::Verdict),
+    }
+}
+
+fn wired<F: Copy>(hook: &Hook<F>) -> Result<F, Failure> {
+    hook.get().ok_or(Failure::NotWired)
+}

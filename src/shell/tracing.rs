@@ -1,0 +1,194 @@
+//! The registry as the shell sees it: lists of ops and callsites, and patterns whose calls are counted.
+//!
+//! INVARIANT `own-ops`: an ops of [`Traced`] was registered here, and only [`Traced::switch_off`] unregisters it: while
+//! its entry stands, the ops is alive.
+//! Context: task; every function here may sleep.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::arch::text::{self, PatchError};
+use crate::console::epitaph::Place;
+use crate::ftrace::fanout::fan_out;
+use crate::ftrace::filter::Filter;
+use crate::ftrace::live;
+use crate::ftrace::ops::Ops;
+use crate::ftrace::registry::RegisterError;
+use crate::platform::shown::Shown;
+use crate::sync::atomic::Ordering;
+use crate::tracers::count;
+use crate::{println, rcu, sched};
+
+/// Patterns that can be on at the same time.
+const MOST_PATTERNS: usize = 16;
+const NS_PER_US: u64 = 1_000;
+
+/// The patterns that are on.
+#[derive(Debug)]
+pub(super) struct Traced(heapless::Vec<Entry, MOST_PATTERNS>);
+
+#[derive(Debug)]
+struct Entry {
+    pattern: Box<str>,
+    ops: *const Ops,
+}
+
+/// Why a pattern was not switched. Nothing was done.
+#[derive(Debug)]
+pub(super) enum TraceError {
+    /// It is on.
+    AlreadyOn,
+    /// It is not on.
+    NotOn,
+    /// No room for another one.
+    Full,
+    /// The registry refused.
+    Register(RegisterError<PatchError>),
+}
+
+impl fmt::Display for TraceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyOn => f.write_str("this pattern is on already"),
+            Self::NotOn => f.write_str("this pattern is not on; `ops` lists those that are, as they were typed"),
+            Self::Full => write!(f, "{MOST_PATTERNS} patterns are on: switch one off first"),
+            Self::Register(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Traced {
+    /// Nothing is on.
+    pub(super) const fn new() -> Self {
+        Self(heapless::Vec::new())
+    }
+
+    /// Counts the calls of every function that `filter`, which is `pattern` taken apart, matches.
+    pub(super) fn switch_on(&mut self, pattern: &str, filter: &Filter) -> Result<(), TraceError> {
+        if self.0.iter().any(|entry| *entry.pattern == *pattern) {
+            return Err(TraceError::AlreadyOn);
+        }
+        if self.0.is_full() {
+            return Err(TraceError::Full);
+        }
+        let ops = live::register(count::counter("trace"), filter).map_err(TraceError::Register)?;
+        // There is room: asked above.
+        let _ = self.0.push(Entry { pattern: pattern.into(), ops });
+        println!("{} is on: {}", Shown(pattern), Functions(nr_callsites(ops)));
+        Ok(())
+    }
+
+    /// Takes what `switch_on` registered off again, waits until nobody is inside it, frees it, and says what it saw.
+    pub(super) fn switch_off(&mut self, pattern: &str) -> Result<(), TraceError> {
+        let index = self.0.iter().position(|entry| *entry.pattern == *pattern);
+        let index = index.ok_or(TraceError::NotOn)?;
+        let entry = self.0.remove(index);
+        let gone = live::unregister(entry.ops).expect("`own-ops`: nobody else takes it off");
+        let began_ns = sched::now_ns();
+        let elapsed = rcu::synchronize();
+        let waited_ns = sched::now_ns() - began_ns;
+        let registration = gone.reclaim(elapsed).expect("the grace period began after the ops was unlinked");
+        let hits = registration.ops.hits.load(Ordering::Relaxed);
+        let functions = Functions(registration.sites().len());
+        drop(registration);
+        println!("{} is off: {hits} hits on {functions}; freed after {} us", Shown(pattern), waited_ns / NS_PER_US);
+        Ok(())
+    }
+
+    /// The pattern that `ops` counts for.
+    fn pattern_of(&self, ops: *const Ops) -> Option<&str> {
+        self.0.iter().find(|entry| entry.ops == ops).map(|entry| &*entry.pattern)
+    }
+}
+
+/// Prints a number of functions.
+struct Functions(usize);
+
+impl fmt::Display for Functions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} function{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+/// How many callsites `ops` has.
+fn nr_callsites(ops: *const Ops) -> usize {
+    live::with_registry(|registry| {
+        let own = registry.registrations().find(|registration| registration.ops.address() == ops);
+        own.map_or(0, |registration| registration.sites().len())
+    })
+}
+
+/// What `ops` says of an ops.
+struct OpsRow {
+    address: *const Ops,
+    name: &'static str,
+    func: usize,
+    callsites: usize,
+    hits: u64,
+    skipped: u64,
+}
+
+/// Prints every registered ops.
+pub(super) fn list_ops(traced: &Traced) {
+    let rows: Vec<OpsRow> = live::with_registry(|registry| {
+        let row = |ops: &Ops, callsites| OpsRow {
+            address: ops,
+            name: ops.name,
+            func: ops.func(),
+            callsites,
+            hits: ops.hits.load(Ordering::Relaxed),
+            skipped: ops.skipped.load(Ordering::Relaxed),
+        };
+        registry.registrations().map(|registration| row(&registration.ops, registration.sites().len())).collect()
+    });
+    if !rows.is_empty() {
+        println!("{:<12} {:<10} {:>9} {:>12} {:>8}  FUNC", "OPS", "NAME", "CALLSITES", "HITS", "SKIPPED");
+    }
+    for OpsRow { address, name, func, callsites, hits, skipped } in &rows {
+        print_ops(*address, format_args!("{name:<10} {callsites:>9} {hits:>12} {skipped:>8}  {}", Place(*func)), traced);
+    }
+    println!("{} ops registered", rows.len());
+}
+
+fn print_ops(address: *const Ops, columns: fmt::Arguments<'_>, traced: &Traced) {
+    match traced.pattern_of(address) {
+        Some(pattern) => println!("{:#012x} {columns} for {}", address.addr(), Shown(pattern)),
+        None => println!("{:#012x} {columns}", address.addr()),
+    }
+}
+
+/// Prints every traceable callsite that `filter` matches, in the order of addresses, and how many there are.
+pub(super) fn list_callsites(filter: &Filter) {
+    // Changes wait while this prints: what a line says of the text is what the registry meant.
+    let (nr_listed, nr_on, nr_all) = live::with_registry(|registry| {
+        let table = registry.table();
+        let (mut nr_listed, mut nr_on) = (0, 0);
+        for id in live::matching(table, filter) {
+            let (site, ops) = (table.site(id), registry.ops_of(id));
+            // A callsite that matches has a symbol, by which it matched.
+            let Some(symbol) = table.symbol(id) else { continue };
+            let (entry, name) = (site.entry(), symbol.demangled());
+            nr_listed += 1;
+            match text::read_insn(site.branch()).bl_target(site.branch()) {
+                None => println!("{entry:#012x} off {:>2} {name}", ops.len()),
+                Some(target) => {
+                    nr_on += 1;
+                    let is_only = |registered: &&Ops| ops == [core::ptr::from_ref(*registered)];
+                    let only = registry.registrations().map(|registration| &*registration.ops).find(is_only);
+                    let func = only.map_or(fan_out as *const () as usize, Ops::func);
+                    let literal = text::read_literal(site);
+                    println!(
+                        "{entry:#012x} on  {:>2} {name} bl {}\tops: {literal:p} ({})",
+                        ops.len(),
+                        Place(target),
+                        Place(func)
+                    );
+                }
+            }
+            sched::cond_resched();
+        }
+        (nr_listed, nr_on, table.traceable().count())
+    });
+    println!("{nr_listed} of {nr_all} traceable callsites, {nr_on} of them on");
+}

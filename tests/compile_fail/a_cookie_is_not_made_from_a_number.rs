@@ -1,0 +1,7 @@
+//! refused: E0423: cannot initialize a tuple struct which contains private fields
+
+use holdout::rcu::Cookie;
+
+pub fn forge() -> Cookie {
+    Cookie(0)
+}
