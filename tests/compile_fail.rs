@@ -73,7 +73,8 @@ fn is_refused_as_it_says(name: &str) {
     let found = errors(&output);
     assert_eq!(output.status.success(), expected.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(
-        found.len() == expected.len() && found.iter().zip(&expected).all(|(found, expected)| found.starts_with(expected)),
+        found.len() == expected.len()
+            && found.iter().zip(&expected).all(|(found, expected)| found.starts_with(expected)),
         "{name}: expected {expected:#?}, found {found:#?}"
     );
 }

@@ -301,13 +301,16 @@ impl<R: Default> Registry<R> {
 
     /// Callsites whose set has become empty go back to the one empty set, so that its number means "off".
     fn fold_empty(&mut self, sites: &[SiteId]) {
+        let sets = &self.sets;
         for &site in sites {
-            let from = self.of_site[site as usize];
-            if from != EMPTY && self.sets[from as usize].members.is_empty() {
-                self.of_site[site as usize] = EMPTY;
-                self.sets[from as usize].sites -= 1;
-                self.sets[EMPTY as usize].sites += 1;
+            let set = &mut self.of_site[site as usize];
+            if sets[*set as usize].members.is_empty() {
+                *set = EMPTY;
             }
+        }
+        let (empty, others) = self.sets.split_at_mut(EMPTY as usize + 1);
+        for set in others.iter_mut().filter(|set| set.members.is_empty()) {
+            empty[0].sites += core::mem::take(&mut set.sites);
         }
     }
 

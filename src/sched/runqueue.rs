@@ -5,7 +5,7 @@
 use super::preemption::{Urgency, model, urgency};
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use crate::percpu;
 use crate::sync::percpu::PerCpu;
@@ -94,8 +94,10 @@ pub(super) struct Local {
     pub(super) queue: IrqLock<RunQueue>,
     /// Queued tasks.
     pub(super) len: AtomicUsize,
-    /// The task that runs.
+    /// The task that runs: an address to compare, not to follow, as the task may be gone.
     pub(super) current: AtomicPtr<Task>,
+    /// What it is, as a [`Running`].
+    pub(super) running: AtomicU8,
     pub(super) idle: AtomicPtr<Task>,
     /// A lazy reschedule is wanted.
     pub(super) lazy: AtomicBool,
@@ -106,6 +108,7 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(
             queue: IrqLock::new(RunQueue { high: Fifo::new(), normal: Fifo::new() }),
             len: AtomicUsize::new(0),
             current: AtomicPtr::new(core::ptr::null_mut()),
+            running: AtomicU8::new(Running::Nothing as u8),
             idle: AtomicPtr::new(core::ptr::null_mut()),
             lazy: AtomicBool::new(false),
         }
@@ -116,13 +119,34 @@ pub(super) fn is_current(task: &Task) -> bool {
     RUNQUEUES.iter().any(|local| core::ptr::eq(local.current.load(Ordering::Relaxed), task))
 }
 
-/// What CPU number `cpu` runs: class and whether it is idle. `None` before it has begun.
+/// What a CPU runs, for others to see.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Running {
+    /// It has not begun.
+    Nothing,
+    Idle,
+    Normal,
+    High,
+}
+
+/// Says that CPU number `cpu` runs `task` from now on.
 #[inline(always)]
-fn running(cpu: usize) -> Option<(Class, bool)> {
-    // SAFETY: a CPU's current task is alive while it runs; a stale glance may see one that has just left,
-    // whose memory the reaper frees only after every CPU let go of it (see `tasks::reap`).
-    let task = unsafe { RUNQUEUES.of(cpu).current.load(Ordering::Acquire).as_ref()? };
-    Some((task.class(), task.is_idle()))
+pub(super) fn set_current(cpu: usize, task: &Task) {
+    let running = match task.class() {
+        _ if task.is_idle() => Running::Idle,
+        Class::Normal => Running::Normal,
+        Class::High => Running::High,
+    };
+    let local = RUNQUEUES.of(cpu);
+    local.current.store(core::ptr::from_ref(task).cast_mut(), Ordering::Relaxed);
+    local.running.store(running as u8, Ordering::Relaxed);
+}
+
+/// A glance at what CPU number `cpu` runs; may be stale.
+#[inline(always)]
+fn runs(cpu: usize, what: Running) -> bool {
+    RUNQUEUES.of(cpu).running.load(Ordering::Relaxed) == what as u8
 }
 
 /// The CPU for a task that became runnable: its last one if that idles, else any idle one, else the one with
@@ -132,7 +156,7 @@ fn place(task: &Task) -> usize {
     let nr_cpus = super::ipi::nr_cpus();
     let last = task.cpu();
     let allowed = |cpu: usize| cpu < nr_cpus && task.may_run_on(cpu);
-    let idles = |cpu: usize| running(cpu).is_some_and(|(_, idle)| idle) && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) == 0;
+    let idles = |cpu: usize| runs(cpu, Running::Idle) && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) == 0;
     if allowed(last) && idles(last) {
         return last;
     }
@@ -164,8 +188,9 @@ pub(super) fn enqueue(task: &Task) {
         queue.push(task);
         local.len.fetch_add(1, Ordering::Relaxed);
     }
-    let (class, idle) = running(target).unwrap_or((Class::Normal, true));
-    match urgency(model(), task.class() > class, idle, false) {
+    let is_higher = task.class() == Class::High && !runs(target, Running::High);
+    let is_idle = runs(target, Running::Idle) || runs(target, Running::Nothing);
+    match urgency(model(), is_higher, is_idle, false) {
         Urgency::Now => resched(target),
         Urgency::Lazy => local.lazy.store(true, Ordering::Relaxed),
         Urgency::None => {}

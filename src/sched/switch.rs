@@ -1,7 +1,7 @@
 //! The switch: who runs next on this CPU, and what is owed to the task that was left. Notrace (O8).
 
 use super::preemption::{model, preempts};
-use super::runqueue::{RUNQUEUES, enqueue, resched, steal};
+use super::runqueue::{RUNQUEUES, enqueue, resched, set_current, steal};
 use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, SLICE_TICKS, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
@@ -84,7 +84,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
         next.migrations.store(next.migrations.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
     next.ticks_left.store(SLICE_TICKS, Ordering::Relaxed);
-    local.current.store(core::ptr::from_ref(next).cast_mut(), Ordering::Release);
+    set_current(cpu, next);
     // SAFETY: IRQs are masked; prev runs here; next was taken off a queue (or is this CPU's idle task), so
     // nobody else runs it, and the queue's lock acquired its saved state (`off-cpu`).
     let left = unsafe { context::switch_context(prev.context.get(), next.context.get(), &raw const next.header) };
@@ -237,7 +237,7 @@ pub(super) fn adopt_idle(cpu: usize, task: &'static Task) {
     let local = RUNQUEUES.of(cpu);
     task.cpu.store(cpu, Ordering::Relaxed);
     local.idle.store(core::ptr::from_ref(task).cast_mut(), Ordering::Relaxed);
-    local.current.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+    set_current(cpu, task);
 }
 
 /// What a CPU does when there is nothing to do. Context: its idle task.

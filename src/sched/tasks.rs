@@ -187,9 +187,6 @@ pub(super) fn reap() {
     loop {
         REAPER.wait_until(|| !DEAD_TASKS.load(Ordering::Relaxed).is_null());
         let mut at = DEAD_TASKS.swap(core::ptr::null_mut(), Ordering::Acquire);
-        // A CPU may hold a glance of `runqueue::running` at a task that just left: wait until each has
-        // passed through a visit, which such a glance (IRQs masked) cannot span.
-        super::visit_every_cpu(&|_| {});
         // SAFETY: dead tasks are alive as memory until the exiting list lets go of them, below.
         while let Some(task) = unsafe { at.as_ref() } {
             at = task.next.load(Ordering::Relaxed);

@@ -104,10 +104,10 @@ pub(super) fn memory() {
 /// Prints the scheme, what its grace periods took, and what waits for one.
 pub(super) fn grace_periods() {
     let summary = rcu::statistics();
-    println!("scheme        {}", rcu::scheme_name());
-    println!("grace periods {}", summary.grace.nr_grace_periods);
-    println!("pending       {}", summary.nr_pending);
-    println!("last          {} us", summary.grace.last_ns / NS_PER_US);
-    println!("max           {} us", summary.grace.max_ns / NS_PER_US);
-    println!("stalls        {}", summary.grace.nr_stalls);
+    println!("scheme        {}", summary.scheme);
+    println!("grace periods {}", summary.ended);
+    println!("pending       {}", summary.pending);
+    println!("last          {} us", summary.last_ns / NS_PER_US);
+    println!("max           {} us", summary.max_ns / NS_PER_US);
+    println!("stalls        {}", summary.stalls);
 }

@@ -71,10 +71,6 @@ impl Reclaim for Object {
     }
 }
 
-fn note(object: Box<Object>) {
-    object.freed.lock().expect("no step panics with it").push(object.owner);
-}
-
 impl Shared {
     fn new() -> Arc<Self> {
         // SAFETY: 1. The only sequence of this world. 2. `run_one` carries the grace periods out.
@@ -97,6 +93,7 @@ impl Shared {
         // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. Nobody reads it; what the cookie promises about
         // the flag is what the model is about.
         let retired = unsafe { Retired::new(NonNull::from(object), cookie) };
+        let note = |object: Box<Object>| object.freed.lock().expect("no step panics with it").push(object.owner);
         self.lock().push(retired, note);
         let _ = self.sequence.request(cookie);
     }

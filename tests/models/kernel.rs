@@ -299,7 +299,7 @@ pub fn boot(scheme: Box<dyn Scheme + Send>, faults: Faults, tasks: Vec<TaskWords
         wait_queue: (Mutex::new(scripts.len()), Condvar::new()),
     });
     let (answers_in, answers) = channel();
-    let inboxes = Arc::new(scripts.iter().map(|_| Mailbox::new()).collect::<Vec<_>>());
+    let inboxes = Arc::new(scripts.iter().map(|_| Mailbox::default()).collect::<Vec<_>>());
     let mut threads = Vec::new();
     for (index, &script) in scripts.iter().enumerate() {
         let (kernel, inboxes, answers) = (kernel.clone(), inboxes.clone(), answers_in.clone());

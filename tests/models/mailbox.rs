@@ -13,12 +13,13 @@ pub struct Mailbox<T> {
     arrival: Condvar,
 }
 
-impl<T> Mailbox<T> {
-    /// An empty one.
-    pub fn new() -> Self {
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
         Self { messages: Mutex::new(VecDeque::new()), arrival: Condvar::new() }
     }
+}
 
+impl<T> Mailbox<T> {
     /// Leaves a message.
     pub fn send(&self, message: T) {
         self.messages.lock().expect("no step panics with it").push_back(message);

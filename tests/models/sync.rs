@@ -11,6 +11,7 @@ pub mod atomic {
     /// What is taken away from the shipping files' orderings.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Weaken {
+        /// They stay.
         Nothing,
         /// Every `Release` store becomes relaxed, and so does the release half of every read-modify-write.
         Releases,
@@ -36,6 +37,7 @@ pub mod atomic {
         }
     }
 
+    /// As the shipping files call it.
     pub fn fence(order: Ordering) {
         if WEAKEN.get() != Weaken::Fences {
             model::fence(order);
@@ -44,16 +46,20 @@ pub mod atomic {
 
     macro_rules! atomic {
         ($name:ident, $value:ty) => {
+            /// As core's; what it does is loom's.
             #[derive(Debug)]
             pub struct $name(model::$name);
 
             impl $name {
+                /// As core's, but not `const`.
                 pub fn new(value: $value) -> Self {
                     Self(model::$name::new(value))
                 }
+                /// As core's.
                 pub fn load(&self, order: Ordering) -> $value {
                     self.0.load(order)
                 }
+                /// As core's.
                 pub fn store(&self, value: $value, order: Ordering) {
                     self.0.store(value, weakened(order));
                 }
@@ -65,21 +71,25 @@ pub mod atomic {
     atomic!(AtomicUsize, usize);
 
     impl AtomicBool {
+        /// As core's.
         pub fn swap(&self, value: bool, order: Ordering) -> bool {
             self.0.swap(value, weakened(order))
         }
     }
 
     impl AtomicU64 {
+        /// As core's.
         pub fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
             self.0.fetch_max(value, weakened(order))
         }
     }
 
     impl AtomicUsize {
+        /// As core's.
         pub fn fetch_add(&self, value: usize, order: Ordering) -> usize {
             self.0.fetch_add(value, weakened(order))
         }
+        /// As core's.
         pub fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
             self.0.fetch_sub(value, weakened(order))
         }

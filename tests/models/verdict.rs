@@ -23,12 +23,16 @@ pub enum Outcome {
 
 /// One world, with or without a fault, and what must come of it.
 pub struct Model {
+    /// The fact that it shows.
     pub name: &'static str,
+    /// Runs the world in each interleaving.
     pub explore: fn(&loom::model::Builder),
     /// How often a thread that could go on is set aside for another one: every interleaving with that many is explored.
     /// Faults that others found in concurrent protocols need two or three.
     pub preemptions: usize,
+    /// What is taken from the orderings.
     pub weaken: Weaken,
+    /// What must come of it.
     pub expected: Outcome,
 }
 
@@ -50,6 +54,7 @@ fn silence_explorations() {
 }
 
 impl Model {
+    /// Explores, and fails unless the outcome is the expected one.
     pub fn run(&self) -> Result<(), Failed> {
         silence_explorations();
         let mut builder = loom::model::Builder::new();

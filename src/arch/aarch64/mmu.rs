@@ -1,5 +1,8 @@
 //! Translation: one table for all CPUs, identity-mapped, with three windows of its own.
 //!
+//! The crate is not told that the table is in use: it would invalidate the TLBs at each mapping too, on all CPUs.
+//! A window page goes from unmapped to mapped and back, and no TLB holds what is unmapped: [`unmap`] invalidates.
+//!
 //! INVARIANT `w-xor-x`: no address is both writable and executable (and WXN says so to the hardware). Text
 //! is changed through an alias that is mapped for one patch.
 //! RAM, devices and the image are mapped at their physical addresses. The windows hold what needs other
@@ -190,9 +193,13 @@ pub fn init(machine: &Machine, devices: impl Iterator<Item = Range<usize>>, tabl
     // 1. Everything in use stays mapped at its address: image, stack, device tree (RAM), devices.
     // 2. The table is never dropped: it moves into a static.
     // 3. The temporary table's entries are not global and of ASID 0, so none of them matches under ASID 1.
+    let ttbr0 = mapping.root_address().0 | ASID << 48;
     unsafe {
-        mapping.activate();
-        asm!("msr sctlr_el1, {}", "isb", "tlbi vmalle1", "dsb ish", "isb", in(reg) SCTLR, options(nostack));
+        asm!(
+            "dsb ish", "msr ttbr0_el1, {ttbr0}", "isb",
+            "msr sctlr_el1, {sctlr}", "isb", "tlbi vmalle1", "dsb ish", "isb",
+            ttbr0 = in(reg) ttbr0, sctlr = in(reg) SCTLR, options(nostack),
+        );
     }
     *KERNEL.lock() = Some(mapping);
     Ok(())
@@ -214,6 +221,9 @@ pub fn map(range: Range<usize>, physical: usize, access: Access) -> Result<(), O
             return Err(OutOfTables);
         }
         set(mapping, range, physical, access.attributes());
+        // The entries are visible to the table walks of all CPUs before the caller's next access.
+        cpu::dsb_ish();
+        cpu::isb();
         Ok(())
     })
 }
@@ -222,15 +232,26 @@ pub fn map(range: Range<usize>, physical: usize, access: Access) -> Result<(), O
 pub fn unmap(range: Range<usize>) {
     cpu::without_irqs(|| {
         let mut kernel = KERNEL.lock();
-        set(kernel.as_mut().expect("init ran"), range, 0, El1Attributes::empty());
+        let step = if is_blocks(&range) { BLOCK_SIZE } else { PAGE_SIZE };
+        set(kernel.as_mut().expect("init ran"), range.clone(), 0, El1Attributes::empty());
+        cpu::dsb_ish();
+        for address in range.step_by(step) {
+            // SAFETY: TLB maintenance. All ASIDs, last level: the tables above stay.
+            unsafe { asm!("tlbi vaale1is, {}", in(reg) address >> 12, options(nostack)) };
+        }
+        cpu::dsb_ish();
+        cpu::isb();
     });
+}
+
+/// Blocks only where all is blocks: a block is never split (break-before-make).
+fn is_blocks(range: &Range<usize>) -> bool {
+    range.start.is_multiple_of(BLOCK_SIZE) && range.len().is_multiple_of(BLOCK_SIZE)
 }
 
 fn set(mapping: &mut Mapping<Tables, El1And0>, range: Range<usize>, physical: usize, attributes: El1Attributes) {
     let region = MemoryRegion::new(range.start, range.end);
-    // Blocks only where all is blocks: a block is never split (break-before-make).
-    let whole_blocks = range.start.is_multiple_of(BLOCK_SIZE) && range.len().is_multiple_of(BLOCK_SIZE);
-    let pages = if whole_blocks { Constraints::empty() } else { Constraints::NO_BLOCK_MAPPINGS };
+    let pages = if is_blocks(&range) { Constraints::empty() } else { Constraints::NO_BLOCK_MAPPINGS };
     let constraints = Constraints::NO_CONTIGUOUS_HINT | pages;
     mapping
         .map_range(&region, PhysicalAddress(physical), attributes, constraints)

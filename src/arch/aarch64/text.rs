@@ -100,13 +100,13 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
 }
 
 /// Refuses what the change does not start from.
+#[inline(always)]
 fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
     let branch = patch.site.branch();
-    if patch.branch == Branch::On {
-        Insn::bl(branch, trampoline).map_err(PatchError::Branch)?;
-    }
+    let on = Insn::bl(branch, trampoline).map_err(PatchError::Branch)?;
     let found = read_insn(branch);
-    if found == Insn::NOP || found.bl_target(branch).is_some_and(super::trampoline::contains) {
+    // A branch may still lead to the trampoline of another variant.
+    if found == Insn::NOP || found == on || found.bl_target(branch).is_some_and(super::trampoline::contains) {
         Ok(())
     } else {
         Err(PatchError::Unexpected { site: patch.site, found })
