@@ -173,4 +173,3 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         None => epitaph::die(format_args!("{message}"), None, exit::STATUS_PANIC),
     }
 }
-

@@ -3,6 +3,8 @@
 //! The kernel is built twice, as it is measured (`release`) and as it is tested (`checked`). Each rule is a
 //! function over an [`load::Image`], and each has a test that feeds it an image, or code, which breaks it.
 
+#[path = "image/addresses.rs"]
+mod addresses;
 #[path = "image/callsites.rs"]
 mod callsites;
 #[path = "image/flow.rs"]
@@ -67,7 +69,7 @@ fn nothing_traceable_is_reachable_where_tracing_is_forbidden() {
         entry
             .callees
             .iter()
-            .chain(entry.given_to)
+            .chain(entry.vtables)
             .chain([&entry.caller])
             .map(|pattern| Listed { pattern, reason: entry.reason })
     });

@@ -2,6 +2,6 @@
 
 pub mod aarch64;
 
-pub use aarch64::{insn, site};
 #[cfg(target_os = "none")]
 pub use aarch64::{boot, context, cpu, exit, gic, mmu, pmu, psci, text, timer, trampoline, uart, unwind, vectors};
+pub use aarch64::{insn, site};

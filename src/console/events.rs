@@ -4,9 +4,9 @@
 //! little that it does not matter. Notrace: switches and IRQs are recorded.
 
 use crate::arch::timer;
+use crate::percpu;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs::IrqsMasked;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 
 /// Entries that a CPU keeps.
@@ -49,14 +49,12 @@ struct Ring {
     next: AtomicUsize,
 }
 
-static RINGS: PerCpu<Ring> = percpu!(
-        Ring {
-            entries: [const {
-                Entry { time_ns: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicUsize::new(0), b: AtomicUsize::new(0) }
-            }; DEPTH],
-            next: AtomicUsize::new(0),
-        }
-    );
+static RINGS: PerCpu<Ring> = percpu!(Ring {
+    entries: [const {
+        Entry { time_ns: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicUsize::new(0), b: AtomicUsize::new(0) }
+    }; DEPTH],
+    next: AtomicUsize::new(0),
+});
 
 /// Notes an event of this CPU. Context: IRQs masked.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
@@ -78,6 +76,11 @@ pub fn for_each(cpu: usize, mut show: impl FnMut(u64, Event, usize, usize)) {
     for index in next.saturating_sub(DEPTH)..next {
         let entry = &ring.entries[index % DEPTH];
         let kind = KINDS[entry.kind.load(Ordering::Relaxed) as usize % KINDS.len()];
-        show(entry.time_ns.load(Ordering::Relaxed), kind, entry.a.load(Ordering::Relaxed), entry.b.load(Ordering::Relaxed));
+        show(
+            entry.time_ns.load(Ordering::Relaxed),
+            kind,
+            entry.a.load(Ordering::Relaxed),
+            entry.b.load(Ordering::Relaxed),
+        );
     }
 }

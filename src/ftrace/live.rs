@@ -7,9 +7,10 @@ use super::filter::Filter;
 use super::ops::{LATE_ENTRY, Ops, OpsBox};
 use super::registry::{RegisterError, Registration, Registry, Text};
 use super::table::{SiteId, Table, TableError};
+use crate::arch::cpu;
 use crate::arch::site::{OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
-use crate::arch::{cpu, trampoline};
+use crate::arch::trampoline::{self, Trampoline};
 use crate::console::epitaph::symbols;
 use crate::console::events::{self, Event};
 use crate::hook::Hook;
@@ -67,12 +68,20 @@ pub fn init() -> Result<usize, InitError> {
     let records = unsafe { core::slice::from_raw_parts(start, count) };
     let notrace = (&raw const __notrace_start).addr()..(&raw const __notrace_end).addr();
     let table = Table::new(records, &notrace, symbols()).map_err(InitError::Table)?;
-    let nop: *const OpsHeader = Box::leak(Box::new(OpsHeader::new(trampoline::FUNC_RET)));
+    let nop: &OpsHeader = Box::leak(Box::new(OpsHeader::new(trampoline::FUNC_RET)));
     text::prepare(table.all(), nop).map_err(InitError::Text)?;
     LATE_ENTRY.store(late_entry as *const () as usize, Ordering::Relaxed);
     let count = table.len();
     *REGISTRY.lock() = Some(Registry::new(table, nop, fan_out));
     Ok(count)
+}
+
+/// The trampoline that callsites branch to now.
+pub fn trampoline() -> Trampoline {
+    match rcu::trampoline() {
+        schemes::Trampoline::Counted => trampoline::depth(),
+        schemes::Trampoline::Plain | schemes::Trampoline::Unpreemptible => trampoline::plain(),
+    }
 }
 
 /// The kernel's text, on all CPUs.
@@ -81,10 +90,7 @@ struct Live;
 impl Text for Live {
     type Error = PatchError;
     fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), PatchError> {
-        let target = match rcu::trampoline() {
-            schemes::Trampoline::Counted => trampoline::depth().t0,
-            schemes::Trampoline::Plain | schemes::Trampoline::Unpreemptible => trampoline::plain().t0,
-        };
+        let target = trampoline().t0;
         let first = patches.clone().next().map_or(0, |patch| patch.site.entry());
         match text::apply(patches, target)? {
             Needs::Nothing => {}

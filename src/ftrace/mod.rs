@@ -4,9 +4,9 @@
 //! (literal, then branch), what was unlinked becomes a `Retired` with a cookie, `rcu` says when it may be freed.
 //! The hit comes back up: callsite, trampoline, `ops.func`; with several ops on a callsite, [`fanout`].
 
-pub mod filter;
 #[cfg(target_os = "none")]
 pub mod fanout;
+pub mod filter;
 #[cfg(target_os = "none")]
 pub mod live;
 pub mod ops;

@@ -7,6 +7,13 @@
 //! A change is planned, shown to [`Text`] as patches, and kept only if they were applied; what it unlinked comes
 //! back as a [`Registration`], which the caller retires as one: its nodes are dropped before its ops.
 
+mod registration;
+mod set;
+
+pub use registration::Registration;
+
+use set::{EMPTY, Members, Set, SetId};
+
 use super::ops::{MOST_OPS_PER_SITE, NodeBox, Ops, OpsBox};
 use super::table::{SiteId, Table};
 use crate::arch::site::{Branch, CallSite, Func, OpsHeader, Patch};
@@ -20,28 +27,6 @@ pub trait Text {
     /// Literals first, then branches; when it returns every CPU runs the new text.
     fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), Self::Error>;
 }
-
-/// An ops that is, or was, registered, with the callsites that it has and the nodes that its going unlinked.
-#[derive(Debug)]
-pub struct Registration<R> {
-    /// Nodes to be dropped before the ops. Room for all is reserved at registration.
-    nodes: Vec<NodeBox>,
-    /// The ops.
-    pub ops: OpsBox,
-    sites: Box<[SiteId]>,
-    /// Room for what the reclaimer keeps.
-    pub reclaim: R,
-}
-
-impl<R> Registration<R> {
-    /// The callsites, in the order of addresses.
-    pub fn sites(&self) -> &[SiteId] {
-        &self.sites
-    }
-}
-
-// Fields drop in order: `nodes` before `ops`. This asserts that nobody reorders them.
-const _: () = assert!(core::mem::offset_of!(Registration<()>, nodes) != core::mem::offset_of!(Registration<()>, ops));
 
 /// Why an ops was not registered. Nothing was done.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,46 +48,6 @@ impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
             Self::NoSite => f.write_str("no traceable function matches"),
             Self::TooManyOps { site } => write!(f, "callsite {site} has {MOST_OPS_PER_SITE} ops already"),
             Self::Text(error) => error.fmt(f),
-        }
-    }
-}
-
-type SetId = u16;
-type Members = heapless::Vec<*const Ops, MOST_OPS_PER_SITE>;
-/// The set of callsites that are off.
-const EMPTY: SetId = 0;
-
-#[derive(Debug)]
-struct Set {
-    members: heapless::Vec<*const Ops, MOST_OPS_PER_SITE>,
-    /// What the literals of these callsites name: the ops, the node, or the no-op ops.
-    target: *const OpsHeader,
-    /// The published node of a set of two or more.
-    node: Option<NodeBox>,
-    /// Nodes for the sizes below, smallest first: `successor-ready`.
-    spares: Vec<NodeBox>,
-    /// Callsites that have this set.
-    sites: u32,
-    /// During a change: the set that these callsites move to, its target, and how many move.
-    next: Option<SetId>,
-    next_target: *const OpsHeader,
-    moving: u32,
-    /// During a change: some set's callsites move here.
-    is_wanted: bool,
-}
-
-impl Set {
-    fn new(members: Members, target: *const OpsHeader) -> Self {
-        Self {
-            members,
-            target,
-            node: None,
-            spares: Vec::new(),
-            sites: 0,
-            next: None,
-            next_target: target,
-            moving: 0,
-            is_wanted: false,
         }
     }
 }
@@ -147,7 +92,12 @@ impl<R: Default> Registry<R> {
     }
 
     /// Registers `ops` on `sites`, ascending. On an error nothing was done.
-    pub fn register<T: Text>(&mut self, ops: OpsBox, sites: Vec<SiteId>, text: &mut T) -> Result<*const Ops, RegisterError<T::Error>> {
+    pub fn register<T: Text>(
+        &mut self,
+        ops: OpsBox,
+        sites: Vec<SiteId>,
+        text: &mut T,
+    ) -> Result<*const Ops, RegisterError<T::Error>> {
         if sites.is_empty() {
             return Err(RegisterError::NoSite);
         }
@@ -211,7 +161,12 @@ impl<R: Default> Registry<R> {
     /// Puts `new` in the place of `old`, on the same callsites, with no moment at which neither is called.
     ///
     /// `None`, and `new` is dropped unpublished, when `old` is not registered.
-    pub fn swap<T: Text>(&mut self, old: *const Ops, new: OpsBox, text: &mut T) -> Result<Option<Box<Registration<R>>>, T::Error> {
+    pub fn swap<T: Text>(
+        &mut self,
+        old: *const Ops,
+        new: OpsBox,
+        text: &mut T,
+    ) -> Result<Option<Box<Registration<R>>>, T::Error> {
         let Some(index) = self.registrations.iter().position(|registration| registration.ops.address() == old) else {
             return Ok(None);
         };

@@ -68,7 +68,11 @@ impl Table {
 
     /// The traceable ones.
     pub fn traceable(&self) -> impl Iterator<Item = (SiteId, CallSite)> + Clone {
-        self.sites.iter().enumerate().filter(|(_, (_, traceable))| *traceable).map(|(id, &(site, _))| (id as SiteId, site))
+        self.sites
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, traceable))| *traceable)
+            .map(|(id, &(site, _))| (id as SiteId, site))
     }
 
     /// The traceable callsite of the function at `entry`.

@@ -11,11 +11,11 @@ use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, trampoline};
 use crate::console::events::{self, Event};
 use crate::hook::Hook;
+use crate::percpu;
 use crate::sched::seam::{self, IrqMark};
 use crate::sched::{self, ipi, switch, tick, wait};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sync::irqs::IrqsMasked;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt;
 
@@ -32,8 +32,7 @@ pub struct IrqEntryState {
     pub outer: *const IrqEntryState,
 }
 
-static CHAIN: PerCpu<AtomicPtr<IrqEntryState>> =
-    percpu!(AtomicPtr::new(core::ptr::null_mut()));
+static CHAIN: PerCpu<AtomicPtr<IrqEntryState>> = percpu!(AtomicPtr::new(core::ptr::null_mut()));
 
 /// What a CPU has seen, for `stress`'s coverage and the shell.
 #[derive(Debug)]
@@ -46,9 +45,11 @@ pub struct Statistics {
     pub preempted_in_trampoline: AtomicU64,
 }
 
-static STATISTICS: PerCpu<Statistics> = percpu!(
-        Statistics { irqs: AtomicU64::new(0), on_softirq: AtomicU64::new(0), preempted_in_trampoline: AtomicU64::new(0) }
-    );
+static STATISTICS: PerCpu<Statistics> = percpu!(Statistics {
+    irqs: AtomicU64::new(0),
+    on_softirq: AtomicU64::new(0),
+    preempted_in_trampoline: AtomicU64::new(0)
+});
 
 /// Handles [`ipi::SGI_LAB`] in IRQ context. Wired by `main.rs` to `lab`.
 pub static LAB_SGI: Hook<fn()> = Hook::new();

@@ -1,24 +1,27 @@
 //! Serial input: from the UART's interrupt into a bounded queue, and out of it to whoever reads.
 //!
-//! What does not fit is lost and counted: a person types slower, a pipe is read by lines.
+//! Nothing is dropped here: while the queue is full the UART's interrupt stays masked and bytes wait in its FIFO, whose
+//! sender (a pipe into QEMU, or a wire with flow control) waits in turn.
 
 use crate::arch::uart;
 use crate::sched::WaitQueue;
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::lock::IrqLock;
 
 static INPUT: IrqLock<heapless::Deque<u8, 1024>> = IrqLock::new(heapless::Deque::new());
 static READABLE: WaitQueue = WaitQueue::new();
-static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// The UART's interrupt. Context: IRQ.
 pub(super) fn on_receive() {
     {
         let mut input = INPUT.lock();
-        while let Some(byte) = uart::read() {
-            if input.push_back(byte).is_err() {
-                LOST.fetch_add(1, Ordering::Relaxed);
-            }
+        while !input.is_full()
+            && let Some(byte) = uart::read()
+        {
+            // There is room: asked just now.
+            let _ = input.push_back(byte);
+        }
+        if input.is_full() {
+            uart::disable_receive_interrupt();
         }
     }
     READABLE.wake_all();
@@ -28,13 +31,13 @@ pub(super) fn on_receive() {
 pub fn read() -> u8 {
     let mut byte = None;
     READABLE.wait_until(|| {
-        byte = INPUT.lock().pop_front();
+        let mut input = INPUT.lock();
+        if input.is_full() {
+            // The interrupt is level-triggered: what waits in the FIFO raises it at once.
+            uart::enable_receive_interrupt();
+        }
+        byte = input.pop_front().or_else(uart::read);
         byte.is_some()
     });
     byte.unwrap_or_default()
-}
-
-/// Bytes that were lost because nobody read them.
-pub fn lost() -> u64 {
-    LOST.load(Ordering::Relaxed)
 }

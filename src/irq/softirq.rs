@@ -4,9 +4,9 @@
 use crate::arch::cpu;
 use crate::arch::site::{Level, SOFTIRQ_ONE};
 use crate::hook::Hook;
+use crate::percpu;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::irqs::IrqsMasked;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt;
 

@@ -31,9 +31,11 @@ pub(super) fn wire() {
 /// A fault: the oracle's, or the end.
 fn fault(frame: &mut ExceptionFrame, fault: &Fault) {
     oracle::claim_fault(frame, fault);
-    let (what, why) = (fault.describe(), fault.reason());
+    let (what, why, syndrome) = (fault.describe(), fault.reason(), fault.syndrome);
+    let at = if why.is_empty() { frame.elr } else { fault.address };
+    let gap = if why.is_empty() { "" } else { " " };
     epitaph::die(
-        format_args!("{what} {why} at address {:#x}, syndrome {:#x}", fault.address, fault.syndrome),
+        format_args!("{what}{gap}{why} at address {at:#x}, syndrome {syndrome:#x}"),
         Some(frame),
         exit::STATUS_PANIC,
     )

@@ -87,14 +87,15 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
             println!("bench: {error}");
             return 1;
         }
+        let under = |name| BenchLine { scheme: Some(scheme), ..BenchLine::new(name) };
         if args.selects(Bench::Percall.as_str()) {
-            hit::percall(&mut bencher, scheme);
+            hit::percall(&mut bencher, under(Bench::Percall));
         }
         if args.selects(Bench::Gp.as_str()) {
-            change::grace_period(&mut bencher, scheme);
+            change::grace_period(&mut bencher, under(Bench::Gp));
         }
         if args.selects(Bench::Swap.as_str()) {
-            change::swap(&mut bencher, scheme);
+            change::swap(&mut bencher, under(Bench::Swap));
         }
     }
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {

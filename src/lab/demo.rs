@@ -57,14 +57,20 @@ pub fn run() {
     println!("   over after {} us: nobody can be inside the old ops any more", (now_ns() - before) / 1000);
     match gone.reclaim(elapsed) {
         Ok(registration) => {
-            println!("   old ops {old:p} freed, after {} calls; the new one has {}", registration.ops.hits.load(Ordering::Relaxed), hits(new));
+            println!(
+                "   old ops {old:p} freed, after {} calls; the new one has {}",
+                registration.ops.hits.load(Ordering::Relaxed),
+                hits(new)
+            );
         }
         Err(_) => panic!("demo: the grace period is not about the old ops"),
     }
     without_waiting(new);
     RUNNING.store(false, Ordering::Relaxed);
     callers.into_iter().for_each(JoinHandle::join);
-    println!("== done. What is freed when, and what each answer costs, is what this kernel is about: help, stress, poweroff");
+    println!(
+        "== done. What is freed when, and what each answer costs, is what this kernel is about: help, stress, poweroff"
+    );
     println!();
 }
 

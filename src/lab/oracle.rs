@@ -104,7 +104,9 @@ pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
         // Free ones, and those that have been buried for longest.
         let state = TABLE[number].state.load(Ordering::Relaxed);
-        if state != LIVE && TABLE[number].state.compare_exchange(state, LIVE, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if state != LIVE
+            && TABLE[number].state.compare_exchange(state, LIVE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             break number;
         }
     };

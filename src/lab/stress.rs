@@ -50,7 +50,16 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let seed = args.seed.unwrap_or_else(crate::arch::timer::count);
     verdict::plan(args, seed);
     oracle::begin(verdict::on_violation);
-    for counter in [&SWAPS, &FREED, &TASKS, &COVERAGE.calls, &COVERAGE.preempted, &COVERAGE.migrated, &COVERAGE.in_irq, &COVERAGE.exiting] {
+    for counter in [
+        &SWAPS,
+        &FREED,
+        &TASKS,
+        &COVERAGE.calls,
+        &COVERAGE.preempted,
+        &COVERAGE.migrated,
+        &COVERAGE.in_irq,
+        &COVERAGE.exiting,
+    ] {
         counter.store(0, Ordering::Relaxed);
     }
     for passes in &tracees::PASSES {

@@ -36,11 +36,8 @@ struct State {
 struct KernelHeap(IrqLock<State>);
 
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
-    heap: Heap::new(),
-    quarantine: Quarantine::new(QUARANTINE_BYTES),
-    ram: 0,
-}));
+static HEAP: KernelHeap =
+    KernelHeap(IrqLock::new(State { heap: Heap::new(), quarantine: Quarantine::new(QUARANTINE_BYTES), ram: 0 }));
 
 /// Gives `range` of RAM to the heap. Context: boot. Nothing walks the memory.
 ///
@@ -67,11 +64,7 @@ pub struct Usage {
 /// How the heap stands. Context: any.
 pub fn usage() -> Usage {
     let state = HEAP.0.lock();
-    Usage {
-        total: state.ram,
-        allocated: state.heap.stats_alloc_actual(),
-        quarantined: state.quarantine.weight(),
-    }
+    Usage { total: state.ram, allocated: state.heap.stats_alloc_actual(), quarantined: state.quarantine.weight() }
 }
 
 /// Frees a block, leaving `tombstone` in its first two words for as long as it is in quarantine.
@@ -86,7 +79,11 @@ pub unsafe fn bury(block: NonNull<u8>, layout: Layout, tombstone: Tombstone) {
 /// Whether `address` lies in a block that is in quarantine: its start and size. Context: fault reports.
 pub fn freed_block_of(address: usize) -> Option<Range<usize>> {
     let state = HEAP.0.try_lock()?;
-    state.quarantine.iter().map(|freed| freed.block.addr().get()..freed.block.addr().get() + freed.layout.size()).find(|block| block.contains(&address))
+    state
+        .quarantine
+        .iter()
+        .map(|freed| freed.block.addr().get()..freed.block.addr().get() + freed.layout.size())
+        .find(|block| block.contains(&address))
 }
 
 /// The whole words of a block.

@@ -46,7 +46,8 @@ struct Slots {
     cache: heapless::Vec<Stack, CACHED>,
 }
 
-static STACKS: IrqLock<Slots> = IrqLock::new(Slots { fresh: 0, free: alloc::vec::Vec::new(), cache: heapless::Vec::new() });
+static STACKS: IrqLock<Slots> =
+    IrqLock::new(Slots { fresh: 0, free: alloc::vec::Vec::new(), cache: heapless::Vec::new() });
 
 impl Stack {
     /// A stack, mapped. Its contents are whatever they were.

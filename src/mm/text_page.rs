@@ -3,7 +3,7 @@
 
 use crate::arch::mmu::{self, Access, FUNC_WINDOW, PAGE_SIZE};
 use crate::arch::text;
-use alloc::alloc::{alloc, dealloc};
+use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
@@ -35,8 +35,9 @@ impl TextPage {
     /// Nobody branches there before every CPU has synchronised its context (O3). Context: task.
     pub fn new(place: usize, code: &[u8]) -> Result<Self, OutOfMemory> {
         // SAFETY: the layout has a size.
-        let memory = NonNull::new(unsafe { alloc(LAYOUT) }).ok_or(OutOfMemory)?;
-        text::publish_code(memory.as_ptr(), code);
+        let memory = NonNull::new(unsafe { alloc_zeroed(LAYOUT) }).ok_or(OutOfMemory)?;
+        // SAFETY: a whole page, ours, which any bytes are good for.
+        text::publish_code(unsafe { memory.cast().as_mut() }, code);
         let address = address_of(place);
         if mmu::map(address..address + PAGE_SIZE, memory.addr().get(), Access::ReadExecute).is_err() {
             // SAFETY: allocated above, used by nobody.

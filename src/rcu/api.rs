@@ -1,8 +1,9 @@
 //! What other rooms call. Nothing here may be called before [`start`].
 
 use super::cookie::{Cookie, Elapsed};
-use super::gp_task::{self, ENDED, EXPIRED, RECLAIMED, REQUESTS, rcu};
+use super::gp_task::{self, ENDED, REQUESTS, rcu};
 use super::hooks;
+use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::retired::{Reclaim, Retired};
 use super::schemes::{NAMES, Trampoline};
 use crate::arch::cpu;
@@ -45,7 +46,7 @@ pub fn start() -> Result<(), SpawnError> {
     seam::set_hooks(Box::leak(Box::new(hooks::wiring())));
     let what = |name| Spawn { name, class: Class::High, cpu: None };
     sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
-    sched::spawn(what("rcu_reclaim"), Box::new(|| gp_task::reclaim(rcu)))?;
+    sched::spawn(what("rcu_reclaim"), Box::new(|| reclaimer::reclaim(rcu)))?;
     Ok(())
 }
 

@@ -1,8 +1,7 @@
-//! The two tasks of Tasks RCU, and what they share: one runs grace periods, the other frees what they cover.
+//! The grace-period task, and the one instance of Tasks RCU that it shares with everybody.
 //!
-//! Both are of the high class, so that a task that never sleeps delays neither. The grace-period task carries out what
-//! [`Machine`] decides. The reclaimer is a task of its own, because what it frees may sleep (unmapping text waits
-//! for other CPUs), and grace periods must not wait for that. Notrace (O8).
+//! It is of the high class, so that a task that never sleeps does not delay it, and carries out what [`Machine`] decides.
+//! Notrace (O8), but for the stall report.
 //! INVARIANT `one-scheme`: the selected scheme changes only under the machine's lock and while no grace period runs, so a
 //! grace period has one scheme from its begin to its end.
 
@@ -10,6 +9,7 @@ use super::bracket::MAX_CPUS;
 use super::callbacks::Callbacks;
 use super::cookie::Sequence;
 use super::grace::{Action, Machine};
+use super::reclaimer::EXPIRED;
 use super::report;
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
@@ -30,10 +30,6 @@ pub(super) static REQUESTS: WaitQueue = WaitQueue::new();
 pub(super) static STEP: WaitQueue = WaitQueue::new();
 /// Whoever waits for a grace period.
 pub(super) static ENDED: WaitQueue = WaitQueue::new();
-/// The reclaimer waits here for something to free.
-pub(super) static EXPIRED: WaitQueue = WaitQueue::new();
-/// Whoever waits for the reclaimer.
-pub(super) static RECLAIMED: WaitQueue = WaitQueue::new();
 
 /// The one instance.
 static RCU: spin::Once<Rcu> = spin::Once::new();
@@ -143,19 +139,6 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
                 ENDED.wake_all();
                 EXPIRED.wake_all();
             }
-        }
-    }
-}
-
-/// The reclaimer: frees in order, one at a time, with no lock held.
-pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
-    loop {
-        EXPIRED.wait_until(|| rcu.callbacks.lock().has_expired(&rcu.sequence));
-        let expired = rcu.callbacks.lock().take_expired(&rcu.sequence);
-        if let Some(expired) = expired {
-            expired.run();
-            rcu.callbacks.lock().finished_one();
-            RECLAIMED.wake_all();
         }
     }
 }

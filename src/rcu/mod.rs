@@ -8,7 +8,7 @@
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `gp_task`, `api`, `report` | glue to the running scheduler; target only |
+//! | `hooks`, `gp_task`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -30,6 +30,8 @@ mod api;
 mod gp_task;
 #[cfg(target_os = "none")]
 mod hooks;
+#[cfg(target_os = "none")]
+mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
 

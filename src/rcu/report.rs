@@ -20,6 +20,7 @@ const MOST_BACKTRACES: usize = 8;
 static TELLING: SpinMutex<()> = SpinMutex::new(());
 
 /// Names every holdout of the running step. Context: the grace-period task.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
     println!(
         "rcu: grace period stalled: {} has waited {} ms in step {} of {} for {} holdouts",
@@ -46,6 +47,7 @@ pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
 }
 
 /// On each CPU: whether it, or the task that it runs, is waited for.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn tell_running(visit: &Visit) {
     let task = sched::current();
     let is_cpu_waited_for = rcu().scheme().waits_for_cpu(visit.cpu);
@@ -60,10 +62,12 @@ fn tell_running(visit: &Visit) {
     print_backtrace(Frames::here());
 }
 
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn is_holdout(task: &Task) -> bool {
     task.rcu.holdout.load(Ordering::Relaxed)
 }
 
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn tell(task: &Task, state: &str) {
     println!("rcu:   task {} {} on CPU {}, {state}", task.id, task.name(), task.cpu());
 }

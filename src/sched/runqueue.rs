@@ -5,9 +5,9 @@
 use super::preemption::{Urgency, model, urgency};
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
+use crate::percpu;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::NEED_RESCHED;
 use core::ptr::NonNull;
@@ -46,10 +46,9 @@ impl Fifo {
             if fits(task) {
                 match before {
                     // SAFETY: as above.
-                    Some(before) => unsafe { before.as_ref() }.next.store(
-                        next.map_or(core::ptr::null_mut(), NonNull::as_ptr),
-                        Ordering::Relaxed,
-                    ),
+                    Some(before) => unsafe { before.as_ref() }
+                        .next
+                        .store(next.map_or(core::ptr::null_mut(), NonNull::as_ptr), Ordering::Relaxed),
                     None => self.head = next,
                 }
                 if next.is_none() {
@@ -103,16 +102,14 @@ pub(super) struct Local {
     pub(super) lazy: AtomicBool,
 }
 
-pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(
-        Local {
-            queue: IrqLock::new(RunQueue { high: Fifo::new(), normal: Fifo::new() }),
-            len: AtomicUsize::new(0),
-            current: AtomicPtr::new(core::ptr::null_mut()),
-            running: AtomicU8::new(Running::Nothing as u8),
-            idle: AtomicPtr::new(core::ptr::null_mut()),
-            lazy: AtomicBool::new(false),
-        }
-    );
+pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
+    queue: IrqLock::new(RunQueue { high: Fifo::new(), normal: Fifo::new() }),
+    len: AtomicUsize::new(0),
+    current: AtomicPtr::new(core::ptr::null_mut()),
+    running: AtomicU8::new(Running::Nothing as u8),
+    idle: AtomicPtr::new(core::ptr::null_mut()),
+    lazy: AtomicBool::new(false),
+});
 
 /// Whether some CPU runs `task`.
 pub(super) fn is_current(task: &Task) -> bool {

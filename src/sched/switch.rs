@@ -104,8 +104,8 @@ fn finish(left: *const TaskHeader) {
             BLOCKING if !left.left_voluntarily.load(Ordering::Relaxed) => enqueue(left),
             // Order: Release publishes the saved context and all that the task did (O5, O11); pairs with the
             // Acquire of `Task::is_blocked` and of the waker.
-            BLOCKING
-                if left.state.compare_exchange(BLOCKING, BLOCKED, Ordering::AcqRel, Ordering::Acquire).is_ok() => {}
+            BLOCKING if left.state.compare_exchange(BLOCKING, BLOCKED, Ordering::AcqRel, Ordering::Acquire).is_ok() => {
+            }
             _ => enqueue(left),
         }
     }

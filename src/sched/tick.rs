@@ -5,8 +5,8 @@
 
 use super::{switch, timers};
 use crate::arch::{cpu, timer};
-use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::percpu;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::percpu::PerCpu;
 
 pub use crate::arch::timer::now_ns;

@@ -5,9 +5,9 @@
 use super::task::Task;
 use super::{switch, tick};
 use crate::arch::cpu;
+use crate::percpu;
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 use alloc::collections::BTreeMap;
 
@@ -27,8 +27,7 @@ struct Queue {
     serial: u64,
 }
 
-static QUEUES: PerCpu<IrqLock<Queue>> =
-    percpu!(IrqLock::new(Queue { entries: BTreeMap::new(), serial: 0 }));
+static QUEUES: PerCpu<IrqLock<Queue>> = percpu!(IrqLock::new(Queue { entries: BTreeMap::new(), serial: 0 }));
 
 /// An armed timer.
 #[derive(Debug)]
@@ -90,8 +89,8 @@ pub(super) fn expire(cpu: usize) {
                 return;
             }
             match entry.remove() {
-                // SAFETY: armed, so alive; under the lock, so its `cancel` waits until this is over.
                 Action::Wake(task) => {
+                    // SAFETY: armed, so alive; under the lock, so its `cancel` waits until this is over.
                     switch::wake(unsafe { &*task });
                     continue;
                 }

@@ -8,10 +8,10 @@ use super::switch::{self, block, current, might_sleep};
 use super::task::{BLOCKING, RUNNABLE, Task};
 use super::timers;
 use crate::arch::cpu;
+use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
-use crate::percpu;
 use crate::sync::percpu::PerCpu;
 use core::ptr::NonNull;
 

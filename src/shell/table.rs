@@ -54,8 +54,8 @@ pub static COMMANDS: [Command; 15] = [
         name: "ps",
         arguments: "",
         what: "tasks: class, state, CPU, switches, migrations",
-        details: "VOLUNTARY and INVOLUNTARY count switches away from the task, MIGRATIONS how often\n\
-            it went on on another CPU. Scheme classic waits for a voluntary one of each task.\n",
+        details: "VOLUNTARY and INVOLUNTARY count switches away from the task, MIGRATIONS how\n\
+            often it went on on another CPU. Scheme classic waits for a voluntary switch.\n",
         counts: 0..=0,
         read: |_| Ok(Request::Tasks),
     },
@@ -106,8 +106,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "NAME|GLOB on|off",
         what: "count the calls of all that match, until `off`",
         details: "A name or glob (* ? [a-f] [!a-f]) means each function whose path it matches,\n\
-            whole or from behind some `::` on: `tick`, `sched::*`. `off` takes the pattern as\n\
-            it was given to `on`, waits for a grace period, frees the ops, prints its hits.\n",
+            whole or from behind some `::` on: `tick`, `sched::*`. `off` takes the pattern\n\
+            as it was typed, waits for a grace period, frees the ops, and prints its hits.\n",
         counts: 2..=2,
         read: read::trace,
     },
@@ -198,7 +198,10 @@ impl fmt::Display for List {
             let rest = column - command.name.len() - 1;
             writeln!(f, "  {} {:<rest$}{}", command.name, command.arguments, command.what)?;
         }
-        writeln!(f, "A line may hold several commands, with `;` between them; a word with spaces in\nit stands in double quotes.")
+        writeln!(
+            f,
+            "A line may hold several commands, with `;` between them; a word with spaces in\nit stands in double quotes."
+        )
     }
 }
 

@@ -65,7 +65,10 @@ pub(super) fn list() {
             nr_missed += 1;
         }
     });
-    println!("{:>6} {:<15} {:<6} {:<8} {:>3} {:>10} {:>11} {:>10}", "ID", "NAME", "CLASS", "STATE", "CPU", "VOLUNTARY", "INVOLUNTARY", "MIGRATIONS");
+    println!(
+        "{:>6} {:<15} {:<6} {:<8} {:>3} {:>10} {:>11} {:>10}",
+        "ID", "NAME", "CLASS", "STATE", "CPU", "VOLUNTARY", "INVOLUNTARY", "MIGRATIONS"
+    );
     for row in rows {
         let class = match row.class {
             Class::Normal => "normal",

@@ -146,7 +146,11 @@ pub(super) fn list_ops(traced: &Traced) {
         println!("{:<12} {:<10} {:>9} {:>12} {:>8}  FUNC", "OPS", "NAME", "CALLSITES", "HITS", "SKIPPED");
     }
     for OpsRow { address, name, func, callsites, hits, skipped } in &rows {
-        print_ops(*address, format_args!("{name:<10} {callsites:>9} {hits:>12} {skipped:>8}  {}", Place(*func)), traced);
+        print_ops(
+            *address,
+            format_args!("{name:<10} {callsites:>9} {hits:>12} {skipped:>8}  {}", Place(*func)),
+            traced,
+        );
     }
     println!("{} ops registered", rows.len());
 }

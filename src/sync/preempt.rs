@@ -4,10 +4,10 @@
 //! So plain loads and stores do. Above: `sched` wires [`RESCHEDULE`].
 
 use super::percpu::PerCpu;
-use crate::percpu;
 use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_ONE, TaskHeader};
 use crate::hook::Hook;
+use crate::percpu;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A reschedule is wanted on this CPU, now.

@@ -114,9 +114,27 @@ pub(crate) fn doomed(function: &Function, deadly: &BTreeSet<u64>, never_returns:
     }
 }
 
+/// `deadly`, with every function that can only end there; and all that never come back.
+pub(crate) fn ending_in(image: &Image, mut deadly: BTreeSet<u64>) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    let mut never_returns = never_returning(image);
+    loop {
+        never_returns.extend(&deadly);
+        let alive = image.functions.iter().filter(|function| never_returns.contains(&function.address));
+        let more: Vec<u64> = alive
+            .filter(|function| !deadly.contains(&function.address))
+            .filter(|function| doomed(function, &deadly, &never_returns)[0])
+            .map(|function| function.address)
+            .collect();
+        if more.is_empty() {
+            return (deadly, never_returns);
+        }
+        deadly.extend(more);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{doomed, never_returning, step};
+    use super::{doomed, ending_in, never_returning, step};
     use crate::load::{Function, Image};
     use std::collections::BTreeSet;
 
@@ -159,5 +177,17 @@ mod tests {
         assert_eq!(never_returning(&image), BTreeSet::from([0x1000, 0x2000]));
         let cut = step(&image.functions[0], 0, &BTreeSet::from([0x2000]));
         assert_eq!((cut.next.len(), cut.leaves.len(), cut.calls), (0, 0, Some(0x2000)));
+    }
+
+    #[test]
+    fn what_can_only_end_in_a_panic_is_as_deadly() {
+        let functions = vec![
+            function(0x1000, &[BL_TO_0X2000, RET]),
+            function(0x1100, &[CBZ_OVER_ONE, 0x1400_03bf, RET]), // b 0x2000, or back
+            function(0x2000, &[BRK]),
+        ];
+        let image = Image { functions, ..Image::default() };
+        let (deadly, _) = ending_in(&image, BTreeSet::from([0x2000]));
+        assert_eq!(deadly, BTreeSet::from([0x1000, 0x2000]));
     }
 }

@@ -3,15 +3,15 @@
 //! Edges, from every instruction that does not inevitably end in a panic:
 //! 1. `bl`, and branches that leave the function (tail calls, assembly that goes on under another label).
 //! 2. Every function whose address is made in the code (`adrp`/`adr` with `add` or `ldr`, literal pools), or
-//!    that stands in the data object or vtable so addressed, vtables named in that object included. A page
-//!    address counts for every use of its register in the function, whatever lies between.
+//!    that stands in the data object or vtable so addressed, vtables named in that object included.
 //! 3. Calls of pointers: the caller stands in [`Policy::indirect`] with the names of what it can call. A
 //!    reachable caller that does not is a violation. Rule 2 alone would miss pointers that others stored.
 //!
 //! Cut: functions in [`Policy::panics`], and whatever can only end there.
 
-use crate::flow::{Leave, doomed, never_returning, step};
-use crate::insn::{Insn, decode, written};
+use crate::addresses::{addressed, is_table_jump};
+use crate::flow::{Leave, doomed, ending_in, step};
+use crate::insn::{Insn, decode};
 use crate::load::{Function, Image};
 use crate::policy::{Cut, Indirect, Listed, matches};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -38,10 +38,7 @@ pub(crate) struct Graph<'a> {
 /// What one function can enter.
 #[derive(Default)]
 struct Outgoing {
-    /// By rules 1 and 2.
     targets: BTreeSet<usize>,
-    /// By rule 2 alone.
-    addressed: BTreeSet<usize>,
     calls_pointer: bool,
 }
 
@@ -49,8 +46,7 @@ impl<'a> Graph<'a> {
     pub(crate) fn new(image: &'a Image, panics: &[Listed]) -> Self {
         let is_panic = |function: &&Function| panics.iter().any(|panic| matches(panic.pattern, &function.name));
         let deadly: BTreeSet<u64> = image.functions.iter().filter(is_panic).map(|function| function.address).collect();
-        let mut never_returns = never_returning(image);
-        never_returns.extend(&deadly);
+        let (deadly, never_returns) = ending_in(image, deadly);
         let mut graph = Self { image, edges: Vec::new() };
         for function in &image.functions {
             let dead = doomed(function, &deadly, &never_returns);
@@ -76,15 +72,11 @@ impl<'a> Graph<'a> {
             }
             outgoing.calls_pointer |= decode(function.pc(index), function.code[index]) == Insn::CallRegister;
         }
-        let behind = addressed(function, alive()).into_iter().flat_map(|address| self.code_behind(address)).collect();
+        let behind = addressed(function, dead).into_iter().flat_map(|address| self.code_behind(address));
+        targets.extend(behind);
         let own = self.image.entry_at(function.address);
-        let indices = |addresses: BTreeSet<u64>| {
-            let alive = addresses.into_iter().filter(|address| !deadly.contains(address));
-            alive.filter_map(|address| self.image.function_at(address)).filter(|&to| Some(to) != own).collect()
-        };
-        outgoing.addressed = indices(behind);
-        outgoing.targets = indices(targets);
-        outgoing.targets.extend(&outgoing.addressed);
+        let alive = targets.into_iter().filter(|target| !deadly.contains(target));
+        outgoing.targets = alive.filter_map(|to| self.image.function_at(to)).filter(|&to| Some(to) != own).collect();
         outgoing
     }
 
@@ -128,11 +120,16 @@ impl<'a> Graph<'a> {
         (0..self.edges.len()).filter(|&index| matches(pattern, &self.image.functions[index].name)).collect()
     }
 
-    /// What can be handed to the functions that `pattern` names: what their callers make addresses of.
-    fn given_to(&self, pattern: &str) -> BTreeSet<usize> {
-        let takers = self.named(pattern);
-        let givers = self.edges.iter().filter(|edges| takers.iter().any(|taker| edges.targets.contains(taker)));
-        givers.flat_map(|edges| &edges.addressed).copied().collect()
+    /// Every method of a vtable that holds a function of this name.
+    fn vtable_mates(&self, pattern: &str) -> BTreeSet<usize> {
+        let data = self.image.sections.iter().filter(|section| !section.is_code);
+        let words = data.flat_map(|section| (section.address..section.address + section.bytes.len() as u64).step_by(8));
+        let vtables = words.map(|address| self.functions_of_vtable(address));
+        let with_it = vtables.filter(|methods| {
+            let mut functions = methods.iter().filter_map(|&method| self.image.entry_at(method));
+            functions.any(|index| matches(pattern, self.name(index)))
+        });
+        with_it.flatten().filter_map(|method| self.image.entry_at(method)).collect()
     }
 
     fn name(&self, index: usize) -> &str {
@@ -164,7 +161,7 @@ impl<'a> Graph<'a> {
                 let listed = policy.indirect.iter().filter(|entry| matches(entry.caller, self.name(index)));
                 let callees = listed.clone().flat_map(|entry| entry.callees);
                 targets.extend(callees.flat_map(|callee| self.named(callee)));
-                targets.extend(listed.clone().flat_map(|entry| entry.given_to).flat_map(|taker| self.given_to(taker)));
+                targets.extend(listed.clone().flat_map(|entry| entry.vtables).flat_map(|name| self.vtable_mates(name)));
                 if listed.count() == 0 {
                     violations.push(format!("calls a pointer: {}", self.path(index, &reached_from)));
                 }
@@ -202,47 +199,6 @@ impl<'a> Graph<'a> {
         }
         names.join(" <- ")
     }
-}
-
-/// Every address that the instructions `alive` of `function` make.
-fn addressed(function: &Function, alive: impl Iterator<Item = usize> + Clone) -> BTreeSet<u64> {
-    let decoded = || alive.clone().map(|index| decode(function.pc(index), function.code[index]));
-    let mut made: BTreeMap<u8, BTreeSet<u64>> = BTreeMap::new();
-    let mut all = BTreeSet::new();
-    for insn in decoded() {
-        if let Insn::Address { rd, address } = insn {
-            made.entry(rd).or_default().insert(address);
-            all.insert(address);
-        }
-    }
-    for insn in decoded() {
-        match insn {
-            Insn::Add { rn, by, .. } => {
-                all.extend(made.get(&rn).into_iter().flatten().map(|base| base.wrapping_add_signed(by)));
-            }
-            Insn::Load { rn, offset } => {
-                all.extend(made.get(&rn).into_iter().flatten().map(|base| base.wrapping_add(offset)));
-            }
-            Insn::LoadLiteral(address) => drop(all.insert(address)),
-            _ => {}
-        }
-    }
-    all
-}
-
-/// Whether the `br` at `index` takes its target from a jump table of the function's own: shortly before, its
-/// register was made by adding a loaded distance to an `adr` of this function.
-fn is_table_jump(function: &Function, index: usize) -> bool {
-    let Insn::JumpRegister(register) = decode(function.pc(index), function.code[index]) else { return false };
-    let before = function.code[index.saturating_sub(8)..index].iter();
-    // add xN, xM, xK, lsl #2: 64 bits, shifted register, amount 2.
-    let adds = before.filter(|&&word| word & 0xffe0_fc00 == 0x8b00_0800 && written(word) == 1 << register);
-    let near = index.saturating_sub(8)..index;
-    let bases = near.filter(|&at| {
-        let insn = decode(function.pc(at), function.code[at]);
-        matches!(insn, Insn::Address { address, .. } if function.index_of(address).is_some())
-    });
-    adds.count() > 0 && bases.count() > 0
 }
 
 #[cfg(test)]
@@ -314,20 +270,17 @@ mod tests {
     fn a_call_of_a_pointer_must_be_listed_and_leads_to_what_is_listed() {
         let image = image(&[("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET])]);
         assert_eq!(violations(&image, &[], &[]), ["calls a pointer: holdout::irq_entry"]);
-        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, given_to: &[], reason: "a hook" }];
+        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, vtables: &[], reason: "a hook" }];
         assert_eq!(violations(&image, &listed(&["holdout::tr*"]), &[]).len(), 1);
         assert_eq!(violations(&image, &listed(&[]), &[]).len(), 0);
     }
 
     #[test]
-    fn work_that_is_handed_over_elsewhere_is_reached_where_it_is_called() {
-        // The third function calls `visit` with the traceable one in a vtable; the handler calls a pointer.
-        let giver = [ADRP_X8_DATA, ADD_X8_X8_8, bl(0x308, 0x400), RET];
-        let functions: [(&str, &[u32]); 4] =
-            [("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET]), ("giver", &giver), ("visit", &[RET])];
-        let listed = |given_to| [Indirect { caller: "holdout::irq_*", callees: &[], given_to, reason: "visits" }];
-        assert_eq!(violations(&image(&functions), &listed(&["visit"]), &[]).len(), 1);
-        assert_eq!(violations(&image(&functions), &listed(&["other"]), &[]).len(), 0);
+    fn a_trait_object_is_called_through_every_vtable_of_its_trait() {
+        let functions: [(&str, &[u32]); 2] = [("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET])];
+        let listed = |vtables| [Indirect { caller: "holdout::irq_*", callees: &[], vtables, reason: "visits" }];
+        assert_eq!(violations(&image(&functions), &listed(&["*::traced"]), &[]).len(), 1);
+        assert_eq!(violations(&image(&functions), &listed(&["*::other"]), &[]).len(), 0);
     }
 
     #[test]

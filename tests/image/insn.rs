@@ -34,7 +34,7 @@ pub(crate) enum Insn {
     /// `brk`, `udf`. Not `hlt`: a debugger or emulator answers it and goes on.
     Trap,
     /// `adr`, `adrp`: the register gets this address.
-    Address { rd: u8, address: u64 },
+    Address { rd: u8, address: u64, is_page: bool },
     /// `add`, `sub` of a constant, 64 bits.
     Add { rd: u8, rn: u8, by: i64 },
     /// `ldr` of 64 bits at a constant distance.
@@ -95,7 +95,7 @@ pub(crate) fn decode(pc: u64, word: u32) -> Insn {
             } else {
                 pc.wrapping_add_signed(immediate)
             };
-            Insn::Address { rd: register(word, 0), address }
+            Insn::Address { rd: register(word, 0), address, is_page }
         }
         _ if bits(word, 28, 23) == 0b10_0010 && bits(word, 31, 31) == 1 && bits(word, 29, 29) == 0 => {
             let by = i64::from(bits(word, 21, 10)) << (12 * bits(word, 22, 22));
@@ -139,6 +139,11 @@ pub(crate) fn uses_pointer_authentication(word: u32) -> bool {
         || word >> 21 == 0b100_1101_0110 && bits(word, 15, 10) == 12 // pacga
         || word >> 25 == 0b110_1011 && bits(word, 15, 11) == 1       // braa, blraa, retaa, eretaa
         || word >> 27 == 0b1_1111 && bits(word, 26, 24) == 0 && bits(word, 21, 21) == 1 && bits(word, 10, 10) == 1 // ldraa
+}
+
+/// `mov` of one 64-bit register to another: to, from.
+pub(crate) fn copies(word: u32) -> Option<(u8, u8)> {
+    (word & 0xffe0_ffe0 == 0xaa00_03e0).then_some((register(word, 0), register(word, 16)))
 }
 
 /// The set of general registers that the word writes, one bit each; bit 31 is sp.
@@ -231,8 +236,8 @@ mod tests {
             (0x0000_0000, Insn::Trap),
             (0xd45e_0000, Insn::Other), // hlt #0xf000
             (0xd503_201f, Insn::Other), // nop
-            (0xb000_0008, Insn::Address { rd: 8, address: 0x4020_2000 }),
-            (0x1000_0040, Insn::Address { rd: 0, address: pc + 8 }),
+            (0xb000_0008, Insn::Address { rd: 8, address: 0x4020_2000, is_page: true }),
+            (0x1000_0040, Insn::Address { rd: 0, address: pc + 8, is_page: false }),
             (0x9104_0108, Insn::Add { rd: 8, rn: 8, by: 0x100 }),
             (0xd100_83ff, Insn::Add { rd: 31, rn: 31, by: -0x20 }),
             (0x9140_07ff, Insn::Add { rd: 31, rn: 31, by: 0x1000 }),

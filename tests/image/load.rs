@@ -2,6 +2,7 @@
 
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SegmentFlags, SymbolKind, elf};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,6 +64,8 @@ pub(crate) struct Image {
     pub(crate) callsites: Vec<u64>,
     /// What the image's own table must hold: address and mangled name.
     pub(crate) symbols: Vec<(u64, String)>,
+    /// Code whose callsites the kernel leaves out of its table: methods cannot carry the attribute `notrace` is.
+    pub(crate) notrace: Range<u64>,
     /// Address, is writable, is executable.
     pub(crate) segments: Vec<(u64, bool, bool)>,
 }
@@ -97,6 +100,8 @@ impl Image {
             .filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Data && symbol.size() > 0)
             .map(|symbol| (symbol.address(), symbol.size()))
             .collect();
+        let symbol = |name: &str| symbols.iter().find(|symbol| symbol.mangled == name).map(|symbol| symbol.address);
+        image.notrace = symbol("__notrace_start").unwrap_or(0)..symbol("__notrace_end").unwrap_or(0);
         image.segments = file
             .segments()
             .map(|segment| {
@@ -139,9 +144,10 @@ impl Image {
         self.functions.binary_search_by_key(&address, |function| function.address).ok()
     }
 
-    /// Whether `function` has a callsite record.
+    /// Whether `function` has a callsite that the kernel's table takes in.
     pub(crate) fn has_callsite(&self, function: &Function) -> bool {
-        self.callsites.contains(&(function.address.wrapping_sub(8)))
+        !self.notrace.contains(&function.address)
+            && self.callsites.binary_search(&(function.address.wrapping_sub(8))).is_ok()
     }
 }
 
@@ -198,7 +204,9 @@ fn code_symbols(file: &object::File) -> Vec<CodeSymbol> {
 fn functions(file: &object::File, sections: &[Section]) -> Vec<Function> {
     let mut starts: BTreeMap<u64, CodeSymbol> = BTreeMap::new();
     let mut sized_end = 0;
-    for symbol in code_symbols(file) {
+    // The linker script's names are places, not functions.
+    let is_place = |symbol: &CodeSymbol| !symbol.is_function && symbol.mangled.starts_with("__");
+    for symbol in code_symbols(file).into_iter().filter(|symbol| !is_place(symbol)) {
         if symbol.address < sized_end && !(symbol.is_function && symbol.size > 0) {
             continue;
         }

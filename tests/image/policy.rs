@@ -15,8 +15,8 @@ pub(crate) struct Listed {
 pub(crate) struct Indirect {
     pub(crate) caller: &'static str,
     pub(crate) callees: &'static [&'static str],
-    /// It also calls what is handed to one of these: every function whose address is made where one is called.
-    pub(crate) given_to: &'static [&'static str],
+    /// It also calls methods of trait objects: all of each vtable that holds a function of such a name.
+    pub(crate) vtables: &'static [&'static str],
     pub(crate) reason: &'static str,
 }
 
@@ -91,33 +91,23 @@ const FUNCS: &[&str] = &[
     "holdout::lab::oracle::hit::hit",
 ];
 
-/// Who takes the work of a visit, which every CPU then runs in its SGI handler.
-const VISIT: &[&str] = &["holdout::sched::ipi::visit_every_cpu"];
+/// The work of a visit, which every CPU runs in its SGI handler.
+const VISIT: &[&str] = &["<* as core::ops::function::FnOnce<(&holdout::sched::ipi::Visit,)>>::call_once*"];
 
 /// Reachable callers of pointers, and what the pointers are.
 pub(crate) const INDIRECT: &[Indirect] = &[
-    Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], given_to: &[], reason: "the hook IRQ" },
-    Indirect { caller: "exception_*", callees: &[], given_to: &[], reason: "the hook FAULT: ends the kernel" },
+    Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], vtables: &[], reason: "the hook IRQ" },
+    Indirect { caller: "exception_*", callees: &[], vtables: &[], reason: "the hook FAULT: ends the kernel" },
     Indirect {
         caller: "holdout::irq::entry::irq",
         callees: &[],
-        given_to: VISIT,
+        vtables: VISIT,
         reason: "visits; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
     },
-    Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], given_to: VISIT, reason: "visits" },
-    Indirect {
-        caller: "holdout::sched::switch::task_main",
-        callees: &[],
-        given_to: &[],
-        reason: "the task's own code",
-    },
-    Indirect { caller: "trampoline*_t0", callees: FUNCS, given_to: &[], reason: "ops.func" },
-    Indirect {
-        caller: "holdout::ftrace::fanout::fan_out",
-        callees: FUNCS,
-        given_to: &[],
-        reason: "each member's func",
-    },
+    Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], vtables: VISIT, reason: "visits" },
+    Indirect { caller: "holdout::sched::switch::task_main", callees: &[], vtables: &[], reason: "the task's own code" },
+    Indirect { caller: "trampoline*_t0", callees: FUNCS, vtables: &[], reason: "ops.func" },
+    Indirect { caller: "holdout::ftrace::fanout::fan_out", callees: FUNCS, vtables: &[], reason: "each member's func" },
 ];
 
 /// Functions of this crate without a callsite: `notrace` for O8, or before there is anything to trace with.

@@ -46,8 +46,10 @@ pub fn init(machine: &Machine) -> Result<(), GicError> {
     for (slot, cpu) in MPIDR.iter().zip(&machine.cpus) {
         slot.store(cpu.mpidr, Ordering::Relaxed);
     }
-    let distributor = NonNull::new(core::ptr::with_exposed_provenance_mut::<Gicd>(gicd as usize)).ok_or(GicError::Layout)?;
-    let redistributors = NonNull::new(core::ptr::with_exposed_provenance_mut::<GicrSgi>(gicr as usize)).ok_or(GicError::Layout)?;
+    let distributor =
+        NonNull::new(core::ptr::with_exposed_provenance_mut::<Gicd>(gicd as usize)).ok_or(GicError::Layout)?;
+    let redistributors =
+        NonNull::new(core::ptr::with_exposed_provenance_mut::<GicrSgi>(gicr as usize)).ok_or(GicError::Layout)?;
     // SAFETY: the device tree says that the registers are there; `mmu::init` mapped them as device memory;
     // this module makes the only pointers to them, once.
     let mut gic = unsafe { GicV3::new(UniqueMmioPointer::new(distributor), redistributors, machine.cpus_in_tree) }

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn bl_goes_where_it_was_told_to_go() {
-        for (from, target) in [(0x4020_0004_usize, 0x4020_0000), (0x4020_0004, 0x4820_0000), (0x4820_0004, 0x4020_0004)] {
+        for (from, target) in [(0x4020_0004_usize, 0x4020_0000), (0x4020_0004, 0x4820_0000), (0x4820_0004, 0x4020_0004)]
+        {
             assert_eq!(Insn::bl(from, target).unwrap().bl_target(from), Some(target), "{from:#x} to {target:#x}");
         }
         assert_eq!(Insn::bl(0x1000, 0x1000).unwrap(), Insn(0x9400_0000));

@@ -40,8 +40,19 @@ pub(super) const TCR: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23;
 pub(super) const SCTLR_WXN: u64 = 1 << 19;
 /// MMU, caches, WXN, stack alignment; bits that are RES1 or whose 1 is the plain behaviour, EIS and EOS
 /// among them: exceptions synchronise context (O3).
-pub(super) const SCTLR: u64 =
-    1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 12 | SCTLR_WXN | 1 << 20 | 1 << 22 | 1 << 23 | 1 << 28 | 1 << 29;
+pub(super) const SCTLR: u64 = 1
+    | 1 << 2
+    | 1 << 3
+    | 1 << 7
+    | 1 << 8
+    | 1 << 11
+    | 1 << 12
+    | SCTLR_WXN
+    | 1 << 20
+    | 1 << 22
+    | 1 << 23
+    | 1 << 28
+    | 1 << 29;
 
 const ASID: usize = 1;
 const ROOT_LEVEL: usize = 1;
@@ -159,7 +170,11 @@ pub fn tables_len() -> usize {
 /// Builds the kernel's table from what the device tree says, and switches to it. Context: boot, first CPU.
 ///
 /// `tables` is RAM for table pages: nobody else uses it.
-pub fn init(machine: &Machine, devices: impl Iterator<Item = Range<usize>>, tables: Range<usize>) -> Result<(), MapError> {
+pub fn init(
+    machine: &Machine,
+    devices: impl Iterator<Item = Range<usize>>,
+    tables: Range<usize>,
+) -> Result<(), MapError> {
     TABLES_LEN.store(tables.len(), Ordering::Relaxed);
     let pool = Tables { fresh: tables, freed: None };
     let mut mapping = Mapping::with_asid_and_va_range(pool, ASID, ROOT_LEVEL, El1And0, VaRange::Lower);
@@ -189,11 +204,11 @@ pub fn init(machine: &Machine, devices: impl Iterator<Item = Range<usize>>, tabl
     for device in devices {
         identity(device.start & !(PAGE_SIZE - 1)..device.end.next_multiple_of(PAGE_SIZE), Access::Device)?;
     }
+    let ttbr0 = mapping.root_address().0 | ASID << 48;
     // SAFETY:
     // 1. Everything in use stays mapped at its address: image, stack, device tree (RAM), devices.
     // 2. The table is never dropped: it moves into a static.
     // 3. The temporary table's entries are not global and of ASID 0, so none of them matches under ASID 1.
-    let ttbr0 = mapping.root_address().0 | ASID << 48;
     unsafe {
         asm!(
             "dsb ish", "msr ttbr0_el1, {ttbr0}", "isb",

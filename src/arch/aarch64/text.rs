@@ -7,10 +7,10 @@
 //!
 //! The caller makes every CPU synchronise its context after a batch: see [`Needs`].
 
+use super::cpu;
 use super::insn::{BranchError, Insn};
 use super::mmu::{self, Access, PAGE_SIZE};
 use super::site::{Branch, CallSite, OpsHeader, Patch};
-use super::cpu;
 use core::arch::asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -45,7 +45,9 @@ pub enum PatchError {
 impl core::fmt::Display for PatchError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Unexpected { site, found } => write!(f, "{:#x} holds {found:?}, not a callsite's NOP or BL", site.branch()),
+            Self::Unexpected { site, found } => {
+                write!(f, "{:#x} holds {found:?}, not a callsite's NOP or BL", site.branch())
+            }
             Self::Branch(error) => write!(f, "cannot branch to the trampoline: {error:?}"),
             Self::OutOfTables => f.write_str("no page-table page left for the writable alias"),
         }
@@ -54,24 +56,31 @@ impl core::fmt::Display for PatchError {
 
 /// One batch at a time: the alias window is one.
 static PATCHER: SpinMutex<()> = SpinMutex::new(());
+/// No cache line is shorter: the smallest that CTR_EL0 can describe and that CPUs of this kind have.
+const SMALLEST_LINE: usize = 16;
 /// More callsites than this and the whole instruction cache is invalidated at once.
 const INVALIDATE_ALL_FROM: usize = 32;
 
 /// Applies `patches`, all or none; branches that go on lead to `trampoline`. In O3's order: literal, barrier,
 /// branch, clean; then, once for all, barrier, invalidate, barrier.
 pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -> Result<Needs, PatchError> {
-    let mut span: Range<usize> = usize::MAX..0;
+    let (mut lowest, mut highest) = (usize::MAX, 0);
     let (mut changed, mut total) = (0, 0);
     for patch in patches.clone() {
         validate(&patch, trampoline)?;
-        span = span.start.min(patch.site.literal())..span.end.max(patch.site.body());
+        lowest = lowest.min(patch.site.literal());
+        highest = highest.max(patch.site.body());
         changed += usize::from(patch.branch != Branch::Keep);
         total += 1;
     }
     if total == 0 {
         return Ok(Needs::Nothing);
     }
-    with_alias(span, |alias| {
+    // What both ends of the span reach, all between them reach.
+    for end in [lowest, highest] {
+        Insn::bl(end, trampoline).map_err(PatchError::Branch)?;
+    }
+    with_alias(lowest..highest, |alias| {
         for patch in patches.clone() {
             // SAFETY:
             // 1. The alias maps the literal's page; the literal is aligned (`site-aligned`).
@@ -81,7 +90,7 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
             literal.store(patch.ops.cast_mut(), Ordering::Release);
             let word = match patch.branch {
                 Branch::Keep => continue,
-                // In reach: `validate` has encoded it before.
+                // In reach: looked at above, for the whole span.
                 Branch::On => Insn::bl(patch.site.branch(), trampoline).unwrap_or(Insn::NOP),
                 Branch::Off => Insn::NOP,
             };
@@ -103,10 +112,12 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
 #[inline(always)]
 fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
     let branch = patch.site.branch();
-    let on = Insn::bl(branch, trampoline).map_err(PatchError::Branch)?;
     let found = read_insn(branch);
     // A branch may still lead to the trampoline of another variant.
-    if found == Insn::NOP || found == on || found.bl_target(branch).is_some_and(super::trampoline::contains) {
+    if found == Insn::NOP
+        || Insn::bl(branch, trampoline) == Ok(found)
+        || found.bl_target(branch).is_some_and(super::trampoline::contains)
+    {
         Ok(())
     } else {
         Err(PatchError::Unexpected { site: patch.site, found })
@@ -115,9 +126,10 @@ fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
 
 /// Gives every callsite its `mov x9, x30` and `ops` as literal. Context: boot, before the other CPUs start:
 /// the one time that an instruction other than the branch changes (O6).
-pub fn prepare(sites: impl Iterator<Item = CallSite> + Clone, ops: *const OpsHeader) -> Result<(), PatchError> {
+pub fn prepare(sites: impl Iterator<Item = CallSite> + Clone, ops: &'static OpsHeader) -> Result<(), PatchError> {
     for site in sites.clone() {
-        for (address, expected) in [(site.literal(), Insn::NOP), (site.entry(), Insn::NOP), (site.branch(), Insn::NOP)] {
+        for (address, expected) in [(site.literal(), Insn::NOP), (site.entry(), Insn::NOP), (site.branch(), Insn::NOP)]
+        {
             let found = read_insn(address);
             if found != expected {
                 return Err(PatchError::Unexpected { site, found });
@@ -145,7 +157,8 @@ pub fn read_insn(address: usize) -> Insn {
 /// The ops that the literal of `site` names. Context: any.
 pub fn read_literal(site: CallSite) -> *const OpsHeader {
     // SAFETY: kernel text is mapped readable; `site-aligned`.
-    unsafe { AtomicPtr::<OpsHeader>::from_ptr(core::ptr::with_exposed_provenance_mut(site.literal())) }.load(Ordering::Acquire)
+    unsafe { AtomicPtr::<OpsHeader>::from_ptr(core::ptr::with_exposed_provenance_mut(site.literal())) }
+        .load(Ordering::Acquire)
 }
 
 /// A writable view of text, alive for one batch.
@@ -213,18 +226,11 @@ fn invalidate(addresses: impl Iterator<Item = usize>, count: usize) {
 
 /// Copies `code` to `page` (writable, never executable) and makes it visible to instruction fetch at the
 /// address where it is mapped executable afterwards. The caller synchronises every CPU's context (O3).
-pub fn publish_code(page: *mut u8, code: &[u8]) {
-    // SAFETY: the caller owns the page, which `code` fits (asserted).
-    assert!(code.len() <= PAGE_SIZE);
-    unsafe {
-        core::ptr::copy_nonoverlapping(code.as_ptr(), page, code.len());
-        for line in (0..code.len()).step_by(32) {
-            asm!("dc cvau, {}", in(reg) page.add(line), options(nostack, preserves_flags));
-        }
+pub fn publish_code(page: &mut [u8; PAGE_SIZE], code: &[u8]) {
+    page[..code.len()].copy_from_slice(code);
+    for line in page[..code.len()].chunks(SMALLEST_LINE) {
+        // SAFETY: cleans a line of memory that is ours.
+        unsafe { asm!("dc cvau, {}", in(reg) line.as_ptr(), options(nostack, preserves_flags)) };
     }
-    cpu::dsb_ish();
-    // SAFETY: cache maintenance loses no data.
-    unsafe { asm!("ic ialluis", options(nostack, preserves_flags)) };
-    cpu::dsb_ish();
-    cpu::isb();
+    invalidate(core::iter::empty(), INVALIDATE_ALL_FROM);
 }

@@ -56,7 +56,10 @@ fn nop() -> *const OpsHeader {
 fn registry() -> Registry<()> {
     static SYMBOLS: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     let symbols = SYMBOLS.get_or_init(|| {
-        (0..SITES).map(|n| format!("{:016x} _RNvCs1234_7holdout3f{n:02}\n", 0x4020_0008 + n * 64)).collect::<String>().into_bytes()
+        (0..SITES)
+            .map(|n| format!("{:016x} _RNvCs1234_7holdout3f{n:02}\n", 0x4020_0008 + n * 64))
+            .collect::<String>()
+            .into_bytes()
     });
     let records: Vec<usize> = (0..SITES).map(|n| 0x4020_0000 + n * 64).collect();
     Registry::new(Table::new(&records, &(0..0), SymbolTable::new(symbols)).unwrap(), nop(), fan_out)
@@ -165,7 +168,8 @@ fn any_history_leaves_each_callsite_with_exactly_its_ops() {
             _ => {}
         }
         for site in 0..SITES as SiteId {
-            let mut expected: Vec<_> = model.iter().filter(|(_, sites)| sites.contains(&site)).map(|&(ops, _)| ops).collect();
+            let mut expected: Vec<_> =
+                model.iter().filter(|(_, sites)| sites.contains(&site)).map(|&(ops, _)| ops).collect();
             let mut actual = called(&text, &registry, site);
             expected.sort();
             actual.sort();

@@ -5,7 +5,7 @@ use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
 use crate::lab::report::BenchLine;
 use crate::lab::tracees;
-use crate::platform::{Bench, BootArgs, SchemeName};
+use crate::platform::{Bench, BootArgs};
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +19,8 @@ const TASKS: [u64; 3] = [0, 100, 1000];
 static AWAKE: AtomicBool = AtomicBool::new(false);
 static SLEEPERS: WaitQueue = WaitQueue::new();
 
-/// Prints the rows of one scheme: a grace period of an idle machine with so many sleeping tasks.
-pub(super) fn grace_period(bencher: &mut Bencher, scheme: SchemeName) {
+/// Prints the rows: a grace period of an idle machine with so many sleeping tasks.
+pub(super) fn grace_period(bencher: &mut Bencher, base: BenchLine) {
     for tasks in TASKS {
         AWAKE.store(false, Ordering::Relaxed);
         let what = Spawn { name: "sleeper", class: Class::Normal, cpu: None };
@@ -36,13 +36,7 @@ pub(super) fn grace_period(bencher: &mut Bencher, scheme: SchemeName) {
                 rcu::synchronize();
             })
         });
-        let line = BenchLine {
-            scheme: Some(scheme),
-            tasks: Some(tasks),
-            holders: Some(0),
-            busy: Some(0),
-            ..BenchLine::new(Bench::Gp)
-        };
+        let line = BenchLine { tasks: Some(tasks), holders: Some(0), busy: Some(0), ..base };
         bencher.print(line, &samples);
         AWAKE.store(true, Ordering::Relaxed);
         SLEEPERS.wake_all();
@@ -50,8 +44,8 @@ pub(super) fn grace_period(bencher: &mut Bencher, scheme: SchemeName) {
     }
 }
 
-/// Prints the row of one scheme: register an ops on one callsite, unregister it, wait, free it.
-pub(super) fn swap(bencher: &mut Bencher, scheme: SchemeName) {
+/// Prints the row: register an ops on one callsite, unregister it, wait, free it.
+pub(super) fn swap(bencher: &mut Bencher, base: BenchLine) {
     let sites = tracees::sites([0].into_iter());
     let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
         measure(1, || {
@@ -61,7 +55,7 @@ pub(super) fn swap(bencher: &mut Bencher, scheme: SchemeName) {
             assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
         })
     });
-    bencher.print(BenchLine { scheme: Some(scheme), ..BenchLine::new(Bench::Swap) }, &samples);
+    bencher.print(base, &samples);
 }
 
 /// Prints two rows: an ops on every callsite, on and off again, per callsite.

@@ -3,14 +3,12 @@
 use super::{Bencher, SAMPLES, Sample, measure_masked};
 use crate::arch::insn::Price;
 use crate::arch::text::read_insn;
-use crate::arch::trampoline;
 use crate::console::epitaph::symbols;
 use crate::ftrace::fanout::fan_out;
 use crate::ftrace::live;
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::lab::report::BenchLine;
 use crate::lab::tracees;
-use crate::platform::{Bench, SchemeName};
 use crate::rcu;
 use crate::tracers::nop;
 use alloc::vec::Vec;
@@ -29,21 +27,21 @@ fn probe() {
     core::hint::black_box(());
 }
 
-/// Prints the rows of one scheme.
-pub(super) fn percall(bencher: &mut Bencher, scheme: SchemeName) {
+/// Prints the rows; `base` says under which terms.
+pub(super) fn percall(bencher: &mut Bencher, base: BenchLine) {
     for other_ops in OTHER_OPS {
         let others = register(other_ops, nop::empty, tracees::entry(7));
         for ops in OPS {
-            row(bencher, scheme, ops, other_ops, nop::empty, false);
+            row(bencher, base, ops, other_ops, nop::empty, false);
         }
         for ops in OPS.into_iter().filter(|&ops| ops > 0) {
-            row(bencher, scheme, ops, other_ops, nop::ret, true);
+            row(bencher, base, ops, other_ops, nop::ret, true);
         }
         unregister(others);
     }
 }
 
-fn row(bencher: &mut Bencher, scheme: SchemeName, ops: u64, other_ops: u64, make: fn() -> OpsBox, is_func_ret: bool) {
+fn row(bencher: &mut Bencher, base: BenchLine, ops: u64, other_ops: u64, make: fn() -> OpsBox, is_func_ret: bool) {
     let registered = register(ops, make, probe as *const () as usize);
     let (barriers, atomics, sysregs) = prices(&registered);
     let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
@@ -54,14 +52,13 @@ fn row(bencher: &mut Bencher, scheme: SchemeName, ops: u64, other_ops: u64, make
         })
     });
     let line = BenchLine {
-        scheme: Some(scheme),
         ops: Some(ops),
         other_ops: Some(other_ops),
         barriers: Some(barriers),
         atomics: Some(atomics),
         sysregs: Some(sysregs),
         is_func_ret,
-        ..BenchLine::new(Bench::Percall)
+        ..base
     };
     bencher.print(line, &samples);
     unregister(registered);
@@ -85,10 +82,7 @@ fn unregister(registered: Vec<*const Ops>) {
 /// What an instruction count hides on the hit path: barriers, atomics and writes of system registers in the
 /// trampoline, the fan-out and the funcs, decoded from the running image.
 fn prices(registered: &[*const Ops]) -> (u64, u64, u64) {
-    let trampoline = match rcu::trampoline() {
-        rcu::schemes::Trampoline::Counted => trampoline::depth(),
-        _ => trampoline::plain(),
-    };
+    let trampoline = live::trampoline();
     let mut found = [0; 3];
     let mut decode = |range: core::ops::Range<usize>| {
         for address in range.step_by(4) {

@@ -80,7 +80,11 @@ pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
     if let Some(number) = place_of(frame.elr as usize) {
         let at_entry = frame.elr.is_multiple_of(4096);
         let property = if at_entry { Property::NoLateEntry } else { Property::FuncLeft };
-        let what = if at_entry { "its func was entered, but its text is gone" } else { "its func's text is gone, and somebody was inside" };
+        let what = if at_entry {
+            "its func was entered, but its text is gone"
+        } else {
+            "its func's text is gone, and somebody was inside"
+        };
         tell(property, Some(number), frame.elr as usize, what, Some(frame));
     }
     let poisoned = is_poison(fault.address) || is_poison(frame.elr) || frame.x.iter().any(|&value| is_poison(value));

@@ -24,11 +24,14 @@ pub(super) fn scenario() {
     }
     SPIN.store(true, Ordering::Relaxed);
     let what = Spawn { name: "spinner", class: Class::Normal, cpu: None };
-    let spinner = sched::spawn(what, Box::new(|| {
-        while SPIN.load(Ordering::Relaxed) {
-            core::hint::spin_loop();
-        }
-    }));
+    let spinner = sched::spawn(
+        what,
+        Box::new(|| {
+            while SPIN.load(Ordering::Relaxed) {
+                core::hint::spin_loop();
+            }
+        }),
+    );
     let Ok(spinner) = spinner else { panic!("stress: no task for the stall scenario") };
     sched::sleep(10_000_000);
     let before = rcu::statistics().stalls;
@@ -46,11 +49,17 @@ pub(super) fn scenario() {
     }
     while rcu::poll(cookie).is_none() {
         if now_ns() > patience {
-            violation(Property::Progress, oracle::SLOTS, 0, "a grace period did not end after its last holder had left");
+            violation(
+                Property::Progress,
+                oracle::SLOTS,
+                0,
+                "a grace period did not end after its last holder had left",
+            );
         }
         sched::sleep(1_000_000);
     }
     rcu::set_stall_after(normal);
-    let outcome = if stalled { "reported, and over once the spinner had left" } else { "none: the spinner was not waited for" };
+    let outcome =
+        if stalled { "reported, and over once the spinner had left" } else { "none: the spinner was not waited for" };
     println!("stall scenario: {outcome}");
 }

@@ -35,9 +35,8 @@ struct Totals {
     waiting: AtomicU64,
 }
 
-static TOTALS: [Totals; LANES] = [const {
-    Totals { calls: AtomicU64::new(0), skipped: AtomicU64::new(0), waiting: AtomicU64::new(0) }
-}; LANES];
+static TOTALS: [Totals; LANES] =
+    [const { Totals { calls: AtomicU64::new(0), skipped: AtomicU64::new(0), waiting: AtomicU64::new(0) } }; LANES];
 
 /// Durations of grace periods that updaters waited for, in nanoseconds.
 pub(super) static WAITS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
@@ -178,7 +177,12 @@ pub(super) fn close_lanes(lanes: Vec<Lane>) {
         assert!(left == 0, "lane {}: {left} retired ops were not freed", lane.number);
         if lane.number != EXIT_LANE {
             let passes = tracees::passes(TRACEES_OF[lane.number].iter().copied());
-            check_loss(lane.number, passes, totals.calls.load(Ordering::Relaxed), totals.skipped.load(Ordering::Relaxed));
+            check_loss(
+                lane.number,
+                passes,
+                totals.calls.load(Ordering::Relaxed),
+                totals.skipped.load(Ordering::Relaxed),
+            );
         }
     }
 }

@@ -90,6 +90,7 @@ impl Classic {
 }
 
 impl Scheme for Classic {
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn name(&self) -> &'static str {
         "classic"
     }
@@ -113,6 +114,7 @@ impl Scheme for Classic {
         if step == HOLDOUTS { self.nr_holdouts.load(Ordering::Acquire) } else { self.bracket.outstanding() }
     }
 
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn waits_for_cpu(&self, cpu: usize) -> bool {
         self.bracket.waits_for(cpu)
     }

@@ -128,11 +128,13 @@ pub trait Scheme: Sync {
     fn name(&self) -> &'static str;
 
     /// What it needs of the trampoline.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn trampoline(&self) -> Trampoline {
         Trampoline::Plain
     }
 
     /// Whether a func may sleep; where it may not, a voluntary switch inside one is a panic.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn lets_funcs_block(&self) -> bool {
         false
     }
@@ -147,6 +149,7 @@ pub trait Scheme: Sync {
     fn outstanding(&self, step: usize) -> usize;
 
     /// Whether the running step waits for this CPU; for the stall report.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn waits_for_cpu(&self, _cpu: usize) -> bool {
         false
     }

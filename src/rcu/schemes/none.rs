@@ -8,18 +8,22 @@ use super::{Scheme, World};
 pub struct None;
 
 impl Scheme for None {
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn name(&self) -> &'static str {
         "none"
     }
 
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn nr_steps(&self) -> usize {
         0
     }
 
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn begin(&self, step: usize, _world: &dyn World) {
         unreachable!("`none` has no step {step}");
     }
 
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn outstanding(&self, _step: usize) -> usize {
         0
     }

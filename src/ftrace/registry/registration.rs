@@ -1,0 +1,28 @@
+//! What the registry keeps of one ops, and gives back when the ops is unlinked.
+
+use crate::ftrace::ops::{NodeBox, OpsBox};
+use crate::ftrace::table::SiteId;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// An ops that is, or was, registered, with the callsites that it has and the nodes that its going unlinked.
+#[derive(Debug)]
+pub struct Registration<R> {
+    /// Nodes to be dropped before the ops. Room for all is reserved at registration.
+    pub(super) nodes: Vec<NodeBox>,
+    /// The ops.
+    pub ops: OpsBox,
+    pub(super) sites: Box<[SiteId]>,
+    /// Room for what the reclaimer keeps.
+    pub reclaim: R,
+}
+
+impl<R> Registration<R> {
+    /// The callsites, in the order of addresses.
+    pub fn sites(&self) -> &[SiteId] {
+        &self.sites
+    }
+}
+
+// Fields drop in order: `nodes` before `ops`. This asserts that nobody reorders them.
+const _: () = assert!(core::mem::offset_of!(Registration<()>, nodes) != core::mem::offset_of!(Registration<()>, ops));

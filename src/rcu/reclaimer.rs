@@ -1,0 +1,26 @@
+//! The task that frees what ended grace periods cover.
+//!
+//! It is not the grace-period task, because what it frees may sleep (unmapping text waits for other CPUs), and grace
+//! periods must not wait for that. It is of the high class, so that memory comes back under any load. It frees in order,
+//! one object at a time, with no lock held. Ordinary task code: it may be traced, and is a holdout like any other.
+
+use super::gp_task::Rcu;
+use crate::sched::WaitQueue;
+
+/// The reclaimer waits here for something to free.
+pub(super) static EXPIRED: WaitQueue = WaitQueue::new();
+/// Whoever waits for the reclaimer.
+pub(super) static RECLAIMED: WaitQueue = WaitQueue::new();
+
+/// The task's work.
+pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
+    loop {
+        EXPIRED.wait_until(|| rcu.callbacks.lock().has_expired(&rcu.sequence));
+        let expired = rcu.callbacks.lock().take_expired(&rcu.sequence);
+        if let Some(expired) = expired {
+            expired.run();
+            rcu.callbacks.lock().finished_one();
+            RECLAIMED.wake_all();
+        }
+    }
+}
