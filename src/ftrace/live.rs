@@ -7,7 +7,6 @@ use super::filter::Filter;
 use super::ops::{LATE_ENTRY, Ops, OpsBox};
 use super::registry::{RegisterError, Registration, Registry, Text};
 use super::table::{SiteId, Table, TableError};
-use crate::arch::cpu;
 use crate::arch::site::{OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
 use crate::arch::trampoline::{self, Trampoline};
@@ -95,7 +94,7 @@ impl Text for Live {
         match text::apply(patches, target)? {
             Needs::Nothing => {}
             // One round for the whole batch: each CPU takes an exception, which synchronises its context (O3).
-            Needs::ContextSynchronisation => sched::visit_every_cpu(&|_| cpu::isb()),
+            Needs::ContextSynchronisation => sched::visit_every_cpu(sched::nothing),
         }
         irqs::with_masked(|irqs| events::record(irqs, Event::Patch, first, 0));
         Ok(())

@@ -10,7 +10,8 @@ use crate::sync::lock::IrqLock;
 static INPUT: IrqLock<heapless::Deque<u8, 1024>> = IrqLock::new(heapless::Deque::new());
 static READABLE: WaitQueue = WaitQueue::new();
 
-/// The UART's interrupt. Context: IRQ.
+/// The UART's interrupt. Context: IRQ. Ordinary code: it may be traced, so it stays a function of its own.
+#[inline(never)]
 pub(super) fn on_receive() {
     {
         let mut input = INPUT.lock();

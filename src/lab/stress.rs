@@ -86,7 +86,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     RUNNING.store(false, Ordering::Relaxed);
     load::stop(load);
     // Storms that were sent have been taken when every CPU has answered this.
-    sched::visit_every_cpu(&|_| {});
+    sched::visit_every_cpu(sched::nothing);
     let lanes = updaters::stop(updaters);
     rcu::barrier();
     updaters::close_lanes(lanes);

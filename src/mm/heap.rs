@@ -2,7 +2,8 @@
 //!
 //! What a late reader of freed memory finds is poison, or the tombstone that [`bury`] left. A block that
 //! was written to while it waited is reported with its address and size when it leaves the quarantine.
-//! Context: any but the panic path; the lock is a leaf: nothing is called while it is held.
+//! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: timers are
+//! queued and taken out inside the scheduler (O8).
 
 use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
 use crate::sync::lock::IrqLock;
@@ -99,6 +100,7 @@ unsafe fn words<'a>(block: NonNull<u8>, layout: Layout) -> &'a mut [u64] {
 impl KernelHeap {
     /// # Safety
     /// As for `dealloc`.
+    #[unsafe(link_section = ".text.notrace")]
     unsafe fn release(&self, freed: Freed) {
         // SAFETY: the caller gives the block up.
         let contents = unsafe { words(freed.block, freed.layout) };
@@ -133,6 +135,7 @@ impl KernelHeap {
     }
 
     /// Empties the quarantine into the heap: memory is short.
+    #[unsafe(link_section = ".text.notrace")]
     fn flush(&self) {
         loop {
             let mut state = self.0.lock();
@@ -146,6 +149,7 @@ impl KernelHeap {
 // SAFETY: the buddy heap hands out disjoint blocks under one lock; a freed block is handed out again only
 // after it has left the quarantine.
 unsafe impl GlobalAlloc for KernelHeap {
+    #[unsafe(link_section = ".text.notrace")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let first = self.0.lock().heap.alloc(layout);
         let block = first.or_else(|()| {
@@ -155,6 +159,7 @@ unsafe impl GlobalAlloc for KernelHeap {
         block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 
+    #[unsafe(link_section = ".text.notrace")]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: the caller of `dealloc`.

@@ -16,6 +16,7 @@ pub const fn is_poison(value: u64) -> bool {
 pub type Tombstone = [u64; 2];
 
 /// Fills `words` with poison behind `tombstone`, if there is one.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
 pub fn fill(words: &mut [u64], tombstone: Option<Tombstone>) {
     words.fill(POISON);
     if let Some(tombstone) = tombstone {
@@ -26,6 +27,7 @@ pub fn fill(words: &mut [u64], tombstone: Option<Tombstone>) {
 }
 
 /// The index of the first word that is not as [`fill`] left it.
+#[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
 pub fn first_change(words: &[u64], tombstone: Option<Tombstone>) -> Option<usize> {
     let marks = tombstone.unwrap_or([POISON; 2]);
     words.iter().enumerate().position(|(index, &word)| word != marks.get(index).copied().unwrap_or(POISON))
@@ -49,11 +51,13 @@ impl<T: Copy, const N: usize> Quarantine<T, N> {
     }
 
     /// Whether an entry of `weight` must wait for [`pop`](Self::pop)s first.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub const fn is_full_for(&self, weight: usize) -> bool {
         self.len > 0 && (self.len == N || self.weight + weight > self.most_weight)
     }
 
     /// Takes the oldest entry out.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub const fn pop(&mut self) -> Option<T> {
         let Some((entry, weight)) = self.entries[self.oldest].take() else { return None };
         self.oldest = (self.oldest + 1) % N;
@@ -66,6 +70,7 @@ impl<T: Copy, const N: usize> Quarantine<T, N> {
     ///
     /// # Panics
     /// When all places are taken: ask [`is_full_for`](Self::is_full_for) first.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub const fn push(&mut self, entry: T, weight: usize) {
         assert!(self.len < N, "the quarantine is full");
         self.entries[(self.oldest + self.len) % N] = Some((entry, weight));

@@ -13,7 +13,7 @@ use super::reclaimer::EXPIRED;
 use super::report;
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
-use super::schemes::{Kind, NAMES, Scheme, Sighting, Subject, World};
+use super::schemes::{Kind, Look, NAMES, Scheme, Sighting, Subject, World};
 use crate::arch::cpu;
 use crate::sched::{self, Task, Visit, WaitQueue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -94,12 +94,12 @@ impl World for Kernel {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn visit_every_cpu(&self) {
-        sched::visit_every_cpu(&on_visit);
+        sched::visit_every_cpu(on_visit);
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
-        sched::for_each_task(|task| look(&Subject { words: &task.rcu, kind: kind_of(task) }));
+    fn for_each_task(&self, look: &dyn Look) {
+        sched::for_each_task(|task| look.look(&Subject { words: &task.rcu, kind: kind_of(task) }));
     }
 }
 

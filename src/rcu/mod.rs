@@ -15,7 +15,7 @@
 //!
 //! INVARIANT `retired-is-unlinked` (in [`retired`]), `away-is-clean` (in `sched::rcu_words`), `one-decrement` (in
 //! [`schemes::classic`]), `own-words` (in [`bracket`]).
-//! Floor 5. Below: `sched`, whose hooks [`start`] fills. Above: `ftrace` retires, `lab` and `shell` select and watch.
+//! Floor 5. Below: `sched`, whose hooks `start` fills. Above: `ftrace` retires, `lab` and `shell` select and watch.
 
 pub mod bracket;
 pub mod callbacks;

@@ -1,8 +1,8 @@
 //! The stall report: who keeps a grace period from ending, and where.
 //!
 //! A holdout that is off its CPU is unwound from its saved frame, under the task list's lock: IRQs are masked there, so
-//! its stack cannot be reaped meanwhile (the reaper visits every CPU first, ours included, and we do not answer). One
-//! that runs says for itself where it is, from an SGI on its CPU.
+//! its stack cannot be reaped meanwhile (the reaper takes a task off the list before it frees its stack). One that runs
+//! says for itself where it is, from an SGI on its CPU.
 
 use super::gp_task::rcu;
 use super::schemes::Scheme;
@@ -43,7 +43,7 @@ pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
     if nr_told > MOST_BACKTRACES {
         println!("rcu: and {} more that do not run", nr_told - MOST_BACKTRACES);
     }
-    sched::visit_every_cpu(&tell_running);
+    sched::visit_every_cpu(tell_running);
 }
 
 /// On each CPU: whether it, or the task that it runs, is waited for.

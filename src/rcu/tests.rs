@@ -13,7 +13,7 @@ use super::grace::{Action, Machine};
 use super::retired::{Node, Reclaim, Retired};
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
-use super::schemes::{Kind, NAMES, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
+use super::schemes::{Kind, Look, NAMES, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
@@ -38,8 +38,8 @@ impl World for Still<'_> {
     fn visit_every_cpu(&self) {
         self.sightings.borrow().iter().for_each(|sighting| self.scheme.visited(sighting));
     }
-    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
-        self.tasks.iter().for_each(|&(words, kind)| look(&Subject { words, kind }));
+    fn for_each_task(&self, look: &dyn Look) {
+        self.tasks.iter().for_each(|&(words, kind)| look.look(&Subject { words, kind }));
     }
 }
 

@@ -11,12 +11,11 @@ use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK};
 use crate::arch::{cpu, gic};
 use crate::console::events::{self, Event};
 use crate::percpu;
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt;
 use alloc::boxed::Box;
-use core::cell::UnsafeCell;
 use spin::mutex::SpinMutex;
 
 /// Look at your run queue.
@@ -54,13 +53,16 @@ pub struct Visit {
     pub generation: u64,
 }
 
-type Work<'a> = &'a (dyn Fn(&Visit) + Sync);
+/// What each CPU runs: a plain function, which can be `notrace`. What it needs it finds in statics.
+type Work = fn(&Visit);
 
-struct Request(UnsafeCell<Option<Work<'static>>>);
-// SAFETY: written by the one requester (under `REQUESTER`) before the generation, read by handlers after it.
-unsafe impl Sync for Request {}
+/// The requested work; written by the one requester (under `REQUESTER`) before the generation.
+static REQUEST: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-static REQUEST: Request = Request(UnsafeCell::new(None));
+/// Runs nothing: a visit with it is a barrier, and a context synchronisation, on every CPU.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn nothing(_: &Visit) {}
+
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static ACKNOWLEDGED: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 /// One request at a time; taken with IRQs unmasked, so that a waiting requester answers another's.
@@ -70,15 +72,12 @@ static REQUESTER: SpinMutex<()> = SpinMutex::new(());
 /// when all have. All that the caller stored before is visible to `work`, and what `work` saw and stored is
 /// visible to the caller. Context: task, IRQs unmasked; preemption is disabled meanwhile.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub fn visit_every_cpu(work: Work<'_>) {
+pub fn visit_every_cpu(work: Work) {
     assert!(!cpu::irqs_are_masked(), "a visit waits for other CPUs, which may wait for this one");
     let _pinned = preempt::disable();
     let _one = REQUESTER.lock();
-    // SAFETY: `work` outlives the visit: this function returns only when no handler will call it any more,
-    // since a handler runs the work only for a generation that it has not acknowledged.
-    let work: Work<'static> = unsafe { core::mem::transmute(work) };
-    // SAFETY: the requester lock is held, and every CPU acknowledged the request before.
-    unsafe { *REQUEST.0.get() = Some(work) };
+    // Every CPU has answered the request before; nobody reads it now.
+    REQUEST.store(work as *mut (), Ordering::Relaxed);
     // Order: Release pairs with the handler's Acquire; `send_sgi` adds DSB ISH, the updater's barrier of O4.
     let generation = GENERATION.fetch_add(1, Ordering::AcqRel) + 1;
     let this = cpu::id();
@@ -114,11 +113,11 @@ pub fn on_visit() {
     // the exception's return after the request (O3, litmus O3-disable-exc-dsb-new).
     cpu::dsb_ish();
     let under = preempt::count() - HARDIRQ_ONE;
-    // SAFETY: the requester waits for this CPU's acknowledgement before it writes another request.
-    if let Some(work) = unsafe { *REQUEST.0.get() } {
-        let outermost = under & !PREEMPT_MASK == 0;
-        work(&Visit { cpu, outermost, preempt_count: under & PREEMPT_MASK, generation });
-    }
+    // SAFETY: a requester stored it before this generation, as a `Work`, and stores another one only when this CPU
+    // has acknowledged.
+    let work = unsafe { core::mem::transmute::<*mut (), Work>(REQUEST.load(Ordering::Relaxed)) };
+    let outermost = under & !PREEMPT_MASK == 0;
+    work(&Visit { cpu, outermost, preempt_count: under & PREEMPT_MASK, generation });
     // Order: Release pairs with the requester's Acquire: the work's stores, and its barrier, come before.
     acknowledged.store(generation, Ordering::Release);
 }

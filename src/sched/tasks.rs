@@ -191,8 +191,9 @@ pub(super) fn reap() {
         while let Some(task) = unsafe { at.as_ref() } {
             at = task.next.load(Ordering::Relaxed);
             assert!(task.state.load(Ordering::Relaxed) == DEAD, "{task:?} is reaped alive");
-            drop(task.stack.lock().take());
+            // Off the list first: whoever looks at a listed task under the lock may unwind its stack.
             let owner = LISTS.lock().exiting.remove(&task.id);
+            drop(task.stack.lock().take());
             drop(owner);
         }
     }

@@ -37,6 +37,7 @@ pub struct Timer {
     key: (u64, u64),
 }
 
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn arm(deadline_ns: u64, action: Action) -> Timer {
     irqs::with_masked(|_| {
         let cpu = cpu::id();

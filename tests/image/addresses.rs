@@ -125,7 +125,7 @@ mod tests {
     const RET: u32 = 0xd65f_03c0;
 
     fn made(code: &[u32]) -> BTreeSet<u64> {
-        let function = Function { address: 0x1000, name: "f".into(), code: code.to_vec() };
+        let function = Function { address: 0x1000, name: "f".into(), may_be_traced: true, code: code.to_vec() };
         addressed(&function, &vec![false; code.len()])
     }
 
@@ -144,7 +144,12 @@ mod tests {
     fn a_register_that_was_written_meanwhile_makes_nothing() {
         assert_eq!(made(&[ADRP_X8_2000, 0xd280_0008, ADD_X9_X8_16, RET]), BTreeSet::new());
         assert_eq!(made(&[ADRP_X8_2000, 0x9400_1000, ADD_X9_X8_16, RET]), BTreeSet::new(), "bl");
-        let function = Function { address: 0x1000, name: "f".into(), code: vec![ADRP_X8_2000, ADD_X9_X8_16, RET] };
+        let function = Function {
+            address: 0x1000,
+            name: "f".into(),
+            may_be_traced: true,
+            code: vec![ADRP_X8_2000, ADD_X9_X8_16, RET],
+        };
         assert_eq!(addressed(&function, &[true, true, true]), BTreeSet::new(), "dead code");
     }
 
@@ -152,8 +157,8 @@ mod tests {
     fn a_jump_table_is_told_from_a_tail_call_of_a_pointer() {
         // adr x9, f; ldrb w10, [x8, x1]; add x9, x9, x10, lsl #2; br x9
         let code = vec![0x1000_0009, 0x3861_690a, 0x8b0a_0929, 0xd61f_0120];
-        assert!(is_table_jump(&Function { address: 0x1000, name: "f".into(), code }, 3));
+        assert!(is_table_jump(&Function { address: 0x1000, name: "f".into(), may_be_traced: true, code }, 3));
         let code = vec![0xf940_0109, 0xd61f_0120];
-        assert!(!is_table_jump(&Function { address: 0x1000, name: "f".into(), code }, 1));
+        assert!(!is_table_jump(&Function { address: 0x1000, name: "f".into(), may_be_traced: true, code }, 1));
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn well_formed(image: &Image) -> Vec<String> {
 /// Enough of our functions have a callsite, and those without are in the table.
 pub(crate) fn coverage(image: &Image, table: &[Listed]) -> Vec<String> {
     let ours: Vec<&Function> = image.functions.iter().filter(|function| function.is_ours()).collect();
-    let without: Vec<&&Function> = ours.iter().filter(|function| !image.has_callsite(function)).collect();
+    let without: Vec<&&Function> = ours.iter().filter(|function| !image.is_traceable(function)).collect();
     let is_listed = |function: &Function| table.iter().any(|entry| matches(entry.pattern, &function.name));
     let mut found: Vec<String> = without
         .iter()
@@ -65,8 +65,12 @@ mod tests {
     fn image(callsites: &[u64], entries: &[u64]) -> Image {
         let bytes = [NOP; 32].iter().flat_map(|word| word.to_le_bytes()).collect();
         let code = Section { name: ".text".into(), address: 0x1000, bytes, is_code: true };
-        let function =
-            |&address: &u64| Function { address, name: format!("holdout::f{address:x}"), code: vec![NOP; 2] };
+        let function = |&address: &u64| Function {
+            address,
+            name: format!("holdout::f{address:x}"),
+            may_be_traced: true,
+            code: vec![NOP; 2],
+        };
         let functions = entries.iter().map(function).collect();
         Image { functions, callsites: callsites.to_vec(), sections: vec![code], ..Image::default() }
     }

@@ -92,6 +92,27 @@ fn can_return(image: &Image, function: &Function, never: &BTreeSet<u64>) -> bool
     false
 }
 
+/// For each instruction of `function`: whether a way leads to it from the first. If there is a `br`, what nothing
+/// else leads to is taken for the blocks of its jump table; other code between functions is padding.
+pub(crate) fn reached(function: &Function, never_returns: &BTreeSet<u64>) -> Vec<bool> {
+    let mut reached = vec![false; function.code.len()];
+    let mut has_table = false;
+    let mut pending = vec![0];
+    loop {
+        while let Some(index) = pending.pop() {
+            if !std::mem::replace(&mut reached[index], true) {
+                let step = step(function, index, never_returns);
+                has_table |= step.leaves.contains(&Leave::Register);
+                pending.extend(step.next);
+            }
+        }
+        match reached.iter().position(|&is_reached| !is_reached) {
+            Some(index) if has_table => pending.push(index),
+            _ => return reached,
+        }
+    }
+}
+
 /// For each instruction of `function`: whether every way from it ends in a call of `deadly`, or in a trap.
 pub(crate) fn doomed(function: &Function, deadly: &BTreeSet<u64>, never_returns: &BTreeSet<u64>) -> Vec<bool> {
     let steps: Vec<Step> = (0..function.code.len()).map(|index| step(function, index, never_returns)).collect();
@@ -134,7 +155,7 @@ pub(crate) fn ending_in(image: &Image, mut deadly: BTreeSet<u64>) -> (BTreeSet<u
 
 #[cfg(test)]
 mod tests {
-    use super::{doomed, ending_in, never_returning, step};
+    use super::{doomed, ending_in, never_returning, reached, step};
     use crate::load::{Function, Image};
     use std::collections::BTreeSet;
 
@@ -145,7 +166,7 @@ mod tests {
     const BRK: u32 = 0xd420_0020;
 
     fn function(address: u64, code: &[u32]) -> Function {
-        Function { address, name: format!("f{address:x}"), code: code.to_vec() }
+        Function { address, name: format!("f{address:x}"), may_be_traced: true, code: code.to_vec() }
     }
 
     #[test]
@@ -189,5 +210,12 @@ mod tests {
         let image = Image { functions, ..Image::default() };
         let (deadly, _) = ending_in(&image, BTreeSet::from([0x2000]));
         assert_eq!(deadly, BTreeSet::from([0x1000, 0x2000]));
+    }
+
+    #[test]
+    fn padding_is_not_reached_and_blocks_of_a_jump_table_are() {
+        let none = BTreeSet::new();
+        assert_eq!(reached(&function(0x1000, &[RET, NOP, NOP]), &none), [true, false, false]);
+        assert_eq!(reached(&function(0x1000, &[0xd61f_0120, RET, RET]), &none), [true, true, true]);
     }
 }

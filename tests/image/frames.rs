@@ -133,7 +133,7 @@ mod tests {
     const CBZ_2: u32 = 0xb400_0040; // over one instruction
 
     fn complaints(code: &[u32]) -> Vec<String> {
-        let function = Function { address: 0x1000, name: "f".into(), code: code.to_vec() };
+        let function = Function { address: 0x1000, name: "f".into(), may_be_traced: true, code: code.to_vec() };
         violations(&function, &BTreeSet::new()).into_iter().collect()
     }
 

@@ -7,10 +7,10 @@
 //! 3. Calls of pointers: the caller stands in [`Policy::indirect`] with the names of what it can call. A
 //!    reachable caller that does not is a violation. Rule 2 alone would miss pointers that others stored.
 //!
-//! Cut: functions in [`Policy::panics`], and whatever can only end there.
+//! Cut: functions in [`Policy::panics`], whatever can only end there, and the calls in [`Policy::cuts`].
 
 use crate::addresses::{addressed, is_table_jump};
-use crate::flow::{Leave, doomed, ending_in, step};
+use crate::flow::{Leave, doomed, ending_in, reached, step};
 use crate::insn::{Insn, decode};
 use crate::load::{Function, Image};
 use crate::policy::{Cut, Indirect, Listed, matches};
@@ -49,7 +49,9 @@ impl<'a> Graph<'a> {
         let (deadly, never_returns) = ending_in(image, deadly);
         let mut graph = Self { image, edges: Vec::new() };
         for function in &image.functions {
-            let dead = doomed(function, &deadly, &never_returns);
+            let doomed = doomed(function, &deadly, &never_returns);
+            let reached = reached(function, &never_returns);
+            let dead: Vec<bool> = doomed.iter().zip(reached).map(|(doomed, reached)| *doomed || !reached).collect();
             let outgoing = graph.outgoing(function, &dead, &deadly);
             graph.edges.push(outgoing);
         }
@@ -153,7 +155,7 @@ impl<'a> Graph<'a> {
             }
         }
         while let Some(index) = pending.pop_front() {
-            if self.image.functions[index].is_ours() && self.image.has_callsite(&self.image.functions[index]) {
+            if self.image.is_traceable(&self.image.functions[index]) {
                 violations.push(format!("can be traced: {}", self.path(index, &reached_from)));
             }
             let mut targets = self.edges[index].targets.clone();
@@ -226,6 +228,7 @@ mod tests {
         let functions = functions.map(|((name, code), index)| Function {
             address: index * 0x100,
             name: (*name).into(),
+            may_be_traced: true,
             code: code.to_vec(),
         });
         let vtable = [0_u64, 0, 8, 8, 0x200, 0];

@@ -1,5 +1,6 @@
 //! The linked image as data: functions with their code, callsite records, sections, symbols.
 
+use holdout::platform::symbols::is_traceable;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SegmentFlags, SymbolKind, elf};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,6 +16,8 @@ pub(crate) struct Function {
     pub(crate) address: u64,
     /// Demangled, without hashes.
     pub(crate) name: String,
+    /// The kernel's own answer, from the name alone, whether its callsite may be enabled.
+    pub(crate) may_be_traced: bool,
     /// One word per instruction; data between instructions reads as `udf`.
     pub(crate) code: Vec<u32>,
 }
@@ -35,9 +38,11 @@ impl Function {
         (self.address..self.end()).contains(&address).then(|| ((address - self.address) / 4) as usize)
     }
 
-    /// Whether it is written in this crate: the only functions whose callsites can be enabled.
+    /// Whether it is written in this crate. How a closure or function is called through a trait object is not: that
+    /// is glue of the compiler's.
     pub(crate) fn is_ours(&self) -> bool {
-        self.name.starts_with("holdout::") || self.name.starts_with("<holdout::")
+        let is_glue = self.name.contains(" as core::ops::function::Fn");
+        !is_glue && (self.name.starts_with("holdout::") || self.name.starts_with("<holdout::"))
     }
 }
 
@@ -144,10 +149,10 @@ impl Image {
         self.functions.binary_search_by_key(&address, |function| function.address).ok()
     }
 
-    /// Whether `function` has a callsite that the kernel's table takes in.
-    pub(crate) fn has_callsite(&self, function: &Function) -> bool {
-        !self.notrace.contains(&function.address)
-            && self.callsites.binary_search(&(function.address.wrapping_sub(8))).is_ok()
+    /// Whether `function` has a callsite that the kernel may enable.
+    pub(crate) fn is_traceable(&self, function: &Function) -> bool {
+        let has_callsite = self.callsites.binary_search(&(function.address.wrapping_sub(8))).is_ok();
+        function.may_be_traced && has_callsite && !self.notrace.contains(&function.address)
     }
 }
 
@@ -241,7 +246,7 @@ fn functions(file: &object::File, sections: &[Section]) -> Vec<Function> {
                 .collect();
             let name = format!("{:#}", rustc_demangle::demangle(&symbol.mangled));
             if !code.is_empty() {
-                functions.push(Function { address, name, code });
+                functions.push(Function { address, name, may_be_traced: is_traceable(&symbol.mangled), code });
             }
         }
     }

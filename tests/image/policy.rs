@@ -56,7 +56,8 @@ pub(crate) const ROOTS: &[Listed] = &[
     Listed { pattern: "holdout::ftrace::fanout::fan_out", reason: "the func of a node" },
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "the func of a dead ops" },
     Listed { pattern: "holdout::lab::oracle::hit::hit", reason: "the oracle's funcs end here" },
-    Listed { pattern: "holdout::rcu::hooks::*", reason: "what a scheme hears of IRQs and switches" },
+    Listed { pattern: "holdout::lab::demo::func", reason: "the demo's func" },
+    Listed { pattern: "<holdout::rcu::hooks::Wiring as *", reason: "what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "grace-period code" },
 ];
 
@@ -65,7 +66,18 @@ pub(crate) const PANICS: &[Listed] = &[
     Listed { pattern: "core::panicking::*", reason: "a failed check" },
     Listed { pattern: "core::option::*_failed", reason: "a failed check" },
     Listed { pattern: "core::result::*_failed", reason: "a failed check" },
+    Listed {
+        pattern: "holdout::lab::oracle::violation::tell",
+        reason: "a violation: tells its story and ends in FAIL",
+    },
 ];
+
+/// The grace-period task's report of a stall. No grace period waits for that task, since it alone ends them, and it
+/// stands outside of every trampoline when it decides.
+const STALL_REPORT: &str = "the stall report, by the task that no grace period waits for";
+
+/// That task's own wake-up: whether its node is allocated through a trampoline or not, nobody waits for it.
+const GP_TIMER: &str = "the timer of the task that no grace period waits for";
 
 /// Calls out of code that must not be traced into code that may: interrupt handlers and softirqs are
 /// IRQ-level tracees by design, and a task's own code begins and ends in the scheduler's.
@@ -80,6 +92,28 @@ pub(crate) const CUTS: &[Cut] = &[
         callee: "<holdout::mm::heap::KernelHeap>::release",
         reason: "frees the task's closure, after the switch is finished",
     },
+    Cut {
+        caller: "holdout::irq::entry::irq",
+        callee: "<alloc::collections::btree::*",
+        reason: "the timer's handler, with the IRQ counted: an IRQ-level tracee",
+    },
+    Cut {
+        caller: "holdout::lab::oracle::hit::*",
+        callee: "holdout::lab::tracees::*",
+        reason: "recursion on purpose: the guard skips and counts it",
+    },
+    Cut {
+        caller: "holdout::irq::entry::irq",
+        callee: "holdout::arch::aarch64::uart::read",
+        reason: "the UART's handler",
+    },
+    Cut { caller: "holdout::rcu::gp_task::*", callee: "holdout::sched::timers::arm", reason: GP_TIMER },
+    Cut { caller: "holdout::rcu::gp_task::*", callee: "<alloc::collections::btree::*", reason: GP_TIMER },
+    Cut { caller: "holdout::rcu::*", callee: "holdout::console::*", reason: STALL_REPORT },
+    Cut { caller: "holdout::rcu::*", callee: "<holdout::console::*", reason: STALL_REPORT },
+    Cut { caller: "holdout::rcu::*", callee: "<* as core::fmt::*", reason: STALL_REPORT },
+    Cut { caller: "holdout::rcu::*", callee: "core::fmt::*", reason: STALL_REPORT },
+    Cut { caller: "holdout::rcu::*", callee: "_start", reason: "its address alone is used: where text begins" },
 ];
 
 /// Every func that an ops can have.
@@ -89,10 +123,17 @@ const FUNCS: &[&str] = &[
     "holdout::ftrace::fanout::fan_out",
     "holdout::ftrace::live::late_entry",
     "holdout::lab::oracle::hit::hit",
+    "holdout::lab::demo::func",
 ];
 
 /// The work of a visit, which every CPU runs in its SGI handler.
 const VISIT: &[&str] = &["<* as core::ops::function::FnOnce<(&holdout::sched::ipi::Visit,)>>::call_once*"];
+
+/// What a scheme may be told and asked.
+const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*", "<* as holdout::rcu::schemes::Scheme>::*"];
+
+/// What looks at each task, one after the other.
+const LOOK: &[&str] = &["<* as core::ops::function::FnOnce<(&holdout::rcu::schemes::Subject,)>>::call_once*"];
 
 /// Reachable callers of pointers, and what the pointers are.
 pub(crate) const INDIRECT: &[Indirect] = &[
@@ -100,12 +141,61 @@ pub(crate) const INDIRECT: &[Indirect] = &[
     Indirect { caller: "exception_*", callees: &[], vtables: &[], reason: "the hook FAULT: ends the kernel" },
     Indirect {
         caller: "holdout::irq::entry::irq",
-        callees: &[],
+        callees: SCHEMES,
         vtables: VISIT,
-        reason: "visits; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
+        reason: "visits; the seam; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
     },
     Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], vtables: VISIT, reason: "visits" },
-    Indirect { caller: "holdout::sched::switch::task_main", callees: &[], vtables: &[], reason: "the task's own code" },
+    Indirect { caller: "holdout::sched::switch::schedule", callees: SCHEMES, vtables: &[], reason: "the seam" },
+    Indirect {
+        caller: "holdout::sched::switch::task_main",
+        callees: SCHEMES,
+        vtables: &[],
+        reason: "the task's own code",
+    },
+    Indirect { caller: "<holdout::rcu::hooks::*", callees: SCHEMES, vtables: &[], reason: "the selected scheme" },
+    Indirect {
+        caller: "*holdout::rcu::gp_task::on_visit*",
+        callees: SCHEMES,
+        vtables: &[],
+        reason: "the selected scheme",
+    },
+    Indirect {
+        caller: "*holdout::rcu::report::tell_running*",
+        callees: SCHEMES,
+        vtables: &[],
+        reason: "the selected scheme",
+    },
+    Indirect {
+        caller: "holdout::rcu::gp_task::run_grace_periods",
+        callees: SCHEMES,
+        vtables: &[],
+        reason: "the selected scheme",
+    },
+    Indirect {
+        caller: "<* as holdout::rcu::schemes::Scheme>::begin",
+        callees: &["<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*"],
+        vtables: &[],
+        reason: "the world of schemes",
+    },
+    Indirect {
+        caller: "<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*",
+        callees: &[],
+        vtables: LOOK,
+        reason: "looks at each task",
+    },
+    Indirect {
+        caller: "holdout::ftrace::live::late_entry",
+        callees: &[],
+        vtables: &[],
+        reason: "the hook LATE: the oracle ends the kernel",
+    },
+    Indirect {
+        caller: "holdout::lab::oracle::hit::*",
+        callees: &["holdout::sched::switch::preempt_if_due"],
+        vtables: &[],
+        reason: "the hook RESCHEDULE, and tracees: recursion on purpose, which the guard skips and counts",
+    },
     Indirect { caller: "trampoline*_t0", callees: FUNCS, vtables: &[], reason: "ops.func" },
     Indirect { caller: "holdout::ftrace::fanout::fan_out", callees: FUNCS, vtables: &[], reason: "each member's func" },
 ];
@@ -114,12 +204,22 @@ pub(crate) const INDIRECT: &[Indirect] = &[
 pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::arch::aarch64::boot::*_entry", reason: "boot: the callsites are not patched yet" },
     Listed { pattern: "holdout::arch::aarch64::exit::exit", reason: "the kernel's end, from any context" },
+    Listed { pattern: "holdout::ftrace::fanout::*", reason: "O8: the func of a node" },
+    Listed { pattern: "holdout::ftrace::live::late_entry", reason: "O8: the func of a dead ops" },
     Listed { pattern: "holdout::irq::entry::*", reason: "O8: IRQ entry and exit" },
+    Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
+    Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
+    Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
+    Listed { pattern: "<holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
+    Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
+    Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: schemes, in IRQ hooks, switch and grace period" },
     Listed { pattern: "holdout::sched::ipi::run_idle", reason: "O8: becomes the idle loop" },
     Listed { pattern: "holdout::sched::ipi::visit_every_cpu", reason: "O8: rounds of patcher and grace period" },
     Listed { pattern: "holdout::sched::runqueue::*", reason: "O8: inside the switch, and wake-ups from IRQ exit" },
     Listed { pattern: "holdout::sched::switch::*", reason: "O8: the context switch and idle" },
-    Listed { pattern: "holdout::sched::wait::wake", reason: "O8: wake-ups from IRQ exit" },
+    Listed { pattern: "holdout::sched::wait::*", reason: "O8: wake-ups from IRQ exit; waits of the grace period" },
+    Listed { pattern: "holdout::tracers::*::func", reason: "O8: funcs" },
 ];
 
 /// Code that keeps other rules about x29 than the procedure call standard's: all of it is assembly.

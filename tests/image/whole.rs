@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn forbidden_code_is_found() {
         let count = |name: &str, word: u32| {
-            let functions = vec![Function { address: 0x1000, name: name.into(), code: vec![word] }];
+            let functions =
+                vec![Function { address: 0x1000, name: name.into(), may_be_traced: true, code: vec![word] }];
             forbidden_code(&Image { functions, ..Image::default() }).len()
         };
         assert_eq!(count("f", 0xd503_201f), 0);

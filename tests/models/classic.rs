@@ -106,7 +106,7 @@ fn three_cpus(builder: &Builder, faults: Faults) {
 }
 
 const fn holds(name: &'static str, explore: fn(&Builder)) -> Model {
-    Model { name, explore, preemptions: 5, weaken: Weaken::Nothing, expected: Outcome::Holds }
+    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, expected: Outcome::Holds }
 }
 
 const fn frees_early(name: &'static str, explore: fn(&Builder)) -> Model {

@@ -14,7 +14,7 @@ use loom::thread;
 use crate::mailbox::Mailbox;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine};
-use crate::rcu::schemes::{Kind, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
+use crate::rcu::schemes::{Kind, Look, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
 
 /// The complaint of a step that finds the poison.
@@ -240,12 +240,12 @@ impl World for FromCpu0 {
         self.inboxes.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
     }
 
-    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>)) {
+    fn for_each_task(&self, look: &dyn Look) {
         let (faults, lists) = (self.kernel.faults, self.kernel.lists.lock().expect("no step panics with it"));
         for (listed, words) in lists.iter().zip(&self.kernel.words) {
             let is_spared = faults.spares_preempted && listed.standing == Standing::Preempted;
             if !(faults.misses_exiting && listed.is_exiting) {
-                look(&Subject { words, kind: if is_spared { Kind::Exempt } else { Kind::Ordinary } });
+                look.look(&Subject { words, kind: if is_spared { Kind::Exempt } else { Kind::Ordinary } });
             }
         }
     }

@@ -20,7 +20,7 @@
 //! Nothing needs the tasks themselves before a stall report, and that walks all tasks anyway. A count has no links
 //! that an exiting task would have to undo.
 
-use super::{Kind, Scheme, Sighting, Subject, Switch, Wake, World};
+use super::{Kind, Look, Scheme, Sighting, Subject, Switch, Wake, World};
 use crate::rcu::bracket::Bracket;
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -53,26 +53,8 @@ impl Classic {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn list(&self, world: &dyn World) {
         self.nr_holdouts.store(1, Ordering::Relaxed);
-        world.for_each_task(&mut |subject| self.mark(subject));
+        world.for_each_task(self);
         self.nr_holdouts.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Counts, marks, then looks.
-    ///
-    /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
-    /// one in `switch_out`. The load of `away` is `Acquire`, pairing with the store there.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn mark(&self, subject: &Subject<'_>) {
-        if subject.kind == Kind::Exempt {
-            return;
-        }
-        self.nr_holdouts.fetch_add(1, Ordering::Relaxed);
-        subject.words.holdout.store(true, Ordering::Release);
-        fence(Ordering::SeqCst);
-        if subject.words.away.load(Ordering::Acquire) {
-            // The lister's own count keeps this from being the last, and the lister looks again by itself.
-            let _ = self.take(subject.words);
-        }
     }
 
     /// Takes the task's mark if it has one: it is not waited for any more.
@@ -86,6 +68,26 @@ impl Classic {
             && words.holdout.swap(false, Ordering::AcqRel)
             && self.nr_holdouts.fetch_sub(1, Ordering::AcqRel) == 1;
         if is_last { Wake::GracePeriodTask } else { Wake::Nobody }
+    }
+}
+
+impl Look for Classic {
+    /// Counts, marks, then looks.
+    ///
+    /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
+    /// one in `switch_out`. The load of `away` is `Acquire`, pairing with the store there.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn look(&self, subject: &Subject<'_>) {
+        if subject.kind == Kind::Exempt {
+            return;
+        }
+        self.nr_holdouts.fetch_add(1, Ordering::Relaxed);
+        subject.words.holdout.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if subject.words.away.load(Ordering::Acquire) {
+            // The lister's own count keeps this from being the last, and the lister looks again by itself.
+            let _ = self.take(subject.words);
+        }
     }
 }
 

@@ -119,7 +119,13 @@ pub trait World {
     fn visit_every_cpu(&self);
 
     /// Shows every task to `look`, the exiting ones included, until their last switch.
-    fn for_each_task(&self, look: &mut dyn FnMut(&Subject<'_>));
+    fn for_each_task(&self, look: &dyn Look);
+}
+
+/// Whoever looks at each task. Not a closure: those cannot be `notrace`.
+pub trait Look {
+    /// Looks at one task. Context: the task lists are locked.
+    fn look(&self, subject: &Subject<'_>);
 }
 
 /// An answer to the question when nobody is inside a retired ops any more.
