@@ -101,17 +101,13 @@ impl<R: Default> Registry<R> {
         if sites.is_empty() {
             return Err(RegisterError::NoSite);
         }
-        let full = sites.iter().find(|&&site| self.ops_of(site).len() == MOST_OPS_PER_SITE);
-        if let Some(&site) = full {
-            return Err(RegisterError::TooManyOps { site });
-        }
         let address = ops.address();
         self.plan(&sites, |members| {
             let mut members = members.clone();
-            // Room: no set of these callsites is full, checked above.
-            let _ = members.push(address);
-            members
-        });
+            members.push(address).ok()?;
+            Some(members)
+        })
+        .map_err(|site| RegisterError::TooManyOps { site })?;
         self.commit(&sites, text).map_err(RegisterError::Text)?;
         // Each set that this ops can be in leaves at most one node at its going; sets cannot outnumber sites.
         let nodes = Vec::with_capacity(self.sets.len().min(sites.len()) + 1);
@@ -172,9 +168,11 @@ impl<R: Default> Registry<R> {
         };
         let address = new.address();
         let sites = self.registrations[index].sites.clone();
-        self.plan(&sites, |members| {
-            members.iter().map(|&member| if member == old { address } else { member }).collect()
-        });
+        let replaced =
+            |members: &Members| members.iter().map(|&member| if member == old { address } else { member }).collect();
+        let Ok(()) = self.plan(&sites, |members| Some(replaced(members))) else {
+            unreachable!("as many ops as before fit");
+        };
         self.commit(&sites, text)?;
         let nodes = Vec::with_capacity(self.registrations[index].nodes.capacity());
         let successor = Box::new(Registration { nodes, ops: new, sites, reclaim: R::default() });
@@ -185,12 +183,16 @@ impl<R: Default> Registry<R> {
         Ok(Some(gone))
     }
 
-    /// Gives each set of `sites` a successor with the members that `change` says, made now if it must be.
-    fn plan(&mut self, sites: &[SiteId], change: impl Fn(&Members) -> Members) {
+    /// Gives each set of `sites` a successor with the members that `change` says, made now if it must be. Fails,
+    /// and plans nothing, at the first callsite for whose set there is none.
+    fn plan(&mut self, sites: &[SiteId], change: impl Fn(&Members) -> Option<Members>) -> Result<(), SiteId> {
         for &site in sites {
             let from = self.of_site[site as usize] as usize;
             if self.sets[from].next.is_none() {
-                let members = change(&self.sets[from].members);
+                let Some(members) = change(&self.sets[from].members) else {
+                    self.finish(false);
+                    return Err(site);
+                };
                 let existing = self.sets.iter().position(|set| set.members == members);
                 let to = existing.unwrap_or_else(|| self.make_set(members));
                 self.sets[to].is_wanted = true;
@@ -199,6 +201,7 @@ impl<R: Default> Registry<R> {
             }
             self.sets[from].moving += 1;
         }
+        Ok(())
     }
 
     fn make_set(&mut self, members: Members) -> usize {
@@ -242,8 +245,14 @@ impl<R: Default> Registry<R> {
                 self.of_site[site as usize] = self.sets[from as usize].next.unwrap_or(from);
             }
         }
+        self.finish(applied.is_ok());
+        applied
+    }
+
+    /// Ends a plan: counts the callsites that moved, if they did.
+    fn finish(&mut self, did_move: bool) {
         for place in 0..self.sets.len() {
-            let moved = if applied.is_ok() { self.sets[place].moving } else { 0 };
+            let moved = if did_move { self.sets[place].moving } else { 0 };
             if let Some(next) = self.sets[place].next.take() {
                 self.sets[place].sites -= moved;
                 self.sets[next as usize].sites += moved;
@@ -251,7 +260,6 @@ impl<R: Default> Registry<R> {
             self.sets[place].moving = 0;
             self.sets[place].is_wanted = false;
         }
-        applied
     }
 
     /// Callsites whose set has become empty go back to the one empty set, so that its number means "off".
