@@ -66,7 +66,7 @@ fn nothing_traceable_is_reachable_where_tracing_is_forbidden() {
     let policy =
         Policy { roots: policy::ROOTS, panics: policy::PANICS, cuts: policy::CUTS, indirect: policy::INDIRECT };
     let indirect = policy::INDIRECT.iter().flat_map(|entry| {
-        let names = entry.callees.iter().chain(entry.vtables).chain([&entry.caller]);
+        let names = entry.callees.iter().chain(entry.given_to).chain([&entry.caller]);
         names.map(|pattern| Listed { pattern, reason: entry.reason })
     });
     let cuts = policy::CUTS

@@ -164,7 +164,7 @@ pub fn bury(gone: Box<Registration<Grave>>) -> Epilogue {
     let slot = slot(number);
     let (left, entered) = (slot.left.load(Ordering::Relaxed), slot.entered.load(Ordering::Relaxed));
     if left != entered {
-        violation(Property::FuncLeft, number, 0, "reclaimed while calls of it have not left");
+        violation(Property::FuncLeft, Some(number), 0, "reclaimed while calls of it have not left");
     }
     slot.buried_ns.store(now_ns(), Ordering::Relaxed);
     slot.state.store(BURIED, Ordering::Relaxed);
@@ -189,7 +189,7 @@ fn check_identity(ops: *const OpsHeader, number: usize, ip: usize, when: &'stati
     let private = unsafe { (&raw const (*ops.cast::<crate::ftrace::ops::Ops>()).private).read_volatile() };
     if private != number {
         let property = if is_poison(private as u64) { Property::NoUaf } else { Property::NoTornPair };
-        violation(property, number, ip, when);
+        violation(property, Some(number), ip, when);
     }
 }
 

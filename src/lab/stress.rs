@@ -99,7 +99,7 @@ fn watch_until(deadline: u64) {
         sched::sleep((SECOND_NS / 10).min(deadline.saturating_sub(now_ns())));
         for number in 0..oracle::SLOTS {
             if oracle::waits_since(number).is_some_and(|since| now_ns().saturating_sub(since) > PROGRESS_LIMIT_NS) {
-                violation(Property::Progress, number, 0, "retired 20 s ago and not reclaimed");
+                violation(Property::Progress, Some(number), 0, "retired 20 s ago and not reclaimed");
             }
         }
     }
@@ -132,6 +132,6 @@ fn check_loss(lane: usize, passes: u64, calls: u64, skipped: u64) {
         let mut what = heapless::String::<160>::new();
         // Fits.
         let _ = write!(what, "lane {lane}: {passes} passes, but {calls} calls and {skipped} recursion skips");
-        violation(Property::NoLoss, oracle::SLOTS, 0, &what);
+        violation(Property::NoLoss, None, 0, &what);
     }
 }

@@ -28,10 +28,24 @@ impl Value {
 /// Registers that a call need not keep: x0 to x18, x30.
 const LOST_IN_CALLS: u32 = 0x4007_ffff;
 
-/// Every address that `function` makes, or loads from, with an instruction that is not `dead`.
-pub(crate) fn addressed(function: &Function, dead: &[bool]) -> BTreeSet<u64> {
+/// What `function` makes of constants.
+pub(crate) struct Made {
+    /// Every address that it makes, or loads from.
+    pub(crate) addresses: BTreeSet<u64>,
+    before: Vec<Registers>,
+}
+
+impl Made {
+    /// The address in x0 at instruction `index`, if it is one of the constants.
+    pub(crate) fn first_argument(&self, index: usize) -> Vec<u64> {
+        self.before[index].get(&0).into_iter().flatten().map(Value::address).collect()
+    }
+}
+
+/// Follows the constants of `function` through its instructions that are not `dead`.
+pub(crate) fn made(function: &Function, dead: &[bool]) -> Made {
     let mut known: Vec<Option<Registers>> = vec![None; function.code.len()];
-    let mut made = BTreeSet::new();
+    let mut addresses = BTreeSet::new();
     let mut pending = vec![(0, Registers::new())];
     loop {
         while let Some((index, registers)) = pending.pop() {
@@ -48,13 +62,13 @@ pub(crate) fn addressed(function: &Function, dead: &[bool]) -> BTreeSet<u64> {
                 }),
             };
             let Some(before) = known[index].as_ref().filter(|_| grown && !dead[index]) else { continue };
-            let after = execute(function, index, before, &mut made);
+            let after = execute(function, index, before, &mut addresses);
             pending.extend(step(function, index, &BTreeSet::new()).next.into_iter().map(|next| (next, after.clone())));
         }
         // What only a jump table or a call that never returns leads to.
         match known.iter().position(Option::is_none) {
             Some(index) => pending.push((index, Registers::new())),
-            None => return made,
+            None => return Made { addresses, before: known.into_iter().flatten().collect() },
         }
     }
 }
@@ -115,7 +129,7 @@ pub(crate) fn is_table_jump(function: &Function, index: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{addressed, is_table_jump};
+    use super::{is_table_jump, made};
     use crate::load::Function;
     use std::collections::BTreeSet;
 
@@ -124,33 +138,42 @@ mod tests {
     const LDR_X9_X8_8: u32 = 0xf940_0509;
     const RET: u32 = 0xd65f_03c0;
 
-    fn made(code: &[u32]) -> BTreeSet<u64> {
+    fn addresses(code: &[u32]) -> BTreeSet<u64> {
         let function = Function { address: 0x1000, name: "f".into(), may_be_traced: true, code: code.to_vec() };
-        addressed(&function, &vec![false; code.len()])
+        made(&function, &vec![false; code.len()]).addresses
     }
 
     #[test]
     fn a_page_and_a_distance_make_an_address_wherever_they_meet() {
-        assert_eq!(made(&[ADRP_X8_2000, ADD_X9_X8_16, RET]), BTreeSet::from([0x2010]));
-        assert_eq!(made(&[ADRP_X8_2000, LDR_X9_X8_8, RET]), BTreeSet::from([0x2008]));
+        assert_eq!(addresses(&[ADRP_X8_2000, ADD_X9_X8_16, RET]), BTreeSet::from([0x2010]));
+        assert_eq!(addresses(&[ADRP_X8_2000, LDR_X9_X8_8, RET]), BTreeSet::from([0x2008]));
         // mov x10, x8; add x9, x10, #16
-        assert_eq!(made(&[ADRP_X8_2000, 0xaa08_03ea, 0x9100_4149, RET]), BTreeSet::from([0x2010]));
+        assert_eq!(addresses(&[ADRP_X8_2000, 0xaa08_03ea, 0x9100_4149, RET]), BTreeSet::from([0x2010]));
         // A branch around another use of x8 does not hide the page from the second.
         let around = [ADRP_X8_2000, 0xb400_0060, 0xd280_0008, RET, ADD_X9_X8_16, RET];
-        assert_eq!(made(&around), BTreeSet::from([0x2010]));
+        assert_eq!(addresses(&around), BTreeSet::from([0x2010]));
     }
 
     #[test]
     fn a_register_that_was_written_meanwhile_makes_nothing() {
-        assert_eq!(made(&[ADRP_X8_2000, 0xd280_0008, ADD_X9_X8_16, RET]), BTreeSet::new());
-        assert_eq!(made(&[ADRP_X8_2000, 0x9400_1000, ADD_X9_X8_16, RET]), BTreeSet::new(), "bl");
+        assert_eq!(addresses(&[ADRP_X8_2000, 0xd280_0008, ADD_X9_X8_16, RET]), BTreeSet::new());
+        assert_eq!(addresses(&[ADRP_X8_2000, 0x9400_1000, ADD_X9_X8_16, RET]), BTreeSet::new(), "bl");
         let function = Function {
             address: 0x1000,
             name: "f".into(),
             may_be_traced: true,
             code: vec![ADRP_X8_2000, ADD_X9_X8_16, RET],
         };
-        assert_eq!(addressed(&function, &[true, true, true]), BTreeSet::new(), "dead code");
+        assert_eq!(made(&function, &[true, true, true]).addresses, BTreeSet::new(), "dead code");
+    }
+
+    #[test]
+    fn what_a_call_gets_is_known_if_it_is_a_constant() {
+        // adrp x0, 0x2000; add x0, x0, #16; bl; bl: the second gets what the first returned
+        let code = vec![0xb000_0000, 0x9100_4000, 0x9400_1000, 0x9400_1000];
+        let function = Function { address: 0x1000, name: "f".into(), may_be_traced: true, code };
+        let made = made(&function, &[false; 4]);
+        assert_eq!((made.first_argument(2), made.first_argument(3)), (vec![0x2010], vec![]));
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! 2. Every function whose address is made in the code (`adrp`/`adr` with `add` or `ldr`, literal pools), or
 //!    that stands in the data object or vtable so addressed, vtables named in that object included.
 //! 3. Calls of pointers: the caller stands in [`Policy::indirect`] with the names of what it can call. A
-//!    reachable caller that does not is a violation. Rule 2 alone would miss pointers that others stored.
+//!    reachable caller that does not is a violation. Rule 2 alone would miss pointers that others stored. What
+//!    is handed over as a plain function is found where it is handed over.
 //!
 //! Cut: functions in [`Policy::panics`], whatever can only end there, and the calls in [`Policy::cuts`].
 
-use crate::addresses::{addressed, is_table_jump};
+use crate::addresses::{is_table_jump, made};
 use crate::flow::{Leave, doomed, ending_in, reached, step};
 use crate::insn::{Insn, decode};
 use crate::load::{Function, Image};
@@ -39,6 +40,8 @@ pub(crate) struct Graph<'a> {
 #[derive(Default)]
 struct Outgoing {
     targets: BTreeSet<usize>,
+    /// Calls by address, with the constants that their first argument can be.
+    calls: Vec<(u64, Vec<u64>)>,
     calls_pointer: bool,
 }
 
@@ -60,22 +63,26 @@ impl<'a> Graph<'a> {
 
     fn outgoing(&self, function: &Function, dead: &[bool], deadly: &BTreeSet<u64>) -> Outgoing {
         let mut outgoing = Outgoing::default();
+        let made = made(function, dead);
         let mut targets = BTreeSet::new();
         let alive = || (0..function.code.len()).filter(|&index| !dead[index]);
         for index in alive() {
             let step = step(function, index, &BTreeSet::new());
             targets.extend(step.calls);
+            outgoing.calls.extend(step.calls.map(|callee| (callee, made.first_argument(index))));
             for leave in step.leaves {
                 match leave {
-                    Leave::To(target) => drop(targets.insert(target)),
+                    Leave::To(target) => {
+                        targets.insert(target);
+                        outgoing.calls.push((target, made.first_argument(index)));
+                    }
                     Leave::Register => outgoing.calls_pointer |= !is_table_jump(function, index),
                     Leave::Return => {}
                 }
             }
             outgoing.calls_pointer |= decode(function.pc(index), function.code[index]) == Insn::CallRegister;
         }
-        let behind = addressed(function, dead).into_iter().flat_map(|address| self.code_behind(address));
-        targets.extend(behind);
+        targets.extend(made.addresses.iter().flat_map(|&address| self.code_behind(address)));
         let own = self.image.entry_at(function.address);
         let alive = targets.into_iter().filter(|target| !deadly.contains(target));
         outgoing.targets = alive.filter_map(|to| self.image.function_at(to)).filter(|&to| Some(to) != own).collect();
@@ -122,16 +129,20 @@ impl<'a> Graph<'a> {
         (0..self.edges.len()).filter(|&index| matches(pattern, &self.image.functions[index].name)).collect()
     }
 
-    /// Every method of a vtable that holds a function of this name.
-    fn vtable_mates(&self, pattern: &str) -> BTreeSet<usize> {
-        let data = self.image.sections.iter().filter(|section| !section.is_code);
-        let words = data.flat_map(|section| (section.address..section.address + section.bytes.len() as u64).step_by(8));
-        let vtables = words.map(|address| self.functions_of_vtable(address));
-        let with_it = vtables.filter(|methods| {
-            let mut functions = methods.iter().filter_map(|&method| self.image.entry_at(method));
-            functions.any(|index| matches(pattern, self.name(index)))
-        });
-        with_it.flatten().filter_map(|method| self.image.entry_at(method)).collect()
+    /// The functions that are handed, as first argument, to those that `pattern` names; `None` if one is no constant.
+    fn given_to(&self, pattern: &str) -> Option<BTreeSet<usize>> {
+        let takers: BTreeSet<u64> = self.named(pattern).iter().map(|&at| self.image.functions[at].address).collect();
+        let calls = self.edges.iter().flat_map(|edges| &edges.calls).filter(|(callee, _)| takers.contains(callee));
+        let mut given = BTreeSet::new();
+        for (_, arguments) in calls {
+            let functions: Vec<usize> =
+                arguments.iter().filter_map(|&argument| self.image.entry_at(argument)).collect();
+            if functions.is_empty() {
+                return None;
+            }
+            given.extend(functions);
+        }
+        Some(given)
     }
 
     fn name(&self, index: usize) -> &str {
@@ -163,7 +174,12 @@ impl<'a> Graph<'a> {
                 let listed = policy.indirect.iter().filter(|entry| matches(entry.caller, self.name(index)));
                 let callees = listed.clone().flat_map(|entry| entry.callees);
                 targets.extend(callees.flat_map(|callee| self.named(callee)));
-                targets.extend(listed.clone().flat_map(|entry| entry.vtables).flat_map(|name| self.vtable_mates(name)));
+                for taker in listed.clone().flat_map(|entry| entry.given_to) {
+                    match self.given_to(taker) {
+                        Some(given) => targets.extend(given),
+                        None => violations.push(format!("{taker} is called with something that is not known")),
+                    }
+                }
                 if listed.count() == 0 {
                     violations.push(format!("calls a pointer: {}", self.path(index, &reached_from)));
                 }
@@ -273,17 +289,29 @@ mod tests {
     fn a_call_of_a_pointer_must_be_listed_and_leads_to_what_is_listed() {
         let image = image(&[("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET])]);
         assert_eq!(violations(&image, &[], &[]), ["calls a pointer: holdout::irq_entry"]);
-        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, vtables: &[], reason: "a hook" }];
+        let listed = |callees| [Indirect { caller: "holdout::irq_*", callees, given_to: &[], reason: "a hook" }];
         assert_eq!(violations(&image, &listed(&["holdout::tr*"]), &[]).len(), 1);
         assert_eq!(violations(&image, &listed(&[]), &[]).len(), 0);
     }
 
     #[test]
-    fn a_trait_object_is_called_through_every_vtable_of_its_trait() {
-        let functions: [(&str, &[u32]); 2] = [("holdout::irq_entry", &[BLR_X8, RET]), ("holdout::traced", &[RET])];
-        let listed = |vtables| [Indirect { caller: "holdout::irq_*", callees: &[], vtables, reason: "visits" }];
-        assert_eq!(violations(&image(&functions), &listed(&["*::traced"]), &[]).len(), 1);
-        assert_eq!(violations(&image(&functions), &listed(&["*::other"]), &[]).len(), 0);
+    fn work_that_is_handed_over_elsewhere_is_reached_where_it_is_called() {
+        // The third function calls `visit` with x0 = the traceable one; the handler calls a pointer.
+        let found = |giver: &[u32], given_to| {
+            let functions: [(&str, &[u32]); 4] = [
+                ("holdout::irq_entry", &[BLR_X8, RET]),
+                ("holdout::traced", &[RET]),
+                ("giver", giver),
+                ("visit", &[RET]),
+            ];
+            let listed = [Indirect { caller: "holdout::irq_*", callees: &[], given_to, reason: "visits" }];
+            violations(&image(&functions), &listed, &[])
+        };
+        let adr_x0_traced = 0x10ff_f800;
+        let constant = [adr_x0_traced, bl(0x304, 0x400), RET];
+        assert_eq!(found(&constant, &["visit"]), ["can be traced: holdout::traced <- holdout::irq_entry"]);
+        assert_eq!(found(&constant, &["nobody"]).len(), 0);
+        assert_eq!(found(&[bl(0x300, 0x400), RET], &["visit"]), ["visit is called with something that is not known"]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(crate) struct Listed {
 pub(crate) struct Indirect {
     pub(crate) caller: &'static str,
     pub(crate) callees: &'static [&'static str],
-    /// It also calls methods of trait objects: all of each vtable that holds a function of such a name.
-    pub(crate) vtables: &'static [&'static str],
+    /// It also calls what is handed, as first argument, to functions of these names.
+    pub(crate) given_to: &'static [&'static str],
     pub(crate) reason: &'static str,
 }
 
@@ -76,9 +76,6 @@ pub(crate) const PANICS: &[Listed] = &[
 /// stands outside of every trampoline when it decides.
 const STALL_REPORT: &str = "the stall report, by the task that no grace period waits for";
 
-/// That task's own wake-up: whether its node is allocated through a trampoline or not, nobody waits for it.
-const GP_TIMER: &str = "the timer of the task that no grace period waits for";
-
 /// Calls out of code that must not be traced into code that may: interrupt handlers and softirqs are
 /// IRQ-level tracees by design, and a task's own code begins and ends in the scheduler's.
 pub(crate) const CUTS: &[Cut] = &[
@@ -104,11 +101,9 @@ pub(crate) const CUTS: &[Cut] = &[
     },
     Cut {
         caller: "holdout::irq::entry::irq",
-        callee: "holdout::arch::aarch64::uart::read",
+        callee: "holdout::irq::serial::on_receive",
         reason: "the UART's handler",
     },
-    Cut { caller: "holdout::rcu::gp_task::*", callee: "holdout::sched::timers::arm", reason: GP_TIMER },
-    Cut { caller: "holdout::rcu::gp_task::*", callee: "<alloc::collections::btree::*", reason: GP_TIMER },
     Cut { caller: "holdout::rcu::*", callee: "holdout::console::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "<holdout::console::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "<* as core::fmt::*", reason: STALL_REPORT },
@@ -126,78 +121,80 @@ const FUNCS: &[&str] = &[
     "holdout::lab::demo::func",
 ];
 
-/// The work of a visit, which every CPU runs in its SGI handler.
-const VISIT: &[&str] = &["<* as core::ops::function::FnOnce<(&holdout::sched::ipi::Visit,)>>::call_once*"];
+/// Who takes the work of a visit, which every CPU then runs in its SGI handler.
+const VISIT: &[&str] = &["holdout::sched::ipi::visit_every_cpu"];
 
 /// What a scheme may be told and asked.
 const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*", "<* as holdout::rcu::schemes::Scheme>::*"];
 
-/// What looks at each task, one after the other.
-const LOOK: &[&str] = &["<* as core::ops::function::FnOnce<(&holdout::rcu::schemes::Subject,)>>::call_once*"];
-
 /// Reachable callers of pointers, and what the pointers are.
 pub(crate) const INDIRECT: &[Indirect] = &[
-    Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], vtables: &[], reason: "the hook IRQ" },
-    Indirect { caller: "exception_*", callees: &[], vtables: &[], reason: "the hook FAULT: ends the kernel" },
+    Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], given_to: &[], reason: "the hook IRQ" },
+    Indirect { caller: "exception_*", callees: &[], given_to: &[], reason: "the hook FAULT: ends the kernel" },
     Indirect {
         caller: "holdout::irq::entry::irq",
         callees: SCHEMES,
-        vtables: VISIT,
+        given_to: VISIT,
         reason: "visits; the seam; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
     },
-    Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], vtables: VISIT, reason: "visits" },
-    Indirect { caller: "holdout::sched::switch::schedule", callees: SCHEMES, vtables: &[], reason: "the seam" },
+    Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], given_to: VISIT, reason: "visits" },
+    Indirect { caller: "holdout::sched::switch::schedule", callees: SCHEMES, given_to: &[], reason: "the seam" },
     Indirect {
         caller: "holdout::sched::switch::task_main",
         callees: SCHEMES,
-        vtables: &[],
+        given_to: &[],
         reason: "the task's own code",
     },
-    Indirect { caller: "<holdout::rcu::hooks::*", callees: SCHEMES, vtables: &[], reason: "the selected scheme" },
+    Indirect { caller: "<holdout::rcu::hooks::*", callees: SCHEMES, given_to: &[], reason: "the selected scheme" },
     Indirect {
         caller: "*holdout::rcu::gp_task::on_visit*",
         callees: SCHEMES,
-        vtables: &[],
+        given_to: &[],
         reason: "the selected scheme",
     },
     Indirect {
         caller: "*holdout::rcu::report::tell_running*",
         callees: SCHEMES,
-        vtables: &[],
+        given_to: &[],
         reason: "the selected scheme",
     },
     Indirect {
         caller: "holdout::rcu::gp_task::run_grace_periods",
         callees: SCHEMES,
-        vtables: &[],
+        given_to: &[],
         reason: "the selected scheme",
     },
     Indirect {
         caller: "<* as holdout::rcu::schemes::Scheme>::begin",
         callees: &["<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*"],
-        vtables: &[],
+        given_to: &[],
         reason: "the world of schemes",
     },
     Indirect {
         caller: "<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*",
         callees: &[],
-        vtables: LOOK,
-        reason: "looks at each task",
+        given_to: &[],
+        reason: "looks at each task: addressed where it is handed over, in code of schemes",
     },
     Indirect {
         caller: "holdout::ftrace::live::late_entry",
         callees: &[],
-        vtables: &[],
+        given_to: &[],
         reason: "the hook LATE: the oracle ends the kernel",
     },
     Indirect {
         caller: "holdout::lab::oracle::hit::*",
         callees: &["holdout::sched::switch::preempt_if_due"],
-        vtables: &[],
+        given_to: &[],
         reason: "the hook RESCHEDULE, and tracees: recursion on purpose, which the guard skips and counts",
     },
-    Indirect { caller: "trampoline*_t0", callees: FUNCS, vtables: &[], reason: "ops.func" },
-    Indirect { caller: "holdout::ftrace::fanout::fan_out", callees: FUNCS, vtables: &[], reason: "each member's func" },
+    Indirect { caller: "trampoline*_t0", callees: FUNCS, given_to: &[], reason: "ops.func" },
+    Indirect {
+        caller: "holdout::ftrace::fanout::fan_out",
+        callees: FUNCS,
+        given_to: &[],
+        reason: "each member's func",
+    },
 ];
 
 /// Functions of this crate without a callsite: `notrace` for O8, or before there is anything to trace with.
@@ -214,8 +211,10 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: schemes, in IRQ hooks, switch and grace period" },
-    Listed { pattern: "holdout::sched::ipi::run_idle", reason: "O8: becomes the idle loop" },
-    Listed { pattern: "holdout::sched::ipi::visit_every_cpu", reason: "O8: rounds of patcher and grace period" },
+    Listed { pattern: "holdout::sched::ipi::*", reason: "O8: rounds of patcher and grace period" },
+    Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
+    Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },
+    Listed { pattern: "<holdout::mm::poison::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "holdout::sched::runqueue::*", reason: "O8: inside the switch, and wake-ups from IRQ exit" },
     Listed { pattern: "holdout::sched::switch::*", reason: "O8: the context switch and idle" },
     Listed { pattern: "holdout::sched::wait::*", reason: "O8: wake-ups from IRQ exit; waits of the grace period" },

@@ -45,7 +45,7 @@ pub static COVERAGE: Counters = Counters {
 pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, _: *mut Regs, number: usize) {
     let slot = slot(number);
     if slot.state.load(Ordering::Relaxed) == BURIED {
-        violation(Property::NoLateEntry, number, ip, "func entered after its grace period ended");
+        violation(Property::NoLateEntry, Some(number), ip, "func entered after its grace period ended");
     }
     check_identity(ops, number, ip, "at the entry of func");
     let Some(_inside) = recursion::enter(Guard::Func) else {
@@ -87,6 +87,9 @@ fn dawdle(level: Level) {
     let dice = COVERAGE.dice.load(Ordering::Relaxed).wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     COVERAGE.dice.store(dice, Ordering::Relaxed);
     match dice >> 24 {
+        // A call of some milliseconds, which is preempted more than once: a scheme that takes a preemption for the
+        // end of a call frees under it.
+        0 if dice & 0xff_0000 == 0 && level == Level::Task => spin(1_000_000),
         // A long call, during which a grace period can come and go.
         0 if level == Level::Task => spin(20_000),
         1..=8 if level == Level::Task => spin(2_000),

@@ -62,8 +62,8 @@ pub fn begin(verdict: fn(Property)) {
 /// Tells the story, the verdict and the replay line, and ends the machine with status 1. Context: any.
 #[cold]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub fn violation(property: Property, number: usize, ip: usize, what: &str) -> ! {
-    tell(property, Some(number), ip, what, None)
+pub fn violation(property: Property, number: Option<usize>, ip: usize, what: &str) -> ! {
+    tell(property, number, ip, what, None)
 }
 
 /// A func was entered through a buried ops: its tombstone was followed. Context: any.
@@ -102,7 +102,10 @@ fn tell(property: Property, number: Option<usize>, ip: usize, what: &str, frame:
     println!();
     println!("violation of p{} {}", property.index() + 1, property.name());
     println!("  {what}");
-    println!("  seen by task {task:?} on CPU {}, at {}", cpu::id(), Place(ip));
+    println!("  seen by task {task:?} on CPU {}", cpu::id());
+    if ip != 0 {
+        println!("  at {}", Place(ip));
+    }
     if let Some(number) = number {
         tell_slot(number);
     }
