@@ -17,18 +17,20 @@ use super::tracees;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
 use crate::platform::BootArgs;
-use crate::sched::{self, now_ns};
+use crate::sched::{self, Class, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::tracers::count;
 use crate::{println, rcu};
+use alloc::boxed::Box;
 use core::fmt::Write;
 
-/// A grace period that takes longer than this after everything else is done has no progress: P5.
+/// A retired ops that waits for longer than this makes no progress: P5.
 const PROGRESS_LIMIT_NS: u64 = 20_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The state of the one run.
 static RUNNING: AtomicBool = AtomicBool::new(false);
+static WATCHING: AtomicBool = AtomicBool::new(false);
 static SEED: AtomicU64 = AtomicU64::new(0);
 static SWAPS: AtomicU64 = AtomicU64::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
@@ -73,15 +75,17 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
 
     let lanes = updaters::open_lanes();
     RUNNING.store(true, Ordering::Relaxed);
+    WATCHING.store(true, Ordering::Relaxed);
+    let what = Spawn { name: "progress", class: Class::High, cpu: None };
+    let watcher = sched::spawn(what, Box::new(watch_progress)).unwrap_or_else(|error| panic!("stress: {error}"));
     let load = load::start();
     let updaters = updaters::start(lanes);
-    let end = now_ns() + u64::from(args.secs) * SECOND_NS;
     let third = u64::from(args.secs) * SECOND_NS / 3;
-    watch_until(end - 2 * third);
+    sched::sleep(third);
     let everything = trace_everything();
-    watch_until(end - third);
+    sched::sleep(third);
     untrace(everything);
-    watch_until(end);
+    sched::sleep(third);
 
     RUNNING.store(false, Ordering::Relaxed);
     load::stop(load);
@@ -90,13 +94,15 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let lanes = updaters::stop(updaters);
     rcu::barrier();
     updaters::close_lanes(lanes);
+    WATCHING.store(false, Ordering::Relaxed);
+    watcher.join();
     verdict::conclude(args.secs)
 }
 
-/// Sleeps until `deadline`, looking for grace periods that do not end (P5).
-fn watch_until(deadline: u64) {
-    while now_ns() < deadline {
-        sched::sleep((SECOND_NS / 10).min(deadline.saturating_sub(now_ns())));
+/// Looks for grace periods that do not end (P5), until the run has ended: whatever it waits for, this does not.
+fn watch_progress() {
+    while WATCHING.load(Ordering::Relaxed) {
+        sched::sleep(SECOND_NS / 10);
         for number in 0..oracle::SLOTS {
             if oracle::waits_since(number).is_some_and(|since| now_ns().saturating_sub(since) > PROGRESS_LIMIT_NS) {
                 violation(Property::Progress, Some(number), 0, "retired 20 s ago and not reclaimed");

@@ -7,8 +7,11 @@ use crate::ftrace::ops::Ops;
 use crate::ftrace::recursion::{self, Guard};
 use crate::lab::tracees;
 use crate::sched;
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::preempt;
+
+/// How long [`outlast`] stays.
+const OUTLAST_NS: u64 = 200_000_000;
 
 /// What happened in oracle funcs, all together.
 #[derive(Debug)]
@@ -87,9 +90,7 @@ fn dawdle(level: Level) {
     let dice = COVERAGE.dice.load(Ordering::Relaxed).wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     COVERAGE.dice.store(dice, Ordering::Relaxed);
     match dice >> 24 {
-        // A call of some milliseconds, which is preempted more than once: a scheme that takes a preemption for the
-        // end of a call frees under it.
-        0 if dice & 0xff_0000 == 0 && level == Level::Task => spin(1_000_000),
+        0 if dice >> 12 == 0 && level == Level::Task => outlast(),
         // A long call, during which a grace period can come and go.
         0 if level == Level::Task => spin(20_000),
         1..=8 if level == Level::Task => spin(2_000),
@@ -104,6 +105,21 @@ fn dawdle(level: Level) {
         }
         _ => spin(10),
     }
+}
+
+/// Stays longer than most grace periods take, and is preempted many times meanwhile: a scheme that takes a
+/// preemption for the end of a call frees under it. One caller at a time.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn outlast() {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let until = sched::now_ns() + OUTLAST_NS;
+    while sched::now_ns() < until {
+        core::hint::spin_loop();
+    }
+    TAKEN.store(false, Ordering::Relaxed);
 }
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
