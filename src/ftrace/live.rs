@@ -94,7 +94,7 @@ impl Text for Live {
         match text::apply(patches, target)? {
             Needs::Nothing => {}
             // One round for the whole batch: each CPU takes an exception, which synchronises its context (O3).
-            Needs::ContextSynchronisation => sched::visit_every_cpu(sched::nothing),
+            Needs::ContextSynchronisation => sched::synchronise_every_cpu(),
         }
         irqs::with_masked(|irqs| events::record(irqs, Event::Patch, first, 0));
         Ok(())

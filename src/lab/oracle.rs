@@ -98,7 +98,7 @@ const FUNC_BYTES: usize = 48;
 const SLOT_AT: usize = 32;
 
 /// Makes an oracle ops. Nobody may publish it before every CPU has synchronised its context: see
-/// [`crate::sched::visit_every_cpu`]. Context: task.
+/// [`crate::sched::synchronise_every_cpu`]. Context: task.
 pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
     let number = loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;

@@ -90,7 +90,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     RUNNING.store(false, Ordering::Relaxed);
     load::stop(load);
     // Storms that were sent have been taken when every CPU has answered this.
-    sched::visit_every_cpu(sched::nothing);
+    sched::synchronise_every_cpu();
     let lanes = updaters::stop(updaters);
     rcu::barrier();
     updaters::close_lanes(lanes);

@@ -91,6 +91,7 @@ pub fn freed_block_of(address: usize) -> Option<Range<usize>> {
 ///
 /// # Safety
 /// The block is allocated with `layout`, and nobody uses it while the slice lives.
+#[inline(always)]
 unsafe fn words<'a>(block: NonNull<u8>, layout: Layout) -> &'a mut [u64] {
     // Every block is a power of two of at least 8 bytes, on a multiple of its size.
     // SAFETY: the caller; buddy blocks are aligned to 8.

@@ -5,7 +5,7 @@ use super::gp_task::{self, ENDED, REQUESTS, rcu};
 use super::hooks;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::retired::{Reclaim, Retired};
-use super::schemes::{NAMES, Trampoline};
+use super::schemes::{NAMES, Scheme, Trampoline};
 use crate::arch::cpu;
 use crate::sched::{self, Class, Spawn, SpawnError, seam};
 use crate::sync::atomic::Ordering;

@@ -11,8 +11,7 @@ use super::cookie::Sequence;
 use super::grace::{Action, Machine};
 use super::reclaimer::EXPIRED;
 use super::report;
-use super::schemes::classic::Classic;
-use super::schemes::none::None as NoScheme;
+use super::schemes::built::Built;
 use super::schemes::{Kind, Look, NAMES, Scheme, Sighting, Subject, World};
 use crate::arch::cpu;
 use crate::sched::{self, Task, Visit, WaitQueue};
@@ -40,8 +39,7 @@ pub(super) struct Rcu {
     pub(super) machine: IrqLock<Machine>,
     pub(super) callbacks: IrqLock<Callbacks>,
     selected: AtomicUsize,
-    none: NoScheme,
-    classic: Classic,
+    schemes: [Built; NAMES.len()],
 }
 
 /// Makes the instance; the first call counts.
@@ -52,8 +50,7 @@ pub(super) fn init() -> &'static Rcu {
         machine: IrqLock::new(Machine::new(STALL_AFTER_NS)),
         callbacks: IrqLock::new(Callbacks::default()),
         selected: AtomicUsize::new(0),
-        none: NoScheme,
-        classic: Classic::new(),
+        schemes: Built::all(),
     })
 }
 
@@ -66,9 +63,8 @@ pub(super) fn rcu() -> &'static Rcu {
 impl Rcu {
     /// The selected scheme.
     #[inline(always)]
-    pub(super) fn scheme(&self) -> &dyn Scheme {
-        let schemes: [&dyn Scheme; NAMES.len()] = [&self.none, &self.classic];
-        schemes[self.selected.load(Ordering::Relaxed)]
+    pub(super) fn scheme(&self) -> &Built {
+        &self.schemes[self.selected.load(Ordering::Relaxed)]
     }
 
     /// Selects the scheme that stands at this place of [`NAMES`], unless a grace period runs or is wanted, or something
@@ -94,13 +90,20 @@ impl World for Kernel {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn visit_every_cpu(&self) {
-        sched::visit_every_cpu(on_visit);
+        ask_every_cpu();
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn for_each_task(&self, look: &dyn Look) {
         sched::for_each_task(|task| look.look(&Subject { words: &task.rcu, kind: kind_of(task) }));
     }
+}
+
+/// A function of its own: the image test finds the work of a visit where it is handed over.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn ask_every_cpu() {
+    sched::visit_every_cpu(on_visit);
 }
 
 /// On each CPU, in the visit's SGI, after its barrier.

@@ -70,7 +70,7 @@ fn wake(wake: Wake) {
 
 /// A scheme that takes a voluntary switch for the end of every call cannot let a func make one.
 #[inline(always)]
-fn assert_may_block(scheme: &dyn Scheme, task: &Task) {
+fn assert_may_block(scheme: &impl Scheme, task: &Task) {
     let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
     assert!(
         !is_in_func || scheme.lets_funcs_block(),

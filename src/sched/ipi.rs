@@ -59,9 +59,17 @@ type Work = fn(&Visit);
 /// The requested work; written by the one requester (under `REQUESTER`) before the generation.
 static REQUEST: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Runs nothing: a visit with it is a barrier, and a context synchronisation, on every CPU.
+/// Makes every CPU pass a full barrier and synchronise its context: new text is what it fetches afterwards (O3).
+/// Context: as [`visit_every_cpu`].
+#[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub fn nothing(_: &Visit) {}
+pub fn synchronise_every_cpu() {
+    #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+    fn nothing(_: &Visit) {}
+    visit_every_cpu(nothing);
+    // The others took an exception; this one did not.
+    cpu::isb();
+}
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static ACKNOWLEDGED: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));

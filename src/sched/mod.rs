@@ -36,7 +36,7 @@ pub mod wait;
 #[cfg(target_os = "none")]
 pub use {
     crate::arch::timer::now_ns,
-    ipi::{Visit, nothing, nr_cpus, visit_every_cpu},
+    ipi::{Visit, nr_cpus, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
     switch::{cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},

@@ -125,12 +125,24 @@ const FUNCS: &[&str] = &[
 const VISIT: &[&str] = &["holdout::sched::ipi::visit_every_cpu"];
 
 /// What a scheme may be told and asked.
-const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*", "<* as holdout::rcu::schemes::Scheme>::*"];
+const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*"];
 
 /// Reachable callers of pointers, and what the pointers are.
 pub(crate) const INDIRECT: &[Indirect] = &[
     Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], given_to: &[], reason: "the hook IRQ" },
     Indirect { caller: "exception_*", callees: &[], given_to: &[], reason: "the hook FAULT: ends the kernel" },
+    Indirect {
+        caller: "holdout::arch::aarch64::vectors::fault",
+        callees: &[],
+        given_to: &[],
+        reason: "the hook FAULT: ends the kernel",
+    },
+    Indirect {
+        caller: "core::ptr::drop_in_place::<holdout::sync::preempt::Disabled>",
+        callees: &["holdout::sched::switch::preempt_if_due"],
+        given_to: &[],
+        reason: "the hook RESCHEDULE",
+    },
     Indirect {
         caller: "holdout::irq::entry::irq",
         callees: SCHEMES,
@@ -145,36 +157,11 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         given_to: &[],
         reason: "the task's own code",
     },
-    Indirect { caller: "<holdout::rcu::hooks::*", callees: SCHEMES, given_to: &[], reason: "the selected scheme" },
-    Indirect {
-        caller: "*holdout::rcu::gp_task::on_visit*",
-        callees: SCHEMES,
-        given_to: &[],
-        reason: "the selected scheme",
-    },
-    Indirect {
-        caller: "*holdout::rcu::report::tell_running*",
-        callees: SCHEMES,
-        given_to: &[],
-        reason: "the selected scheme",
-    },
     Indirect {
         caller: "holdout::rcu::gp_task::run_grace_periods",
-        callees: SCHEMES,
+        callees: &["holdout::sched::switch::preempt_if_due"],
         given_to: &[],
-        reason: "the selected scheme",
-    },
-    Indirect {
-        caller: "<* as holdout::rcu::schemes::Scheme>::begin",
-        callees: &["<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*"],
-        given_to: &[],
-        reason: "the world of schemes",
-    },
-    Indirect {
-        caller: "<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*",
-        callees: &[],
-        given_to: &[],
-        reason: "looks at each task: addressed where it is handed over, in code of schemes",
+        reason: "the hook RESCHEDULE",
     },
     Indirect {
         caller: "holdout::ftrace::live::late_entry",
@@ -200,6 +187,10 @@ pub(crate) const INDIRECT: &[Indirect] = &[
 /// Functions of this crate without a callsite: `notrace` for O8, or before there is anything to trace with.
 pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::arch::aarch64::boot::*_entry", reason: "boot: the callsites are not patched yet" },
+    Listed { pattern: "holdout::arch::aarch64::vectors::*", reason: "O8: exception entry" },
+    Listed { pattern: "holdout::arch::aarch64::gic::send_sgi", reason: "O8: wake-ups and rounds" },
+    Listed { pattern: "holdout::arch::aarch64::uart::write", reason: "the panic path" },
+    Listed { pattern: "holdout::sched::tick::*", reason: "O8: the alarm, set inside waits of the grace period" },
     Listed { pattern: "holdout::arch::aarch64::exit::exit", reason: "the kernel's end, from any context" },
     Listed { pattern: "holdout::ftrace::fanout::*", reason: "O8: the func of a node" },
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "O8: the func of a dead ops" },
@@ -207,10 +198,9 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
-    Listed { pattern: "<holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
-    Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: schemes, in IRQ hooks, switch and grace period" },
+    Listed { pattern: "<holdout::rcu::grace::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::sched::ipi::*", reason: "O8: rounds of patcher and grace period" },
     Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
     Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },

@@ -56,7 +56,7 @@ unsafe impl Send for Lane {}
 fn make_batch(lane: usize, count: usize) -> Vec<OpsBox> {
     let made = (0..count).map_while(|_| oracle::new_ops(NAMES[lane]).ok()).collect();
     // New text: every CPU synchronises its context before a literal names it (O3).
-    sched::visit_every_cpu(sched::nothing);
+    sched::synchronise_every_cpu();
     made
 }
 

@@ -18,6 +18,7 @@
 //! The machine would have to know every scheme's phases. As it is, a later scheme brings its steps along, combines
 //! those of others (`linux` is `rude` and then `classic`), and neither the machine nor the glue changes.
 
+pub mod built;
 pub mod classic;
 pub mod none;
 
@@ -207,7 +208,7 @@ pub trait Scheme: Sync {
 /// for in vain.
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-pub fn switch_out(scheme: &dyn Scheme, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
+pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
     if matches!(how, Switch::Voluntary) {
         prev.away.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
@@ -222,7 +223,7 @@ pub fn switch_out(scheme: &dyn Scheme, prev: &TaskWords, cpu: usize, how: Switch
 /// store along; if it loads one after, it is the new one.
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-pub fn resume(scheme: &dyn Scheme, next: &TaskWords) {
+pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &TaskWords) {
     next.away.store(false, Ordering::Relaxed);
     scheme.resume(next);
 }
