@@ -27,13 +27,14 @@ pub fn symbols() -> SymbolTable {
     SymbolTable::new(unsafe { core::slice::from_raw_parts(start, size) })
 }
 
-/// An address as `name+0x18`, or as a number where no function is.
+/// An address as `name+0x18` or `name`, or as a number where no function is.
 #[derive(Clone, Copy, Debug)]
 pub struct Place(pub usize);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match symbols().lookup(self.0 as u64) {
+            Some(symbol) if symbol.offset == 0 => write!(f, "{}", symbol.demangled()),
             Some(symbol) => write!(f, "{}+{:#x}", symbol.demangled(), symbol.offset),
             None => write!(f, "{:#x}", self.0),
         }

@@ -1,7 +1,7 @@
 //! `bench`: what a hit, a change and a grace period cost. Meant for `-icount shift=0` and one CPU, where the
 //! counter of retired instructions is exact and virtual time is one nanosecond per instruction.
 //!
-//! Every figure is the median of [`SAMPLES`] runs. Where the machine does not count instructions, `insns=` is
+//! Every figure is the median of `SAMPLES` runs. Where the machine does not count instructions, `insns=` is
 //! left out.
 
 mod change;

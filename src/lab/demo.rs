@@ -11,9 +11,11 @@ use crate::arch::unwind::Frames;
 use crate::console::epitaph::Place;
 use crate::ftrace::live;
 use crate::ftrace::ops::{Ops, OpsBox};
+use crate::irq::entry;
 use crate::mm::poison::{POISON, is_poison};
-use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sched::{self, Class, JoinHandle, Spawn, Task, Visit, now_ns};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::irqs;
 use crate::{println, rcu};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -29,6 +31,7 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 /// The next caller stays inside.
 static GATE: AtomicBool = AtomicBool::new(false);
 static HOLDER: AtomicU32 = AtomicU32::new(0);
+static STANDS_AT: AtomicUsize = AtomicUsize::new(0);
 static LATE_READ: AtomicU64 = AtomicU64::new(0);
 static LATE_READ_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -161,11 +164,33 @@ fn close_gate() {
 }
 
 fn tell_holders(what: &str) {
-    let id = HOLDER.load(Ordering::Relaxed);
-    let Some(task) = sched::find(id) else { return };
-    let place = Frames::from_fp(task.saved_fp()).next().map_or(0, |step| step.pc);
-    let standing = if task.is_running() { "running" } else { "preempted" };
-    println!("   {what} by task {task:?} on CPU {}, {standing}, last left its CPU at {}", task.cpu(), Place(place));
+    let Some(task) = sched::find(HOLDER.load(Ordering::Relaxed)) else { return };
+    let (standing, place) = place_of(&task);
+    println!("   {what} by task {task:?} on CPU {}, {standing} at {}", task.cpu(), Place(place));
+}
+
+/// Where `task` stands: asked by an SGI while it runs, read from its saved frame while it is preempted.
+fn place_of(task: &Task) -> (&'static str, usize) {
+    STANDS_AT.store(0, Ordering::Relaxed);
+    sched::visit_every_cpu(note_place);
+    match STANDS_AT.load(Ordering::Relaxed) {
+        0 => {
+            let interrupted = Frames::from_fp(task.saved_fp()).find(|step| step.interrupted);
+            ("preempted", interrupted.map_or(0, |step| step.pc))
+        }
+        place => ("running", place),
+    }
+}
+
+/// On each CPU: if it runs the holder, where the visit interrupted it.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn note_place(_: &Visit) {
+    if sched::current().id == HOLDER.load(Ordering::Relaxed) {
+        irqs::with_masked(|irqs| {
+            // Innermost first: the last one is the task's own context.
+            entry::for_each_interrupted(irqs, |state| STANDS_AT.store(state.interrupted_pc, Ordering::Relaxed));
+        });
+    }
 }
 
 /// The demo's func: counts, and stays when the gate is closed. Calls nothing that is traced; needs no guard.

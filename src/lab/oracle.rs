@@ -1,14 +1,14 @@
 //! The oracle: says whether P1 to P6 hold, by what happens, not by what a scheme believes.
 //!
 //! An *oracle ops* has a func of its own: a copy of a few instructions in a text page that is unmapped when the
-//! ops is reclaimed, so a late entry or epilogue faults by itself (P2, P3). It calls [`hit`] with the number of
+//! ops is reclaimed, so a late entry or epilogue faults by itself (P2, P3). It calls `hit` with the number of
 //! its *slot*, which is immortal, and where each call is stamped. All accesses here are relaxed, so that the check
 //! adds no ordering that could hide a bug.
 //!
 //! | property | seen by |
 //! |---|---|
 //! | P1 | func of a buried ops entered (its tombstone); poison read from an ops inside func; a fault with poison |
-//! | P2 | [`hit`] for a slot that is buried; a fault at the entry of an unmapped func |
+//! | P2 | `hit` for a slot that is buried; a fault at the entry of an unmapped func |
 //! | P3 | calls that have not left when the ops is reclaimed; a fault behind the entry of an unmapped func |
 //! | P4 | func called with an ops of another slot |
 //! | P5 | a retired ops that is not reclaimed in time (the experiment looks) |

@@ -30,7 +30,7 @@ pub(super) fn grace_period(bencher: &mut Bencher, base: BenchLine) {
                 sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("bench: {error}"))
             })
             .collect();
-        sched::sleep(20_000_000);
+        settle();
         let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
             measure(1, || {
                 rcu::synchronize();
@@ -44,9 +44,15 @@ pub(super) fn grace_period(bencher: &mut Bencher, base: BenchLine) {
     }
 }
 
+/// Lets what was begun before end: tasks that fall asleep, or are reaped.
+fn settle() {
+    sched::sleep(50_000_000);
+}
+
 /// Prints the row: register an ops on one callsite, unregister it, wait, free it.
 pub(super) fn swap(bencher: &mut Bencher, base: BenchLine) {
     let sites = tracees::sites([0].into_iter());
+    settle();
     let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
         measure(1, || {
             let ops = live::register_at(nop::empty(), sites.clone()).unwrap_or_else(|error| panic!("bench: {error}"));
@@ -63,6 +69,7 @@ pub(super) fn enable_and_disable_all(bencher: &mut Bencher, args: &BootArgs<'_>)
     let all = Filter::parse("*").expect("a star is a glob");
     let sites: Vec<_> = live::with_registry(|registry| live::matching(registry.table(), &all).collect());
     let count = sites.len() as u64;
+    settle();
     let (mut on, mut off) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
     for _ in 0..SAMPLES {
         let (ops, list) = (nop::empty(), sites.clone());

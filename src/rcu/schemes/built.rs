@@ -12,6 +12,7 @@ use crate::sched::rcu_words::TaskWords;
 
 /// One of the schemes.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one of each exists, for ever, in one static")]
 pub enum Built {
     /// The negative control.
     None(NoScheme),
