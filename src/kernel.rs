@@ -80,6 +80,7 @@ fn accept(machine: Machine) -> Booted {
 
 fn start_task_zero() {
     must(ipi::init_first_cpu());
+    wiring::wire_tasks();
 }
 
 /// Interrupts and tick of the CPU that calls this.

@@ -125,32 +125,47 @@ impl<R: Default> Registry<R> {
     /// When the text is not as this registry left it.
     pub fn unregister<T: Text>(&mut self, ops: *const Ops, text: &mut T) -> Option<Box<Registration<R>>> {
         let index = self.registrations.iter().position(|registration| registration.ops.address() == ops)?;
-        // Every set with this ops loses it where it stands; its callsites keep the set's number.
+        // Every set with this ops loses it where it stands, unless another one is what it becomes: then its
+        // callsites move there, the set of those that are off included.
         let mut registration = self.registrations.swap_remove(index);
-        for set in &mut self.sets {
-            if let Some(place) = set.members.iter().position(|&member| member == ops) {
-                set.members.remove(place);
-                let old = set.node.take();
-                set.target = match set.members[..] {
-                    [] => self.nop,
-                    [only] => only.cast(),
-                    _ => {
-                        let mut node = set.spares.pop().expect("successor-ready");
-                        node.fill(self.fan_out, set.members.iter().copied());
-                        set.node.insert(node).address().cast()
-                    }
-                };
-                registration.nodes.extend(old);
+        for place in EMPTY as usize + 1..self.sets.len() {
+            let Some(member) = self.sets[place].members.iter().position(|&member| member == ops) else { continue };
+            self.sets[place].members.remove(member);
+            let members = &self.sets[place].members;
+            let twin = (0..self.sets.len()).find(|&other| other != place && self.sets[other].members == *members);
+            let set = &mut self.sets[place];
+            registration.nodes.extend(set.node.take());
+            if set.sites == 0 || twin.is_some() {
+                set.next = twin.filter(|_| set.sites > 0).map(|twin| twin as SetId);
+                set.spares.clear();
+            } else if let [only] = set.members[..] {
+                set.target = only.cast();
+            } else {
+                let mut node = set.spares.pop().expect("successor-ready");
+                node.fill(self.fan_out, set.members.iter().copied());
+                set.target = set.node.insert(node).address().cast();
             }
         }
         let (sets, of_site, table) = (&self.sets, &self.of_site, &self.table);
         let patches = registration.sites.iter().map(|&site| {
-            let set = &sets[of_site[site as usize] as usize];
-            let branch = if set.members.is_empty() { Branch::Off } else { Branch::Keep };
-            Patch { site: table.site(site), ops: set.target, branch }
+            let from = of_site[site as usize];
+            let to = sets[from as usize].next.unwrap_or(from);
+            let branch = if to == EMPTY { Branch::Off } else { Branch::Keep };
+            Patch { site: table.site(site), ops: sets[to as usize].target, branch }
         });
         text.apply(patches).expect("registered callsites hold what was patched into them");
-        self.fold_empty(&registration.sites);
+        for &site in &registration.sites {
+            let from = self.of_site[site as usize];
+            self.of_site[site as usize] = self.sets[from as usize].next.unwrap_or(from);
+        }
+        for place in EMPTY as usize + 1..self.sets.len() {
+            if let Some(next) = self.sets[place].next.take() {
+                self.sets[next as usize].sites += core::mem::take(&mut self.sets[place].sites);
+            }
+        }
+        for set in self.sets[EMPTY as usize + 1..].iter_mut().filter(|set| set.sites == 0 && set.node.is_none()) {
+            set.members.clear();
+        }
         Some(registration)
     }
 
@@ -196,7 +211,7 @@ impl<R: Default> Registry<R> {
                 let existing = self.sets.iter().position(|set| set.members == members);
                 let to = existing.unwrap_or_else(|| self.make_set(members));
                 self.sets[to].is_wanted = true;
-                self.sets[from].next = Some(to as SetId);
+                self.sets[from].next = Some(SetId::try_from(to).expect("fewer sets than 65536"));
                 self.sets[from].next_target = self.sets[to].target;
             }
             self.sets[from].moving += 1;
@@ -259,21 +274,6 @@ impl<R: Default> Registry<R> {
             }
             self.sets[place].moving = 0;
             self.sets[place].is_wanted = false;
-        }
-    }
-
-    /// Callsites whose set has become empty go back to the one empty set, so that its number means "off".
-    fn fold_empty(&mut self, sites: &[SiteId]) {
-        let sets = &self.sets;
-        for &site in sites {
-            let set = &mut self.of_site[site as usize];
-            if sets[*set as usize].members.is_empty() {
-                *set = EMPTY;
-            }
-        }
-        let (empty, others) = self.sets.split_at_mut(EMPTY as usize + 1);
-        for set in others.iter_mut().filter(|set| set.members.is_empty()) {
-            empty[0].sites += core::mem::take(&mut set.sites);
         }
     }
 

@@ -17,15 +17,19 @@ pub(super) fn wire() {
     FAULT.set(fault);
     boot::SECONDARY.set(secondary);
     preempt::RESCHEDULE.set(switch::preempt_if_due);
-    epitaph::DESCRIBE_TASK.set(|out| {
-        // The console takes everything.
-        let _ = write!(out, "{:?}", sched::current());
-    });
     entry::LAB_SGI.set(stress::on_sgi);
     softirq::LAB.set(stress::on_softirq);
     live::LATE.set(oracle::late_entry);
     shell::STRESS.set(stress_from_shell);
     shell::VERSION.set(print_version);
+}
+
+/// From here on there are tasks to describe. Context: boot.
+pub(super) fn wire_tasks() {
+    epitaph::DESCRIBE_TASK.set(|out| {
+        // The console takes everything.
+        let _ = write!(out, "{:?}", sched::current());
+    });
 }
 
 /// A fault: the oracle's, or the end.

@@ -18,7 +18,7 @@ mod hit;
 mod violation;
 
 pub use hit::{COVERAGE, Counters};
-pub use violation::{Property, begin, claim_fault, late_entry, violation};
+pub use violation::{Property, begin, claim_fault, end, late_entry, violation};
 
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::live::{Gone, Grave};
@@ -39,8 +39,10 @@ pub const SLOTS: usize = 2048;
 const FREE: u32 = 0;
 /// Its ops may be called.
 const LIVE: u32 = 1;
-/// Its grace period has ended.
-const BURIED: u32 = 2;
+/// Its grace period has ended; its ops and its text are going away.
+const DYING: u32 = 2;
+/// They are gone: the slot may be taken again.
+const BURIED: u32 = 3;
 
 /// What is known of one oracle ops, for ever.
 #[derive(Debug)]
@@ -104,8 +106,8 @@ pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
         // Free ones, and those that have been buried for longest.
         let state = TABLE[number].state.load(Ordering::Relaxed);
-        if state != LIVE
-            && TABLE[number].state.compare_exchange(state, LIVE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        if matches!(state, FREE | BURIED)
+            && TABLE[number].state.compare_exchange(state, LIVE, Ordering::Acquire, Ordering::Relaxed).is_ok()
         {
             break number;
         }
@@ -167,10 +169,13 @@ pub fn bury(gone: Box<Registration<Grave>>) -> Epilogue {
         violation(Property::FuncLeft, Some(number), 0, "reclaimed while calls of it have not left");
     }
     slot.buried_ns.store(now_ns(), Ordering::Relaxed);
-    slot.state.store(BURIED, Ordering::Relaxed);
+    slot.state.store(DYING, Ordering::Relaxed);
     let skipped = gone.ops.skipped.load(Ordering::Relaxed);
     drop(gone);
-    drop(PAGES[number].lock().take());
+    let page = PAGES[number].lock().take();
+    drop(page);
+    // Order: Release; whoever takes the slot again finds its place in the window unmapped.
+    slot.state.store(BURIED, Ordering::Release);
     Epilogue { calls: entered, skipped }
 }
 

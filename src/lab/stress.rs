@@ -96,6 +96,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     updaters::close_lanes(lanes);
     WATCHING.store(false, Ordering::Relaxed);
     watcher.join();
+    oracle::end();
     verdict::conclude(args.secs)
 }
 

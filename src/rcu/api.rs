@@ -122,7 +122,12 @@ pub fn set_stall_after(ns: u64) -> u64 {
     rcu().machine.lock().set_stall_after(ns)
 }
 
-/// How Tasks RCU stands.
+/// How many grace periods have ended. Context: any, the panic path too.
+pub fn nr_ended() -> u64 {
+    rcu().sequence.nr_ended()
+}
+
+/// How Tasks RCU stands. Context: any but the panic path.
 pub fn statistics() -> Summary {
     let grace = rcu().machine.lock().statistics();
     Summary {

@@ -79,6 +79,11 @@ impl Sequence {
         ended.covers(cookie).then_some(ended)
     }
 
+    /// How many grace periods have ended. Context: any; takes no lock.
+    pub fn nr_ended(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) >> 1
+    }
+
     /// Whether somebody waits for a grace period that has not begun.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_wanted(&self) -> bool {

@@ -102,7 +102,7 @@ impl Machine {
                 let report_ns = now_ns + self.stall_after_ns;
                 self.state = State::Waiting { step, since_ns, report_ns };
                 self.statistics.nr_stalls += 1;
-                Action::Report { step, stalled_ns: now_ns - since_ns }
+                Action::Report { step, stalled_ns: now_ns.saturating_sub(since_ns) }
             }
             State::Waiting { step, report_ns, .. } => Action::Wait { step, until_ns: report_ns },
         }
@@ -115,7 +115,7 @@ impl Machine {
             return Action::Begin { step };
         }
         self.state = State::Idle;
-        let last_ns = now_ns - self.began_ns;
+        let last_ns = now_ns.saturating_sub(self.began_ns);
         self.statistics.nr_grace_periods += 1;
         self.statistics.last_ns = last_ns;
         self.statistics.max_ns = self.statistics.max_ns.max(last_ns);

@@ -40,7 +40,7 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    NoSuchScheme, Summary, barrier, call, poll, scheme_name, set_scheme, set_stall_after, start, start_poll,
+    NoSuchScheme, Summary, barrier, call, nr_ended, poll, scheme_name, set_scheme, set_stall_after, start, start_poll,
     statistics, synchronize, trampoline,
 };
 pub use cookie::{Cookie, Elapsed};

@@ -152,6 +152,7 @@ pub fn prepare_cpu(cpu: usize) -> Result<(&'static Task, usize), SpawnError> {
 /// This CPU's boot context becomes idle for good.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn run_idle() -> ! {
+    cpu::unmask_serror();
     cpu::unmask_irqs();
     switch::idle()
 }

@@ -2,6 +2,7 @@
 
 use super::wait::WaitQueue;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::preempt;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 
@@ -27,7 +28,11 @@ impl<T> Mutex<T> {
     }
 
     /// Waits for the mutex. Order: acquire; the drop of the guard is the release.
+    ///
+    /// # Panics
+    /// In a context that must not sleep.
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        assert!(preempt::count() == 0, "a sleeping lock is taken in a context that must not sleep");
         self.waiters.wait_until(|| !self.locked.swap(true, Ordering::Acquire));
         MutexGuard(self)
     }

@@ -6,7 +6,7 @@ use super::preemption::{Urgency, model, urgency};
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::NEED_RESCHED;
@@ -79,6 +79,13 @@ impl RunQueue {
         }
     }
 
+    /// A task that may not run on `cpu`, if there is one.
+    #[inline(always)]
+    fn take_unfit(&mut self, cpu: usize) -> Option<&'static Task> {
+        let unfit = |task: &Task| !task.may_run_on(cpu);
+        self.high.take(unfit).or_else(|| self.normal.take(unfit))
+    }
+
     /// The next task for `cpu`, of class `least` or above.
     #[inline(always)]
     pub(super) fn take(&mut self, cpu: usize, least: Class) -> Option<&'static Task> {
@@ -100,6 +107,8 @@ pub(super) struct Local {
     pub(super) idle: AtomicPtr<Task>,
     /// A lazy reschedule is wanted.
     pub(super) lazy: AtomicBool,
+    /// The queue may hold tasks that may not run here any more: see [`evict`].
+    unfit: AtomicBool,
 }
 
 pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
@@ -109,6 +118,7 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
     running: AtomicU8::new(Running::Nothing as u8),
     idle: AtomicPtr::new(core::ptr::null_mut()),
     lazy: AtomicBool::new(false),
+    unfit: AtomicBool::new(false),
 });
 
 /// Whether some CPU runs `task`.
@@ -185,12 +195,40 @@ pub(super) fn enqueue(task: &Task) {
         queue.push(task);
         local.len.fetch_add(1, Ordering::Relaxed);
     }
+    task.queued_on.store(target, Ordering::Relaxed);
+    // Pairs with the fence of `set_affinity`: of the two, at least one sees what the other stored.
+    fence(Ordering::SeqCst);
+    if !task.may_run_on(target) {
+        want_eviction(target);
+    }
     let is_higher = task.class() == Class::High && !runs(target, Running::High);
     let is_idle = runs(target, Running::Idle) || runs(target, Running::Nothing);
     match urgency(model(), is_higher, is_idle, false) {
         Urgency::Now => resched(target),
         Urgency::Lazy => local.lazy.store(true, Ordering::Relaxed),
         Urgency::None => {}
+    }
+}
+
+/// Makes CPU number `target` move the tasks that may not run there. Context: any.
+#[inline(always)]
+pub(super) fn want_eviction(target: usize) {
+    RUNQUEUES.of(target).unfit.store(true, Ordering::Release);
+    resched(target);
+}
+
+/// Queues elsewhere what is queued on this CPU and may not run here any more. Context: IRQs masked, no queue locked.
+#[inline(always)]
+pub(super) fn evict(cpu: usize) {
+    let local = RUNQUEUES.of(cpu);
+    if !local.unfit.load(Ordering::Relaxed) || !local.unfit.swap(false, Ordering::Acquire) {
+        return;
+    }
+    loop {
+        let unfit = local.queue.lock().take_unfit(cpu);
+        let Some(task) = unfit else { return };
+        local.len.fetch_sub(1, Ordering::Relaxed);
+        enqueue(task);
     }
 }
 

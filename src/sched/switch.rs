@@ -1,7 +1,7 @@
 //! The switch: who runs next on this CPU, and what is owed to the task that was left. Notrace (O8).
 
 use super::preemption::{model, preempts};
-use super::runqueue::{RUNQUEUES, enqueue, resched, set_current, steal};
+use super::runqueue::{RUNQUEUES, enqueue, evict, set_current, steal, want_eviction};
 use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, SLICE_TICKS, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
@@ -9,7 +9,7 @@ use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_MASK, TaskHeader};
 use crate::console::events::{self, Event};
 use crate::platform::PreemptModel;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{Ordering, fence};
 use crate::sync::irqs::{self, IrqsMasked};
 use crate::sync::preempt::{self, NEED_RESCHED};
 
@@ -52,12 +52,13 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
         "task {prev:?} would switch with preempt_count {:#x}: it is atomic",
         preempt::count(),
     );
-    // Order: Acquire pairs with the Release of `resched`: the task that asked for this is visible.
-    NEED_RESCHED.of(cpu).swap(false, Ordering::Acquire);
-    local.lazy.store(false, Ordering::Relaxed);
     if reason == Reason::Block && prev.state.load(Ordering::Acquire) == RUNNABLE {
         return; // woken before it blocked
     }
+    // Order: Acquire pairs with the Release of `resched`: the task that asked for this is visible.
+    NEED_RESCHED.of(cpu).swap(false, Ordering::Acquire);
+    local.lazy.store(false, Ordering::Relaxed);
+    evict(cpu);
     let stays = matches!(reason, Reason::Yield | Reason::Preempt) && prev.may_run_on(cpu) && !prev.is_idle();
     let least = if stays { prev.class() } else { Class::Normal };
     let next = local.queue.lock().take(cpu, least);
@@ -66,7 +67,16 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
             local.len.fetch_sub(1, Ordering::Relaxed);
             next
         }
-        None if stays => return,
+        None if stays => {
+            if reason == Reason::Yield {
+                // It let go, and nobody took over: that counts as a switch for whoever waits for one.
+                prev.nvcsw.store(prev.nvcsw.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+                seam::with(|hooks| hooks.switch(prev, cpu, true));
+                seam::with(|hooks| hooks.resume(prev));
+                wait::drain_deferred();
+            }
+            return;
+        }
         None => match steal(cpu) {
             Some(next) => next,
             None if prev.is_idle() => return,
@@ -117,6 +127,7 @@ fn finish(left: *const TaskHeader) {
 pub(super) extern "C" fn task_main(left: *const TaskHeader, _: usize) -> ! {
     finish(left);
     cpu::unmask_irqs();
+    preempt_if_due(); // what `finish` woke
     let work = current().work.lock().take();
     if let Some(work) = work {
         work();
@@ -152,12 +163,14 @@ pub(super) fn wake(task: &Task) {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn block() {
     irqs::with_masked(|irqs| schedule(Reason::Block, irqs));
+    preempt_if_due(); // what `finish` woke
 }
 
 /// Lets other tasks of the same class go first. Context: task, preemptible.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn yield_now() {
     irqs::with_masked(|irqs| schedule(Reason::Yield, irqs));
+    preempt_if_due(); // what `finish` woke
 }
 
 /// A point where a task under `none` or `voluntary` lets go of the CPU if somebody wants it. Context: task.
@@ -212,9 +225,12 @@ pub fn set_affinity(task: &Task, mask: u32) {
     let existing = (1_u32 << super::ipi::nr_cpus()) - 1;
     let mask = if mask & existing == 0 { existing } else { mask & existing };
     task.affinity.store(mask, Ordering::Relaxed);
-    let cpu = task.cpu();
-    if mask & 1 << cpu == 0 {
-        resched(cpu);
+    // Pairs with the fence of `enqueue`: it sees the new mask, or this sees where it was queued.
+    fence(Ordering::SeqCst);
+    for cpu in [task.cpu(), task.queued_on.load(Ordering::Relaxed)] {
+        if !task.may_run_on(cpu) {
+            want_eviction(cpu);
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Task {
     /// The CPUs that it may run on, one bit each.
     pub(super) affinity: AtomicU32,
     pub(super) cpu: AtomicUsize,
+    /// The CPU on whose queue it was put last.
+    pub(super) queued_on: AtomicUsize,
     is_idle: bool,
     /// Voluntary switches away from it.
     pub nvcsw: AtomicU64,
@@ -98,6 +100,7 @@ impl Task {
             boosted: AtomicBool::new(false),
             affinity: AtomicU32::new(affinity),
             cpu: AtomicUsize::new(0),
+            queued_on: AtomicUsize::new(0),
             is_idle,
             nvcsw: AtomicU64::new(0),
             nivcsw: AtomicU64::new(0),

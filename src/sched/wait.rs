@@ -53,6 +53,15 @@ impl List {
         }
     }
 
+    /// Takes the first entry out.
+    #[inline(always)]
+    fn take_newest(&mut self) -> Option<NonNull<Waiter>> {
+        let entry = self.head?;
+        // SAFETY: linked entries are alive.
+        self.head = unsafe { entry.as_ref() }.next;
+        Some(entry)
+    }
+
     /// Takes the last entry out.
     #[inline(always)]
     fn take_oldest(&mut self) -> Option<NonNull<Waiter>> {
@@ -158,8 +167,10 @@ fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: 
 fn wake(list: &IrqLock<List>, most: usize) {
     {
         let mut list = list.lock();
+        // All: in any order, each in one step. One: the one that has waited for longest.
+        let take = if most == 1 { List::take_oldest } else { List::take_newest };
         for _ in 0..most {
-            let Some(entry) = list.take_oldest() else { break };
+            let Some(entry) = take(&mut list) else { break };
             // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
             switch::wake(unsafe { entry.as_ref() }.task);
         }

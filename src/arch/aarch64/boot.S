@@ -14,6 +14,7 @@ _start:
     .balign 8
 first_cpu:
     msr     daifset, #0xf
+    msr     mdscr_el1, xzr              // unknown after reset; every switch compares it
     mov     x19, x0                     // where a boot loader left the device tree
     mrs     x0, CurrentEL
     cmp     x0, #(1 << 2)
@@ -43,6 +44,21 @@ first_cpu:
     add     x2, x2, #1
     cmp     x2, #16                     // as far as `virt` puts RAM for this kernel, with room
     b.ne    3b
+    // The stores went past the caches: drop lines that a loader may have left there, so that the table walk, which
+    // looks into them, reads what was stored.
+    adrp    x1, __bss_start
+    add     x1, x1, :lo12:__bss_start
+    adrp    x2, __bss_end
+    add     x2, x2, :lo12:__bss_end
+    mrs     x3, ctr_el0                 // DminLine: log2 of the smallest line, in words
+    ubfx    x3, x3, #16, #4
+    mov     x4, #4
+    lsl     x3, x4, x3
+    dsb     sy
+5:  dc      ivac, x1
+    add     x1, x1, x3
+    cmp     x1, x2
+    b.lo    5b
     dsb     sy
     ldr     x1, ={MAIR}
     ldr     x2, ={TCR}
@@ -91,6 +107,7 @@ enable_mmu:
     .global secondary_entry
 secondary_entry:
     msr     daifset, #0xf
+    msr     mdscr_el1, xzr
     mov     x19, x0
     ldp     x0, x1, [x19, #{SECONDARY_TTBR}]    // table, MAIR
     ldp     x2, x3, [x19, #{SECONDARY_TTBR} + 16] // TCR, SCTLR

@@ -91,7 +91,8 @@ pub fn start_secondary(
         stack_top,
     }));
     let start = core::ptr::from_ref(record).addr();
-    for line in (start & !63..start + size_of::<SecondaryBoot>()).step_by(64) {
+    let line_size = cpu::smallest_data_line();
+    for line in (start & !(line_size - 1)..start + size_of::<SecondaryBoot>()).step_by(line_size) {
         // SAFETY: cleans a line of our own memory to the point of coherency: it is read with caches off.
         unsafe { asm!("dc cvac, {}", in(reg) line, options(nostack, preserves_flags)) };
     }

@@ -94,6 +94,20 @@ pub fn park() -> ! {
     }
 }
 
+/// Unmasks SError: an external abort is told when it happens. Context: boot of each CPU.
+pub fn unmask_serror() {
+    // SAFETY: the vectors are installed; only A changes.
+    unsafe { asm!("msr daifclr, #4", options(nostack, preserves_flags)) };
+}
+
+/// Bytes of the smallest data cache line: CTR_EL0.DminLine.
+pub fn smallest_data_line() -> usize {
+    let ctr: usize;
+    // SAFETY: reads an identification register.
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) ctr, options(nomem, nostack, preserves_flags)) };
+    4 << (ctr >> 16 & 0xf)
+}
+
 /// Full barrier, and every earlier store has completed.
 #[inline(always)]
 pub fn dsb_ish() {

@@ -100,6 +100,7 @@ pub fn end(id: u32) {
     // An id that was acknowledged is a valid one.
     if let Ok(id) = IntId::try_from(id) {
         GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
+        cpu::isb(); // ended before IRQs are unmasked: else a level-triggered one is taken once more
     }
 }
 
@@ -117,4 +118,5 @@ pub fn send_sgi(sgi: u32, target: usize) {
     };
     // The only error is an id that is no SGI, and `IntId::sgi` has checked that.
     let _ = GicCpuInterface::send_sgi(IntId::sgi(sgi), target, SgiTargetGroup::CurrentGroup1);
+    cpu::isb(); // the write takes effect before whatever waits for the answer
 }

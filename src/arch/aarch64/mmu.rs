@@ -99,6 +99,7 @@ impl Access {
 struct Tables {
     fresh: Range<usize>,
     freed: Option<NonNull<PageTable<El1Attributes>>>,
+    nr_freed: usize,
 }
 
 // SAFETY: the pages belong to this pool alone, whatever CPU uses it (under the lock of `KERNEL`).
@@ -106,7 +107,7 @@ unsafe impl Send for Tables {}
 
 impl Tables {
     fn left(&self) -> usize {
-        self.fresh.len() / PAGE_SIZE
+        self.fresh.len() / PAGE_SIZE + self.nr_freed
     }
 }
 
@@ -115,6 +116,7 @@ impl Translation<El1Attributes> for Tables {
         let page = if let Some(page) = self.freed {
             // SAFETY: a freed page's first word links to the next one; see `deallocate_table`.
             self.freed = unsafe { page.cast::<Option<NonNull<PageTable<El1Attributes>>>>().read() };
+            self.nr_freed -= 1;
             page
         } else {
             assert!(self.left() > 0, "out of page-table pages: `map` checks before it starts");
@@ -131,6 +133,7 @@ impl Translation<El1Attributes> for Tables {
         // SAFETY: the caller gives back a page of this pool, which is no longer a table.
         unsafe { page.cast::<Option<NonNull<PageTable<El1Attributes>>>>().write(self.freed) };
         self.freed = Some(page);
+        self.nr_freed += 1;
     }
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
@@ -176,7 +179,7 @@ pub fn init(
     tables: Range<usize>,
 ) -> Result<(), MapError> {
     TABLES_LEN.store(tables.len(), Ordering::Relaxed);
-    let pool = Tables { fresh: tables, freed: None };
+    let pool = Tables { fresh: tables, freed: None, nr_freed: 0 };
     let mut mapping = Mapping::with_asid_and_va_range(pool, ASID, ROOT_LEVEL, El1And0, VaRange::Lower);
     let mut identity = |range: Range<usize>, access: Access| {
         let region = MemoryRegion::new(range.start, range.end);
@@ -203,6 +206,12 @@ pub fn init(
     identity(symbols..image.end, Access::Read)?;
     for device in devices {
         identity(device.start & !(PAGE_SIZE - 1)..device.end.next_multiple_of(PAGE_SIZE), Access::Device)?;
+    }
+    // The alias windows get their tables now: a patch, and so an unregistering, never lacks one.
+    for window in [ALIAS_WINDOW.start..ALIAS_WINDOW.start + BLOCK_SIZE, ALIAS_BLOCK_WINDOW] {
+        let first = window.start..window.start + if window == ALIAS_BLOCK_WINDOW { BLOCK_SIZE } else { PAGE_SIZE };
+        set(&mut mapping, first.clone(), image.start & !(BLOCK_SIZE - 1), Access::Read.attributes());
+        set(&mut mapping, first, 0, El1Attributes::empty());
     }
     let ttbr0 = mapping.root_address().0 | ASID << 48;
     // SAFETY:
@@ -231,7 +240,9 @@ pub fn map(range: Range<usize>, physical: usize, access: Access) -> Result<(), O
     cpu::without_irqs(|| {
         let mut kernel = KERNEL.lock();
         let mapping = kernel.as_mut().expect("init ran");
-        let needed = TABLES_PER_PAGE * (range.len().div_ceil(BLOCK_SIZE) + 1);
+        let is_alias = ALIAS_BLOCK_WINDOW.contains(&range.start)
+            || (ALIAS_WINDOW.start..ALIAS_WINDOW.start + BLOCK_SIZE).contains(&range.start);
+        let needed = if is_alias { 0 } else { TABLES_PER_PAGE * (range.len().div_ceil(BLOCK_SIZE) + 1) };
         if mapping.translation().left() < needed {
             return Err(OutOfTables);
         }

@@ -56,8 +56,6 @@ impl core::fmt::Display for PatchError {
 
 /// One batch at a time: the alias window is one.
 static PATCHER: SpinMutex<()> = SpinMutex::new(());
-/// No cache line is shorter: the smallest that CTR_EL0 can describe and that CPUs of this kind have.
-const SMALLEST_LINE: usize = 16;
 /// More callsites than this and the whole instruction cache is invalidated at once.
 const INVALIDATE_ALL_FROM: usize = 32;
 
@@ -113,25 +111,24 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
 fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
     let branch = patch.site.branch();
     let found = read_insn(branch);
-    // A branch may still lead to the trampoline of another variant.
-    if found == Insn::NOP
-        || Insn::bl(branch, trampoline) == Ok(found)
-        || found.bl_target(branch).is_some_and(super::trampoline::contains)
-    {
-        Ok(())
-    } else {
-        Err(PatchError::Unexpected { site: patch.site, found })
-    }
+    // A branch that is on may still lead to the trampoline of another variant.
+    let is_on = || {
+        Insn::bl(branch, trampoline) == Ok(found) || found.bl_target(branch).is_some_and(super::trampoline::contains)
+    };
+    let is_expected = match patch.branch {
+        Branch::On => found == Insn::NOP,
+        Branch::Off | Branch::Keep => is_on(),
+    };
+    if is_expected { Ok(()) } else { Err(PatchError::Unexpected { site: patch.site, found }) }
 }
 
 /// Gives every callsite its `mov x9, x30` and `ops` as literal. Context: boot, before the other CPUs start:
 /// the one time that an instruction other than the branch changes (O6).
 pub fn prepare(sites: impl Iterator<Item = CallSite> + Clone, ops: &'static OpsHeader) -> Result<(), PatchError> {
     for site in sites.clone() {
-        for (address, expected) in [(site.literal(), Insn::NOP), (site.entry(), Insn::NOP), (site.branch(), Insn::NOP)]
-        {
+        for address in [site.literal(), site.literal() + 4, site.entry(), site.branch()] {
             let found = read_insn(address);
-            if found != expected {
+            if found != Insn::NOP {
                 return Err(PatchError::Unexpected { site, found });
             }
         }
@@ -228,7 +225,7 @@ fn invalidate(addresses: impl Iterator<Item = usize>, count: usize) {
 /// address where it is mapped executable afterwards. The caller synchronises every CPU's context (O3).
 pub fn publish_code(page: &mut [u8; PAGE_SIZE], code: &[u8]) {
     page[..code.len()].copy_from_slice(code);
-    for line in page[..code.len()].chunks(SMALLEST_LINE) {
+    for line in page[..code.len()].chunks(cpu::smallest_data_line()) {
         // SAFETY: cleans a line of memory that is ours.
         unsafe { asm!("dc cvau, {}", in(reg) line.as_ptr(), options(nostack, preserves_flags)) };
     }

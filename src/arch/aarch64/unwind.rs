@@ -1,6 +1,7 @@
 //! The x29 chain: return addresses from the innermost frame outward, across exceptions and the trampoline.
 //!
-//! Nothing is trusted: a record is read only inside a stack that `Stacks` knows, and the chain must rise.
+//! Nothing is trusted: a record is read only in the mapped half of the stack that the chain began on, or in the image
+//! (boot and overflow stacks), and the chain must rise. Only an exception may lead to another stack.
 //! Context: any, the panic path included.
 
 use super::site::FrameRecord;
@@ -21,8 +22,15 @@ pub struct Step {
 pub struct Frames {
     fp: usize,
     lowest: usize,
+    /// The stack that the chain is on.
+    slot: usize,
     next: Option<Step>,
     left: usize,
+}
+
+/// The stack slot that an address lies in.
+const fn slot_of(address: usize) -> usize {
+    address & !(2 * vectors::STACK_SIZE - 1)
 }
 
 /// Longer chains are cut: whoever reads them has seen enough.
@@ -32,12 +40,12 @@ impl Frames {
     /// From an interrupted context.
     pub fn of_exception(frame: &vectors::ExceptionFrame) -> Self {
         let first = Step { pc: frame.elr as usize, interrupted: true };
-        Self { fp: frame.x[29] as usize, lowest: 0, next: Some(first), left: MOST_FRAMES }
+        Self { next: Some(first), ..Self::from_fp(frame.x[29] as usize) }
     }
 
     /// From a frame pointer, as an off-CPU task's saved x29.
     pub const fn from_fp(fp: usize) -> Self {
-        Self { fp, lowest: 0, next: None, left: MOST_FRAMES }
+        Self { fp, lowest: 0, slot: slot_of(fp), next: None, left: MOST_FRAMES }
     }
 
     /// From the caller's own frame.
@@ -51,8 +59,9 @@ impl Frames {
 
     fn readable(&self, record: usize) -> bool {
         let fits = |range: &Range<usize>| range.start <= record && record + size_of::<FrameRecord>() <= range.end;
-        // Task stacks are mapped where a live chain leads; the image holds boot and overflow stacks.
-        record.is_multiple_of(8) && record >= self.lowest && (fits(&mmu::STACK_WINDOW) || fits(&mmu::image()))
+        // The upper half of a slot is mapped while its task is listed; the lower one never is.
+        let on_stack = fits(&mmu::STACK_WINDOW) && slot_of(record) == self.slot && record & vectors::STACK_SIZE != 0;
+        record.is_multiple_of(16) && record >= self.lowest && (on_stack || fits(&mmu::image()))
     }
 }
 
@@ -84,6 +93,7 @@ impl Iterator for Frames {
             // SAFETY: as above.
             let inner = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
             self.fp = inner.fp;
+            self.slot = slot_of(inner.fp);
             return Some(Step { pc: inner.lr, interrupted: true });
         }
         Some(Step { pc: record.lr, interrupted: false })

@@ -180,3 +180,19 @@ fn any_history_leaves_each_callsite_with_exactly_its_ops() {
         }
     }
 }
+
+#[test]
+fn registering_and_unregistering_over_and_over_leaves_nothing_behind() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    for name in ["b", "c"] {
+        registry.register(OpsBox::new(name, no_op, 0), vec![0], &mut text).unwrap();
+    }
+    let mut sets = Vec::new();
+    for _ in 0..100 {
+        let d = registry.register(OpsBox::new("d", no_op, 0), vec![0, 1], &mut text).unwrap();
+        drop(registry.unregister(d, &mut text).unwrap());
+        sets.push(registry.sets.len());
+    }
+    assert_eq!(sets[99], sets[1], "sets after each round: {sets:?}");
+    assert_eq!(registry.sets.iter().filter(|set| set.node.is_some()).count(), 1, "one node, of callsite 0");
+}

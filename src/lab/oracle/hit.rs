@@ -1,6 +1,6 @@
 //! What an oracle func does at a hit: stamps the call, checks who called it, dawdles, checks again, leaves.
 
-use super::{BURIED, Property, check_identity, slot, violation};
+use super::{BURIED, DYING, Property, check_identity, slot, violation};
 use crate::arch::cpu;
 use crate::arch::site::{Level, OpsHeader, Regs};
 use crate::ftrace::ops::Ops;
@@ -47,7 +47,7 @@ pub static COVERAGE: Counters = Counters {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, _: *mut Regs, number: usize) {
     let slot = slot(number);
-    if slot.state.load(Ordering::Relaxed) == BURIED {
+    if matches!(slot.state.load(Ordering::Relaxed), DYING | BURIED) {
         violation(Property::NoLateEntry, Some(number), ip, "func entered after its grace period ended");
     }
     check_identity(ops, number, ip, "at the entry of func");

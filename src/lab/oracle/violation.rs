@@ -2,7 +2,7 @@
 
 use super::{BURIED, SLOTS, slot};
 use crate::arch::unwind::Frames;
-use crate::arch::vectors::{ExceptionFrame, Fault};
+use crate::arch::vectors::{ExceptionFrame, Fault, Kind};
 use crate::arch::{cpu, exit};
 use crate::console::epitaph::{Place, print_backtrace};
 use crate::hook::Hook;
@@ -47,6 +47,10 @@ impl Property {
     }
 }
 
+/// Exception classes of aborts taken without a change of exception level. Source: Arm ARM DDI 0487, ESR_EL1.
+const INSTRUCTION_ABORT: u64 = 0x21;
+const DATA_ABORT: u64 = 0x25;
+
 /// Prints the verdict of the experiment that was violated, and its replay line. Set by the experiment.
 static VERDICT: Hook<fn(Property)> = Hook::new();
 static WATCHING: AtomicBool = AtomicBool::new(false);
@@ -57,6 +61,11 @@ pub fn begin(verdict: fn(Property)) {
     if !WATCHING.swap(true, Ordering::Relaxed) && VERDICT.get().is_none() {
         VERDICT.set(verdict);
     }
+}
+
+/// The experiment is over: faults are faults again. Context: task.
+pub fn end() {
+    WATCHING.store(false, Ordering::Relaxed);
 }
 
 /// Tells the story, the verdict and the replay line, and ends the machine with status 1. Context: any.
@@ -74,7 +83,9 @@ pub fn late_entry(ops: usize, ip: usize) {
 
 /// Takes a fault that is a property's violation. Returns if it is not one. Context: fault.
 pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
-    if !WATCHING.load(Ordering::Relaxed) {
+    // An abort, of a fetch or of an access: nothing else is a late use.
+    let is_abort = fault.kind == Kind::Synchronous && matches!(fault.class(), INSTRUCTION_ABORT | DATA_ABORT);
+    if !WATCHING.load(Ordering::Relaxed) || !is_abort {
         return;
     }
     if let Some(number) = place_of(frame.elr as usize) {

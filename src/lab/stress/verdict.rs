@@ -31,7 +31,7 @@ static GRACE_PERIODS_BEFORE: AtomicU64 = AtomicU64::new(0);
 
 /// Notes the run's terms.
 pub(super) fn plan(args: &BootArgs<'_>, seed: u64) {
-    GRACE_PERIODS_BEFORE.store(crate::rcu::statistics().ended, Ordering::Relaxed);
+    GRACE_PERIODS_BEFORE.store(crate::rcu::nr_ended(), Ordering::Relaxed);
     *PLAN.lock() = Some(Plan {
         seed,
         scheme: args.scheme(),
@@ -79,7 +79,7 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
         calls: COVERAGE.calls.load(Ordering::Relaxed),
         swaps: SWAPS.load(Ordering::Relaxed),
         freed: FREED.load(Ordering::Relaxed),
-        gps: crate::rcu::statistics().ended - GRACE_PERIODS_BEFORE.load(Ordering::Relaxed),
+        gps: crate::rcu::nr_ended() - GRACE_PERIODS_BEFORE.load(Ordering::Relaxed),
         gp_p50_us: percentile(waits, 50).unwrap_or(0) / 1000,
         gp_max_us: percentile(waits, 100).unwrap_or(0) / 1000,
         violations,
