@@ -133,6 +133,7 @@ impl<R: Default> Registry<R> {
             self.sets[place].members.remove(member);
             let members = &self.sets[place].members;
             let twin = (0..self.sets.len()).find(|&other| other != place && self.sets[other].members == *members);
+            let twin_target = twin.map(|twin| self.sets[twin].target);
             let set = &mut self.sets[place];
             registration.nodes.extend(set.node.take());
             if set.sites == 0 || twin.is_some() {
@@ -145,18 +146,21 @@ impl<R: Default> Registry<R> {
                 node.fill(self.fan_out, set.members.iter().copied());
                 set.target = set.node.insert(node).address().cast();
             }
+            set.next_target = twin_target.unwrap_or(set.target);
         }
         let (sets, of_site, table) = (&self.sets, &self.of_site, &self.table);
         let patches = registration.sites.iter().map(|&site| {
-            let from = of_site[site as usize];
-            let to = sets[from as usize].next.unwrap_or(from);
-            let branch = if to == EMPTY { Branch::Off } else { Branch::Keep };
-            Patch { site: table.site(site), ops: sets[to as usize].target, branch }
+            let set = &sets[of_site[site as usize] as usize];
+            let branch = if set.next == Some(EMPTY) { Branch::Off } else { Branch::Keep };
+            Patch { site: table.site(site), ops: set.next_target, branch }
         });
         text.apply(patches).expect("registered callsites hold what was patched into them");
+        let sets = &self.sets;
         for &site in &registration.sites {
-            let from = self.of_site[site as usize];
-            self.of_site[site as usize] = self.sets[from as usize].next.unwrap_or(from);
+            let set = &mut self.of_site[site as usize];
+            if let Some(next) = sets[*set as usize].next {
+                *set = next;
+            }
         }
         for place in EMPTY as usize + 1..self.sets.len() {
             if let Some(next) = self.sets[place].next.take() {

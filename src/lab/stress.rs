@@ -6,6 +6,7 @@
 //! every callsite of the kernel is traced as well. All choices come from the seed.
 
 mod load;
+mod moved;
 mod stall;
 mod updaters;
 mod verdict;
@@ -71,6 +72,8 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     COVERAGE.dice.store(seed as u32, Ordering::Relaxed);
     if args.secs >= verdict::COVERAGE_FROM_SECS {
         stall::scenario();
+        stall::yielder();
+        moved::scenario();
     }
 
     let lanes = updaters::open_lanes();

@@ -59,20 +59,16 @@ static PATCHER: SpinMutex<()> = SpinMutex::new(());
 /// More callsites than this and the whole instruction cache is invalidated at once.
 const INVALIDATE_ALL_FROM: usize = 32;
 
-/// Applies `patches`, all or none; branches that go on lead to `trampoline`. In O3's order: literal, barrier,
-/// branch, clean; then, once for all, barrier, invalidate, barrier.
+/// Applies `patches`, which come in the order of addresses, all or none; branches that go on lead to `trampoline`.
+/// In O3's order: literal, barrier, branch, clean; then, once for all, barrier, invalidate, barrier.
 pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -> Result<Needs, PatchError> {
-    let (mut lowest, mut highest) = (usize::MAX, 0);
-    let (mut changed, mut total) = (0, 0);
+    let Some(first) = patches.clone().next() else { return Ok(Needs::Nothing) };
+    let (lowest, mut highest, mut changed) = (first.site.literal(), 0, 0);
     for patch in patches.clone() {
         validate(&patch, trampoline)?;
-        lowest = lowest.min(patch.site.literal());
-        highest = highest.max(patch.site.body());
+        debug_assert!(patch.site.body() > highest, "patches come in the order of addresses");
+        highest = patch.site.body();
         changed += usize::from(patch.branch != Branch::Keep);
-        total += 1;
-    }
-    if total == 0 {
-        return Ok(Needs::Nothing);
     }
     // What both ends of the span reach, all between them reach.
     for end in [lowest, highest] {
@@ -112,9 +108,8 @@ fn validate(patch: &Patch, trampoline: usize) -> Result<(), PatchError> {
     let branch = patch.site.branch();
     let found = read_insn(branch);
     // A branch that is on may still lead to the trampoline of another variant.
-    let is_on = || {
-        Insn::bl(branch, trampoline) == Ok(found) || found.bl_target(branch).is_some_and(super::trampoline::contains)
-    };
+    let is_ours = |target: usize| target == trampoline || super::trampoline::contains(target);
+    let is_on = || found.bl_target(branch).is_some_and(is_ours);
     let is_expected = match patch.branch {
         Branch::On => found == Insn::NOP,
         Branch::Off | Branch::Keep => is_on(),

@@ -58,3 +58,25 @@ pub(super) fn scenario() {
         if stalled { "reported, and over once the spinner had left" } else { "none: the spinner was not waited for" };
     println!("stall scenario: {outcome}");
 }
+
+/// A task that only yields, alone on its CPU, holds no grace period up. Context: task.
+pub(super) fn yielder() {
+    SPIN.store(true, Ordering::Relaxed);
+    let what = Spawn { name: "yielder", class: Class::Normal, cpu: Some(sched::nr_cpus() - 1) };
+    let work = || {
+        while SPIN.load(Ordering::Relaxed) {
+            sched::yield_now();
+        }
+    };
+    let Ok(yielder) = sched::spawn(what, Box::new(work)) else { panic!("stress: no task for the yield scenario") };
+    let patience = now_ns() + PATIENCE_NS;
+    let cookie = rcu::start_poll();
+    while rcu::poll(cookie).is_none() {
+        if now_ns() > patience {
+            violation(Property::Progress, None, 0, "a task that does nothing but yield holds up a grace period");
+        }
+        sched::sleep(1_000_000);
+    }
+    SPIN.store(false, Ordering::Relaxed);
+    yielder.join();
+}

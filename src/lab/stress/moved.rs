@@ -1,0 +1,59 @@
+//! A task that is moved to another CPU while it is queued goes on there, although both CPUs are busy: a preempted
+//! holder that nobody runs would hold its ops for ever (P5).
+
+use crate::lab::oracle::{Property, violation};
+use crate::println;
+use crate::sched::preemption::{model, preempts};
+use crate::sched::{self, Class, JoinHandle, Spawn, Task, now_ns};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use alloc::boxed::Box;
+
+const MOVES: usize = 8;
+const PATIENCE_NS: u64 = 5_000_000_000;
+static RUNNING: AtomicBool = AtomicBool::new(false);
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
+
+fn start(name: &str, cpu: usize, work: fn()) -> JoinHandle {
+    let what = Spawn { name, class: Class::Normal, cpu: Some(cpu) };
+    sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("stress: {error}"))
+}
+
+fn spin() {
+    while RUNNING.load(Ordering::Relaxed) {
+        core::hint::spin_loop();
+    }
+}
+
+fn count() {
+    while RUNNING.load(Ordering::Relaxed) {
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
+        core::hint::spin_loop();
+    }
+}
+
+/// Moves a task to and fro between two busy CPUs. Context: task.
+pub(super) fn scenario() {
+    if sched::nr_cpus() < 2 || !preempts(model()) {
+        return; // without a second CPU, or preemption, nobody is queued behind a spinner
+    }
+    RUNNING.store(true, Ordering::Relaxed);
+    let spinners = [start("busy", 0, spin), start("busy", 1, spin)];
+    let moved = start("moved", 0, count);
+    for number in 0..MOVES {
+        sched::set_affinity(moved.task(), 1 << (1 - number % 2));
+        await_progress(moved.task(), 1 - number % 2);
+    }
+    RUNNING.store(false, Ordering::Relaxed);
+    spinners.into_iter().chain([moved]).for_each(JoinHandle::join);
+    println!("a queued task was moved {MOVES} times between two busy CPUs, and went on each time");
+}
+
+fn await_progress(task: &Task, cpu: usize) {
+    let (rounds, patience) = (ROUNDS.load(Ordering::Relaxed), now_ns() + PATIENCE_NS);
+    while ROUNDS.load(Ordering::Relaxed) < rounds + 2 || task.cpu() != cpu {
+        if now_ns() > patience {
+            violation(Property::Progress, None, 0, "a task that was moved to another CPU does not run there");
+        }
+        sched::sleep(1_000_000);
+    }
+}
