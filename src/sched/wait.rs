@@ -168,9 +168,9 @@ fn wake(list: &IrqLock<List>, most: usize) {
     {
         let mut list = list.lock();
         // All: in any order, each in one step. One: the one that has waited for longest.
-        let take = if most == 1 { List::take_oldest } else { List::take_newest };
         for _ in 0..most {
-            let Some(entry) = take(&mut list) else { break };
+            let entry = if most == 1 { list.take_oldest() } else { list.take_newest() };
+            let Some(entry) = entry else { break };
             // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
             switch::wake(unsafe { entry.as_ref() }.task);
         }
