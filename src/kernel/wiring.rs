@@ -7,6 +7,7 @@ use holdout::console::epitaph;
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq};
 use holdout::lab::{oracle, stress};
+use holdout::mm::heap;
 use holdout::sched::switch;
 use holdout::sync::preempt;
 use holdout::{sched, shell};
@@ -20,6 +21,7 @@ pub(super) fn wire() {
     entry::LAB_SGI.set(stress::on_sgi);
     softirq::LAB.set(stress::on_softirq);
     live::LATE.set(oracle::late_entry);
+    heap::WRITTEN.set(oracle::late_write);
     shell::STRESS.set(stress_from_shell);
     shell::VERSION.set(print_version);
 }

@@ -7,6 +7,7 @@
 
 mod load;
 mod moved;
+mod redirect;
 mod stall;
 mod updaters;
 mod verdict;
@@ -65,6 +66,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     ] {
         counter.store(0, Ordering::Relaxed);
     }
+    redirect::scenario();
     for passes in &tracees::PASSES {
         passes.store(0, Ordering::Relaxed);
     }
@@ -83,6 +85,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let watcher = sched::spawn(what, Box::new(watch_progress)).unwrap_or_else(|error| panic!("stress: {error}"));
     let load = load::start();
     let updaters = updaters::start(lanes);
+    let churn = updaters::start_churn();
     let third = u64::from(args.secs) * SECOND_NS / 3;
     sched::sleep(third);
     let everything = trace_everything();
@@ -95,6 +98,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     // Storms that were sent have been taken when every CPU has answered this.
     sched::synchronise_every_cpu();
     let lanes = updaters::stop(updaters);
+    churn.join();
     rcu::barrier();
     updaters::close_lanes(lanes);
     WATCHING.store(false, Ordering::Relaxed);

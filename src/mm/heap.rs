@@ -6,6 +6,7 @@
 //! queued and taken out inside the scheduler (O8).
 
 use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
+use crate::hook::Hook;
 use crate::sync::lock::IrqLock;
 use buddy_system_allocator::Heap;
 use core::alloc::{GlobalAlloc, Layout};
@@ -39,6 +40,9 @@ struct KernelHeap(IrqLock<State>);
 #[global_allocator]
 static HEAP: KernelHeap =
     KernelHeap(IrqLock::new(State { heap: Heap::new(), quarantine: Quarantine::new(QUARANTINE_BYTES), ram: 0 }));
+
+/// Hears of a freed block that was written to while it waited; panics follow if it returns. Wired by `main.rs` to `lab`.
+pub static WRITTEN: Hook<fn(block: usize)> = Hook::new();
 
 /// Gives `range` of RAM to the heap. Context: boot. Nothing walks the memory.
 ///
@@ -122,6 +126,9 @@ impl KernelHeap {
             // SAFETY: it left the quarantine, so it is ours.
             let waited = unsafe { words(oldest.block, oldest.layout) };
             if let Some(index) = first_change(waited, oldest.tombstone) {
+                if let Some(report) = WRITTEN.get() {
+                    report(oldest.block.addr().get());
+                }
                 panic!(
                     "heap: freed block {:#x} ({} bytes) was written to at offset {}: {:#x}",
                     oldest.block.addr(),

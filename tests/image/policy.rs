@@ -57,6 +57,7 @@ pub(crate) const ROOTS: &[Listed] = &[
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "the func of a dead ops" },
     Listed { pattern: "holdout::lab::oracle::hit::hit", reason: "the oracle's funcs end here" },
     Listed { pattern: "holdout::lab::demo::func", reason: "the demo's func" },
+    Listed { pattern: "holdout::lab::stress::redirect::func", reason: "the func that redirects" },
     Listed { pattern: "<holdout::rcu::hooks::Wiring as *", reason: "what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "grace-period code" },
 ];
@@ -119,6 +120,7 @@ const FUNCS: &[&str] = &[
     "holdout::ftrace::live::late_entry",
     "holdout::lab::oracle::hit::hit",
     "holdout::lab::demo::func",
+    "holdout::lab::stress::redirect::func",
 ];
 
 /// Who takes the work of a visit, which every CPU then runs in its SGI handler.
@@ -196,6 +198,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "O8: the func of a dead ops" },
     Listed { pattern: "holdout::irq::entry::*", reason: "O8: IRQ entry and exit" },
     Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
+    Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },

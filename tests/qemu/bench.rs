@@ -99,3 +99,12 @@ fn boot_is_short_and_leaves_the_memory_free() {
         line.expect("bytes", |bytes| bytes > 1 << 20 && bytes <= 16 << 20, "at most 16 MiB, image included");
     }
 }
+
+#[test]
+fn a_grace_period_without_holders_ends_within_three_ticks() {
+    const THREE_TICKS_NS: u64 = 12_000_000;
+    let measurements = Measurements::take(&["tasks_rcu=classic", "only=gp"]);
+    for line in measurements.of("gp") {
+        line.expect("max", |ns| ns <= THREE_TICKS_NS, "at most three ticks, in the worst of its runs");
+    }
+}

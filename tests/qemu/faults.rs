@@ -36,3 +36,24 @@ fn a_store_to_text_is_caught() {
     let lines = epitaph(&ended, &["store", "not permitted", "at address 0x402"]);
     assert!(lines.iter().any(|line| line.starts_with("pc 0x")), "no registers in {}", ended.story());
 }
+
+#[test]
+fn a_stack_overflow_hits_the_guard_and_is_told_from_another_stack() {
+    let ended = Guest::with_cpus(2).boot(&["shell", "cmds=fault stack-overflow yes"]).expect_status(101);
+    epitaph(&ended, &["stack overflow"]);
+}
+
+#[test]
+fn null_undefined_instructions_and_data_as_code_are_each_named() {
+    for (kind, parts) in [
+        ("null", ["not mapped at address", "syndrome"]),
+        ("undefined", ["undefined instruction", "syndrome"]),
+        ("jump-to-data", ["instruction fetch", "not permitted"]),
+    ] {
+        let command = format!("cmds=fault {kind} yes");
+        let ended = Guest::with_cpus(1).boot(&["shell", &command]).expect_status(101);
+        let message = ended.lines().find(|line| line.starts_with("panic: ")).map(str::to_owned);
+        let message = message.unwrap_or_else(|| panic!("no epitaph in {}", ended.story()));
+        assert!(parts.iter().all(|part| message.contains(part)), "{kind}: {message}");
+    }
+}

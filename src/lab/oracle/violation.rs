@@ -81,6 +81,14 @@ pub fn late_entry(ops: usize, ip: usize) {
     tell(Property::NoUaf, number, ip, "the freed ops was loaded: its func is the tombstone's", None)
 }
 
+/// A freed block was written to: a late use, of an ops or of what belongs to it. Returns if nobody watches. Context: any.
+pub fn late_write(block: usize) {
+    if WATCHING.load(Ordering::Relaxed) {
+        let number = (0..SLOTS).find(|&number| slot(number).ops.load(Ordering::Relaxed) == block);
+        tell(Property::NoUaf, number, 0, "freed memory was written to: its func counted a late call", None);
+    }
+}
+
 /// Takes a fault that is a property's violation. Returns if it is not one. Context: fault.
 pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
     // An abort, of a fetch or of an access: nothing else is a late use.

@@ -5,7 +5,7 @@ use crate::arch::{cpu, gic};
 use crate::irq::softirq::{self, Softirq};
 use crate::lab::tracees;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue};
+use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue, timers};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
@@ -88,7 +88,12 @@ fn chaos(cpu: usize) {
         let target = random.next_u32() as usize % sched::nr_cpus();
         match random.next_u32() % 8 {
             0..=2 => gic::send_sgi(SGI_LAB, target),
-            3 => (0..16).for_each(|_| gic::send_sgi(SGI_LAB, target)),
+            3 => {
+                (0..16).for_each(|_| gic::send_sgi(SGI_LAB, target));
+                let soon = sched::now_ns() + u64::from(random.next_u32() % 100) * MICROSECOND_NS;
+                // Nobody takes it back: it goes off, and finds the run over or not.
+                let _timer = timers::arm_call(soon, on_timer, random.next_u32() as usize);
+            }
             4..=5 => {
                 let victim = IDS[random.next_u32() as usize % TRACEES].load(Ordering::Relaxed);
                 if let Some(task) = sched::find(victim) {
@@ -97,6 +102,13 @@ fn chaos(cpu: usize) {
             }
             _ => (0..random.next_u32() % 4000).for_each(|_| core::hint::spin_loop()),
         }
+    }
+}
+
+/// A timer's function: an IRQ-level tracee too. Context: IRQ.
+fn on_timer(word: usize) {
+    if is_running() {
+        tracees::call(word, 4);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Mutex, Spawn, now_ns};
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::tracers::count;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use rand_core::{Rng, SeedableRng};
@@ -99,6 +100,26 @@ pub(super) fn start(lanes: Vec<Lane>) -> Vec<(JoinHandle, &'static Mutex<Option<
         .collect()
 }
 
+/// Registers and unregisters a counting ops on changing callsites of the tracees, beside the lanes: sets and fan-out
+/// nodes come and go. Ends with the run.
+pub(super) fn start_churn() -> JoinHandle {
+    TASKS.fetch_add(1, Ordering::Relaxed);
+    let what = Spawn { name: "churn", class: Class::Normal, cpu: None };
+    sched::spawn(what, Box::new(churn)).unwrap_or_else(|error| panic!("stress: {error}"))
+}
+
+fn churn() {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed_of(0xc4));
+    while is_running() {
+        let chosen = random.next_u32() | 1;
+        let sites = tracees::sites((0..tracees::COUNT).filter(|number| chosen >> number & 1 == 1));
+        let ops = live::register_at(count::counter("churn"), sites).unwrap_or_else(|error| panic!("stress: {error}"));
+        sched::sleep(u64::from(random.next_u32() % 1000) * 1000);
+        let gone = live::unregister(ops).expect("registered above");
+        rcu::call(gone, drop);
+    }
+}
+
 /// Waits for the updaters.
 pub(super) fn stop(updaters: Vec<(JoinHandle, &'static Mutex<Option<Lane>>)>) -> Vec<Lane> {
     updaters
@@ -146,18 +167,18 @@ fn free(lane: usize, gone: Gone, dice: u32) {
         waits.push(now_ns() - start);
     }
     drop(waits);
-    count(lane, oracle::bury_elapsed(gone, elapsed));
+    tally(lane, oracle::bury_elapsed(gone, elapsed));
 }
 
 /// One callback per lane: a callback gets nothing but the object.
 const CALLBACKS: [fn(Box<Registration<Grave>>); LANES] = [
-    |gone| count(0, oracle::bury(gone)),
-    |gone| count(1, oracle::bury(gone)),
-    |gone| count(2, oracle::bury(gone)),
-    |gone| count(3, oracle::bury(gone)),
+    |gone| tally(0, oracle::bury(gone)),
+    |gone| tally(1, oracle::bury(gone)),
+    |gone| tally(2, oracle::bury(gone)),
+    |gone| tally(3, oracle::bury(gone)),
 ];
 
-fn count(lane: usize, epilogue: Epilogue) {
+fn tally(lane: usize, epilogue: Epilogue) {
     let totals = &TOTALS[lane];
     totals.calls.fetch_add(epilogue.calls, Ordering::Relaxed);
     totals.skipped.fetch_add(epilogue.skipped, Ordering::Relaxed);
@@ -171,7 +192,7 @@ pub(super) fn close_lanes(lanes: Vec<Lane>) {
         let gone = live::unregister(lane.current).expect("the lane's ops is registered");
         let elapsed = rcu::synchronize();
         TOTALS[lane.number].waiting.fetch_add(1, Ordering::Relaxed);
-        count(lane.number, oracle::bury_elapsed(gone, elapsed));
+        tally(lane.number, oracle::bury_elapsed(gone, elapsed));
         let totals = &TOTALS[lane.number];
         let left = totals.waiting.load(Ordering::Relaxed);
         assert!(left == 0, "lane {}: {left} retired ops were not freed", lane.number);
