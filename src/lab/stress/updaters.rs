@@ -114,7 +114,7 @@ fn churn() {
         let chosen = random.next_u32() | 1;
         let sites = tracees::sites((0..tracees::COUNT).filter(|number| chosen >> number & 1 == 1));
         let ops = live::register_at(count::counter("churn"), sites).unwrap_or_else(|error| panic!("stress: {error}"));
-        sched::sleep(u64::from(random.next_u32() % 1000) * 1000);
+        sched::sleep(u64::from(2000 + random.next_u32() % 8000) * 1000);
         let gone = live::unregister(ops).expect("registered above");
         rcu::call(gone, drop);
     }
