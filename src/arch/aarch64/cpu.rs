@@ -3,8 +3,9 @@
 //! TPIDR_EL1 holds the CPU's index, SP_EL0 the current task. Context: any.
 
 use super::site::TaskHeader;
-use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+use aarch64_cpu::registers::MPIDR_EL1;
 use core::arch::asm;
+use tock_registers::interfaces::Readable;
 
 /// How many CPUs the kernel can run on.
 pub const MAX_CPUS: usize = 8;

@@ -10,7 +10,7 @@
 
 use super::cpu;
 use crate::platform::devicetree::Machine;
-use aarch64_cpu::registers::{MAIR_EL1, Readable, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
+use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 use aarch64_paging::{MapError, Mapping};
@@ -19,6 +19,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::mutex::SpinMutex;
+use tock_registers::interfaces::Readable;
 
 /// The translation granule.
 pub const PAGE_SIZE: usize = 4096;

@@ -1,7 +1,8 @@
 //! The virtual timer: one clock for everything, and one alarm per CPU.
 
-use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable};
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
 use core::sync::atomic::{AtomicU64, Ordering};
+use tock_registers::interfaces::{Readable, Writeable};
 
 /// Nanoseconds per counter tick, in 32.32 fixed point.
 static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);

@@ -6,10 +6,12 @@
 use super::exit::SEMIHOSTING_HLT;
 use super::site::FrameRecord;
 use crate::hook::Hook;
-use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, VBAR_EL1};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
+use tock_registers::LocalRegisterCopy;
+use tock_registers::interfaces::{Readable, Writeable};
 
 /// log2 of a stack's size. A stack is the upper half of a slot of twice this size.
 pub const STACK_SHIFT: usize = 14;
@@ -62,8 +64,8 @@ pub struct Fault {
 
 impl Fault {
     /// The exception class, ESR_EL1.EC.
-    pub const fn class(&self) -> u64 {
-        self.syndrome >> 26 & 0x3f
+    pub fn class(&self) -> u64 {
+        LocalRegisterCopy::<u64, ESR_EL1::Register>::new(self.syndrome).read(ESR_EL1::EC)
     }
 
     /// What happened, in words. Source: Arm ARM DDI 0487, ESR_EL1.
@@ -167,8 +169,7 @@ extern "C" fn exception_irq(frame: &mut ExceptionFrame) {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
     const UNDEFINED: u64 = 0;
-    let class = ESR_EL1.get() >> 26 & 0x3f;
-    if class == UNDEFINED && is_unanswered_semihosting(frame.elr) {
+    if ESR_EL1.read(ESR_EL1::EC) == UNDEFINED && is_unanswered_semihosting(frame.elr) {
         frame.elr += 4;
         return;
     }
