@@ -1,4 +1,4 @@
-//! Models: every interleaving of small worlds, over the shipping files of `rcu`.
+//! Models: the interleavings of small worlds, up to a bound on preemptions, over the shipping files of `rcu`.
 //!
 //! The files come in by path; `crate::sync::atomic` gives them loom's atomics instead of core's, nothing else is
 //! changed. A fault is planted in the world around them (a hook told wrongly, a task not shown, an ordering
