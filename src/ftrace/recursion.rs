@@ -49,9 +49,3 @@ impl Drop for Inside {
         self.header.recursion.store(self.held, Ordering::Relaxed);
     }
 }
-
-/// Whether the current task is inside a func or fan-out, at any level. Context: any.
-#[inline(always)]
-pub fn is_inside() -> bool {
-    preempt::header().recursion.load(Ordering::Relaxed) != 0
-}

@@ -81,16 +81,6 @@ pub unsafe fn bury(block: NonNull<u8>, layout: Layout, tombstone: Tombstone) {
     unsafe { HEAP.release(Freed { block, layout, tombstone: Some(tombstone) }) };
 }
 
-/// Whether `address` lies in a block that is in quarantine: its start and size. Context: fault reports.
-pub fn freed_block_of(address: usize) -> Option<Range<usize>> {
-    let state = HEAP.0.try_lock()?;
-    state
-        .quarantine
-        .iter()
-        .map(|freed| freed.block.addr().get()..freed.block.addr().get() + freed.layout.size())
-        .find(|block| block.contains(&address))
-}
-
 /// The whole words of a block.
 ///
 /// # Safety

@@ -85,6 +85,9 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
         },
     };
     let voluntary = reason.is_voluntary();
+    if voluntary {
+        prev.set_boosted(false); // what it was boosted for is over
+    }
     let counter = if voluntary { &prev.nvcsw } else { &prev.nivcsw };
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     prev.left_voluntarily.store(voluntary, Ordering::Relaxed);
@@ -218,6 +221,14 @@ pub fn preempt_if_due() {
             }
         });
     }
+}
+
+/// Lets `task` run before normal ones, from its next queueing to its next voluntary switch: somebody waits for it.
+/// Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn boost(task: &Task) {
+    task.set_boosted(true);
+    seam::with(|hooks| hooks.boost(task));
 }
 
 /// Moves `task` to the CPUs of `mask` (bit n for CPU n); it leaves another one at the next chance there.

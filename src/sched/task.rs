@@ -162,7 +162,7 @@ impl Task {
 
     /// Lets it run before normal tasks from its next queueing on, or takes that back. Context: any.
     #[inline(always)]
-    pub fn set_boosted(&self, boosted: bool) {
+    pub(super) fn set_boosted(&self, boosted: bool) {
         self.boosted.store(boosted, Ordering::Relaxed);
     }
 

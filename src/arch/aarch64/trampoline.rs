@@ -2,7 +2,7 @@
 //!
 //! Notrace by construction: assembly has no callsites. Above: `text` branches to it, `unwind` crosses it.
 
-use super::site::{CallSite, FrameRecord, Func, OpsHeader, Regs, TaskHeader};
+use super::site::{Func, OpsHeader, Regs, TaskHeader};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
@@ -89,22 +89,6 @@ impl Trampoline {
 #[inline(always)]
 pub fn contains(pc: usize) -> bool {
     plain().contains(pc) || depth().contains(pc)
-}
-
-/// The callsite and the ops that a trampoline frame names, if `record` is one of a trampoline.
-///
-/// # Safety
-/// `record` lies on a live stack, and was reached by an x29 chain; `is_body` says whether a return address
-/// is a callsite's F+8 (only `bl T0` leaves one in a record).
-pub unsafe fn ops_of_record(record: *const FrameRecord, is_body: impl Fn(usize) -> bool) -> Option<(CallSite, usize)> {
-    // SAFETY: the caller says that the record is on a live stack.
-    let lr = unsafe { (*record).lr };
-    if !is_body(lr) {
-        return None;
-    }
-    // SAFETY: a record with this return address was made by the trampoline, whose frame begins below it.
-    let ops = unsafe { record.byte_sub(super::site::RECORD_TO_OPS).cast::<usize>().read() };
-    Some((CallSite::from_return_address(lr), ops))
 }
 
 /// Calls `func` directly, as the trampoline would. For the fan-out: every argument is handed on.

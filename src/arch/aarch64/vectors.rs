@@ -6,12 +6,12 @@
 use super::exit::SEMIHOSTING_HLT;
 use super::site::FrameRecord;
 use crate::hook::Hook;
-use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, VBAR_EL1};
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use tock_registers::LocalRegisterCopy;
-use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::interfaces::Readable;
 
 /// log2 of a stack's size. A stack is the upper half of a slot of twice this size.
 pub const STACK_SHIFT: usize = 14;
@@ -129,18 +129,11 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    static exception_vectors: u8;
     fn exception_return_sync();
     fn exception_return_irq();
     fn exception_return_serror();
     fn exception_return_unexpected();
     fn exception_return_overflow();
-}
-
-/// Makes this CPU take its exceptions here. Context: boot of each CPU.
-pub fn install() {
-    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
-    super::cpu::isb();
 }
 
 /// Whether `return_address` is that of an exception handler: the record above it is an [`ExceptionFrame`]'s.

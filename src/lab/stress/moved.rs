@@ -1,10 +1,10 @@
-//! A task that is moved to another CPU while it is queued goes on there, although both CPUs are busy: a preempted
-//! holder that nobody runs would hold its ops for ever (P5).
+//! A task that is moved to another CPU while it is queued goes on there, although both CPUs are busy; one that is
+//! boosted has the CPU to itself. A preempted holder that nobody runs would hold its ops for ever (P5).
 
 use crate::lab::oracle::{Property, violation};
 use crate::println;
 use crate::sched::preemption::{model, preempts};
-use crate::sched::{self, Class, JoinHandle, Spawn, Task, now_ns};
+use crate::sched::{self, Class, JoinHandle, Spawn, TICK_NS, Task, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use alloc::boxed::Box;
 
@@ -12,6 +12,8 @@ const MOVES: usize = 8;
 const PATIENCE_NS: u64 = 5_000_000_000;
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
+/// Rounds of the spinner of CPU 0.
+static BUSY: AtomicU64 = AtomicU64::new(0);
 
 fn start(name: &str, cpu: usize, work: fn()) -> JoinHandle {
     let what = Spawn { name, class: Class::Normal, cpu: Some(cpu) };
@@ -20,6 +22,13 @@ fn start(name: &str, cpu: usize, work: fn()) -> JoinHandle {
 
 fn spin() {
     while RUNNING.load(Ordering::Relaxed) {
+        core::hint::spin_loop();
+    }
+}
+
+fn spin_and_count() {
+    while RUNNING.load(Ordering::Relaxed) {
+        BUSY.fetch_add(1, Ordering::Relaxed);
         core::hint::spin_loop();
     }
 }
@@ -37,15 +46,35 @@ pub(super) fn scenario() {
         return; // without a second CPU, or preemption, nobody is queued behind a spinner
     }
     RUNNING.store(true, Ordering::Relaxed);
-    let spinners = [start("busy", 0, spin), start("busy", 1, spin)];
+    let spinners = [start("busy", 0, spin_and_count), start("busy", 1, spin)];
     let moved = start("moved", 0, count);
     for number in 0..MOVES {
         sched::set_affinity(moved.task(), 1 << (1 - number % 2));
         await_progress(moved.task(), 1 - number % 2);
     }
+    await_boost(moved.task());
     RUNNING.store(false, Ordering::Relaxed);
     spinners.into_iter().chain([moved]).for_each(JoinHandle::join);
     println!("a queued task was moved {MOVES} times between two busy CPUs, and went on each time");
+}
+
+/// Boosts `task`, which shares CPU 0 with a spinner: the spinner must come to a stand.
+fn await_boost(task: &Task) {
+    // A boosted task that does not sleep leaves nothing for normal ones: this one goes elsewhere meanwhile.
+    sched::set_affinity(sched::current(), 1 << 1);
+    sched::boost(task);
+    let patience = now_ns() + PATIENCE_NS;
+    loop {
+        let (busy, rounds) = (BUSY.load(Ordering::Relaxed), ROUNDS.load(Ordering::Relaxed));
+        sched::sleep(5 * TICK_NS);
+        if BUSY.load(Ordering::Relaxed) == busy && ROUNDS.load(Ordering::Relaxed) > rounds {
+            break;
+        }
+        if now_ns() > patience {
+            violation(Property::Progress, None, 0, "a boosted task does not run before a normal one");
+        }
+    }
+    sched::set_affinity(sched::current(), u32::MAX);
 }
 
 fn await_progress(task: &Task, cpu: usize) {
