@@ -115,11 +115,12 @@ fn secondary() -> ! {
 fn print_version() {
     let Some(booted) = BOOTED.get() else { return };
     println!(
-        "holdout {} ({}) aarch64, {} CPUs, GICv{}, EL1, tasks_rcu={}, preempt={}, seed={}, {} callsites",
+        "holdout {} ({}) aarch64, {} CPUs, GICv{}, EL{}, tasks_rcu={}, preempt={}, seed={}, {} callsites",
         env!("CARGO_PKG_VERSION"),
         env!("HOLDOUT_COMMIT"),
         booted.args.cpus,
         booted.machine.gic.version(),
+        boot::entry_level(),
         rcu::scheme_name(),
         booted.args.preempt,
         booted.seed,

@@ -41,7 +41,7 @@ struct KernelHeap(IrqLock<State>);
 static HEAP: KernelHeap =
     KernelHeap(IrqLock::new(State { heap: Heap::new(), quarantine: Quarantine::new(QUARANTINE_BYTES), ram: 0 }));
 
-/// Hears of a freed block that was written to while it waited; panics follow if it returns. Wired by `main.rs` to `lab`.
+/// Hears of a block with a tombstone that was written to while it waited; a panic follows if it returns. Wired by `main.rs` to `lab`.
 pub static WRITTEN: Hook<fn(block: usize)> = Hook::new();
 
 /// Gives `range` of RAM to the heap. Context: boot. Nothing walks the memory.
@@ -116,7 +116,7 @@ impl KernelHeap {
             // SAFETY: it left the quarantine, so it is ours.
             let waited = unsafe { words(oldest.block, oldest.layout) };
             if let Some(index) = first_change(waited, oldest.tombstone) {
-                if let Some(report) = WRITTEN.get() {
+                if let (Some(report), true) = (WRITTEN.get(), oldest.tombstone.is_some()) {
                     report(oldest.block.addr().get());
                 }
                 panic!(

@@ -190,18 +190,21 @@ fn place(task: &Task) -> usize {
 pub(super) fn enqueue(task: &Task) {
     let target = place(task);
     let local = RUNQUEUES.of(target);
-    {
+    // The task is ours until the queue is unlocked: from then on it may run elsewhere, exit, and be gone.
+    let is_high = task.class() == Class::High;
+    let is_unfit = {
         let mut queue = local.queue.lock();
+        task.queued_on.store(target, Ordering::Relaxed);
         queue.push(task);
         local.len.fetch_add(1, Ordering::Relaxed);
-    }
-    task.queued_on.store(target, Ordering::Relaxed);
-    // Pairs with the fence of `set_affinity`: of the two, at least one sees what the other stored.
-    fence(Ordering::SeqCst);
-    if !task.may_run_on(target) {
+        // Pairs with the fence of `set_affinity`: of the two, at least one sees what the other stored.
+        fence(Ordering::SeqCst);
+        !task.may_run_on(target)
+    };
+    if is_unfit {
         want_eviction(target);
     }
-    let is_higher = task.class() == Class::High && !runs(target, Running::High);
+    let is_higher = is_high && !runs(target, Running::High);
     let is_idle = runs(target, Running::Idle) || runs(target, Running::Nothing);
     match urgency(model(), is_higher, is_idle, false) {
         Urgency::Now => resched(target),

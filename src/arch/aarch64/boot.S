@@ -1,5 +1,6 @@
 // From reset to Rust on each CPU.
 //
+// Entry is at EL1 or EL2; the kernel runs at EL1.
 // First CPU: QEMU's entry with the MMU off. A temporary table of 1 GiB blocks (ASID 0, not
 // global) makes memory normal, so that Rust's atomics work; Rust then builds the real one (ASID 1).
 // Other CPUs: PSCI's entry, x0 = their arch::boot::SecondaryBoot, written and cleaned by the first.
@@ -14,11 +15,13 @@ _start:
     .balign 8
 first_cpu:
     msr     daifset, #0xf
-    msr     mdscr_el1, xzr              // unknown after reset; every switch compares it
     mov     x19, x0                     // where a boot loader left the device tree
-    mrs     x0, CurrentEL
-    cmp     x0, #(1 << 2)
-    b.ne    wrong_level
+    mrs     x20, CurrentEL
+    lsr     x20, x20, #2                // the level of entry: the version line tells it
+    cmp     x20, #3
+    b.eq    wrong_level
+    bl      drop_to_el1
+    msr     mdscr_el1, xzr              // unknown after reset; every switch compares it
     mrs     x0, id_aa64isar0_el1
     tst     x0, #(0xf << 20)
     b.eq    no_lse
@@ -81,8 +84,56 @@ first_cpu:
     stp     x29, x30, [sp, #-16]!
     mov     x29, sp
     mov     x0, x19
+    mov     x1, x20
     bl      {RUST_ENTRY}
     brk     #1
+
+// Returns at EL1 whatever level it is called at: from EL2 with everything that EL1 uses given to it and nothing
+// trapped. Uses x0, x1. Source: Arm ARM DDI 0487, D1.3 and the EL2 registers' reset values.
+drop_to_el1:
+    mrs     x0, CurrentEL
+    cmp     x0, #(2 << 2)
+    b.eq    1f
+    ret
+1:  mov     x0, #(1 << 31)              // HCR_EL2: EL1 is AArch64, nothing is routed here, no host extensions
+    msr     hcr_el2, x0
+    isb
+    mrs     x0, midr_el1                // EL1 sees the CPU as it is
+    msr     vpidr_el2, x0
+    mrs     x0, mpidr_el1
+    msr     vmpidr_el2, x0
+    mrs     x0, cnthctl_el2             // timers and counters
+    orr     x0, x0, #3
+    msr     cnthctl_el2, x0
+    msr     cntvoff_el2, xzr
+    mov     x0, #0x33ff                 // CPTR_EL2: its RES1 bits, no trap
+    msr     cptr_el2, x0
+    msr     hstr_el2, xzr
+    mov     x1, xzr                     // MDCR_EL2: no debug trap; all event counters, where there are any
+    mrs     x0, id_aa64dfr0_el1
+    ubfx    x0, x0, #8, #4
+    sub     x0, x0, #1
+    cmp     x0, #14
+    b.hs    2f
+    mrs     x1, pmcr_el0
+    ubfx    x1, x1, #11, #5
+2:  msr     mdcr_el2, x1
+    mrs     x0, id_aa64pfr0_el1         // the GIC's system registers, where there are any
+    ubfx    x0, x0, #24, #4
+    cbz     x0, 3f
+    mrs     x0, S3_4_C12_C9_5           // ICC_SRE_EL2
+    mov     x1, #9                      // SRE, Enable
+    orr     x0, x0, x1
+    msr     S3_4_C12_C9_5, x0
+    isb
+    msr     S3_4_C12_C11_0, xzr         // ICH_HCR_EL2
+3:  msr     vttbr_el2, xzr
+    ldr     x0, ={SCTLR_OFF}
+    msr     sctlr_el1, x0
+    mov     x0, #0x3c5                  // SPSR: EL1 with SP_EL1, D, A, I and F masked
+    msr     spsr_el2, x0
+    msr     elr_el2, x30
+    eret
 
 // x0 = table, x1 = MAIR, x2 = TCR, x3 = SCTLR
 enable_mmu:
@@ -107,8 +158,9 @@ enable_mmu:
     .global secondary_entry
 secondary_entry:
     msr     daifset, #0xf
-    msr     mdscr_el1, xzr
     mov     x19, x0
+    bl      drop_to_el1
+    msr     mdscr_el1, xzr
     ldp     x0, x1, [x19, #{SECONDARY_TTBR}]    // table, MAIR
     ldp     x2, x3, [x19, #{SECONDARY_TTBR} + 16] // TCR, SCTLR
     bl      enable_mmu
@@ -130,10 +182,6 @@ secondary_entry:
 
 // Where the kernel cannot run, it says so in one line, by semihosting: nothing else is known yet.
 wrong_level:
-    lsr     x0, x0, #2
-    add     x0, x0, #'0'
-    adr     x1, wrong_level_digit
-    strb    w0, [x1]
     adr     x1, wrong_level_text
     b       refuse
 no_lse:
@@ -153,9 +201,7 @@ refuse:
 refuse_block:
     .quad   0x20026, 2
 wrong_level_text:
-    .ascii  "holdout: entered at EL"
-wrong_level_digit:
-    .asciz  "?, needs EL1 (leave out virtualization=on and secure=on)\n"
+    .asciz  "holdout: entered at EL3, needs EL1 or EL2 (leave out secure=on)\n"
 no_lse_text:
     .asciz  "holdout: this CPU has no large-system atomics (LSE), use -cpu max, cortex-a76 or neoverse-n1\n"
     .balign 8

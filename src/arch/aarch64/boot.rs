@@ -9,6 +9,7 @@ use crate::hook::Hook;
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 unsafe extern "C" {
     /// The kernel's `main`: gets the address of the device tree. Defined by the binary.
@@ -48,6 +49,7 @@ global_asm!(
     BLOCK_NORMAL = const BLOCK | 1 << 2 | INNER_SHAREABLE,
     MAIR = const super::mmu::MAIR,
     TCR = const super::mmu::TCR,
+    SCTLR_OFF = const super::mmu::SCTLR & !super::mmu::SCTLR_WXN & !(1 | 1 << 2 | 1 << 12),
     SCTLR_BOOT = const super::mmu::SCTLR & !super::mmu::SCTLR_WXN,
     SECONDARY_TTBR = const offset_of!(SecondaryBoot, translation),
     SECONDARY_CPU = const offset_of!(SecondaryBoot, cpu),
@@ -57,9 +59,17 @@ global_asm!(
     SECONDARY_RUST_ENTRY = sym secondary_rust_entry,
 );
 
+static ENTRY_LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// The exception level at which the first CPU was entered: 1 or 2.
+pub fn entry_level() -> u8 {
+    ENTRY_LEVEL.load(Ordering::Relaxed)
+}
+
 /// The first CPU in Rust, on the boot stack, behind the temporary table.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-extern "C" fn first_entry(loader_tree: usize) -> ! {
+extern "C" fn first_entry(loader_tree: usize, entry_level: u8) -> ! {
+    ENTRY_LEVEL.store(entry_level, Ordering::Relaxed);
     // QEMU leaves an ELF's device tree at the start of RAM, for which linker.ld leaves 2 MiB below the image.
     let below_image = (&raw const __image_start).addr() - (2 << 20);
     let device_tree = if loader_tree == 0 { below_image } else { loader_tree };
