@@ -47,6 +47,11 @@
 //! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
 //! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |
 //! | `key-order` | [`lab::report`] | the keys of a line never move |
+//! | `one-scheme` | `rcu::gp_task` | a grace period has one scheme from begin to end |
+//! | `symbols-sorted` | [`platform::symbols`] | the image's symbols are in the order of addresses |
+//! | `echo-safe` | [`platform::shown`] | what a person typed is shown back without control characters |
+//! | `whole-line`, `asked-whole` | [`shell`] | a line is taken as it was typed, and acted on whole or not at all |
+//! | `own-ops` | `shell::tracing` | what the shell registered only the shell unregisters |
 
 extern crate alloc;
 

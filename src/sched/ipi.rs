@@ -130,7 +130,7 @@ pub fn on_visit() {
     acknowledged.store(generation, Ordering::Release);
 }
 
-/// Makes the first CPU's boot context its idle task, and starts the helpers of this floor. Context: boot.
+/// Makes the first CPU's boot context its idle task. Context: boot.
 pub fn init_first_cpu() -> Result<(), SpawnError> {
     let (idle, _) = tasks::make_idle(0, true)?;
     // SAFETY: the header belongs to the idle task, which lives for ever, and this context is it from now on.
