@@ -139,7 +139,8 @@ fn run_mode() {
             lab::demo::run();
             shell::run(&args)
         }
-        Mode::Shell | Mode::Windows | Mode::Selftest => shell::run(&args),
+        Mode::Selftest => lab::selftest::run(&args),
+        Mode::Shell | Mode::Windows => shell::run(&args),
     };
     exit::exit(status)
 }

@@ -1,4 +1,4 @@
-//! Experiments: stress, demo, bench; the oracle that judges them; the one printer of their lines. Floor 8.
+//! Experiments: stress, demo, bench, selftest; the oracle that judges them; the one printer of their lines. Floor 8.
 //!
 //! The oracle does not know which scheme runs: here only the printer and whoever fills its lines read that.
 
@@ -9,6 +9,8 @@ pub mod demo;
 #[cfg(target_os = "none")]
 pub mod oracle;
 pub mod report;
+#[cfg(target_os = "none")]
+pub mod selftest;
 #[cfg(target_os = "none")]
 pub mod stress;
 #[cfg(target_os = "none")]

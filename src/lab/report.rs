@@ -6,8 +6,11 @@
 //! order wrong. Under `lab`, this printer and the argument parser alone know what a scheme is. Callable from any
 //! context.
 
+mod selftest;
 #[cfg(test)]
 mod tests;
+
+pub use self::selftest::{ScenarioLine, SelftestVerdict};
 
 use core::fmt;
 

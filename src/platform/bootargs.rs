@@ -19,7 +19,7 @@ use core::fmt;
 
 pub use self::refusal::{ArgError, MAX_CHARS};
 pub use self::table::{Help, help};
-pub use super::names::{Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName};
+pub use super::names::{Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName, Selftest};
 
 use self::refusal::Problem;
 use self::table::{DEFAULT_PREEMPT, DEFAULT_SECS, KEYS, Key, Kind};
@@ -46,6 +46,8 @@ pub struct BootArgs<'a> {
     pub cmds: Option<&'a str>,
     /// The parts of the mode to run, comma-separated. See [`BootArgs::selects`].
     pub only: Option<&'a str>,
+    /// Only list the scenarios of `selftest`: the bare word behind the mode.
+    pub list: bool,
 }
 
 impl BootArgs<'_> {
@@ -60,6 +62,7 @@ impl BootArgs<'_> {
             seed: None,
             cmds: None,
             only: None,
+            list: false,
         }
     }
 
@@ -73,6 +76,9 @@ impl BootArgs<'_> {
         self.only.is_none_or(|only| only.split(',').any(|name| name == part))
     }
 }
+
+/// The bare word behind `selftest` that lists its scenarios.
+const LIST: &str = "list";
 
 /// Reads boot arguments for a machine with `machine_cpus` CPUs.
 ///
@@ -92,6 +98,10 @@ pub fn parse(line: &str, machine_cpus: usize) -> Result<BootArgs<'_>, ArgError<'
         (word, rest) = split_word(rest).map_err(|wrong| refuse(args.mode, wrong))?;
         let outcome = match word.pair {
             None if is_first => choose_mode(word.text).map(|mode| args.mode = mode),
+            None if args.mode == Mode::Selftest && word.text == LIST && !args.list => {
+                args.list = true;
+                Ok(())
+            }
             None => Err((word.text, Problem::BareWord)),
             Some((key, value)) => set(&mut args, &mut seen, machine_cpus, word.text, key, value),
         };
@@ -177,7 +187,11 @@ fn set<'a>(
         Kind::Parts => {
             for part in value.split(',') {
                 let shown = if part.is_empty() { word } else { part };
-                built_name::<Bench>(key, part).map_err(|problem| (shown, problem))?;
+                let found = match args.mode {
+                    Mode::Selftest => built_name::<Selftest>(key, part).map(drop),
+                    _ => built_name::<Bench>(key, part).map(drop),
+                };
+                found.map_err(|problem| (shown, problem))?;
             }
             args.only = Some(value);
         }
@@ -212,6 +226,9 @@ fn digits(text: &str, radix: u32) -> Option<u64> {
 impl fmt::Display for BootArgs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.mode)?;
+        if self.list {
+            write!(f, " {LIST}")?;
+        }
         for Key { name, kind, .. } in KEYS.iter().filter(|key| key.is_for(self.mode)) {
             match kind {
                 Kind::Scheme => pair(f, name, self.tasks_rcu)?,

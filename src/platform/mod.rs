@@ -11,5 +11,5 @@ pub mod shown;
 pub mod symbols;
 
 pub use bootargs::{ArgError, BootArgs};
-pub use names::{Bench, Mode, Name, PreemptModel, SchemeName};
+pub use names::{Bench, Mode, Name, PreemptModel, SchemeName, Selftest};
 pub use shown::Shown;

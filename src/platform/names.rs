@@ -1,4 +1,4 @@
-//! The names that a boot argument can choose: modes, grace-period schemes, preemption models, benches.
+//! The names that a boot argument can choose: modes, grace-period schemes, preemption models, benches, scenarios.
 //!
 //! Each is an enum with one table behind it: parser, help, refusals, version line and verdict lines all print the same
 //! word. `is_built` says whether this kernel has it yet; a name that is known but not built is refused as such.
@@ -78,7 +78,7 @@ names! {
         /// Measurements.
         Bench = "bench" built,
         /// The kernel's own tests, inside the guest.
-        Selftest = "selftest" planned,
+        Selftest = "selftest" built,
     }
 }
 
@@ -144,6 +144,20 @@ names! {
     }
 }
 
+names! {
+    /// The scenarios of mode `selftest`, in the order in which they run. `lab::selftest` says what each one shows.
+    Selftest {
+        /// Time never goes back, on whatever CPU it is read.
+        Clock = "clock" built,
+        /// A visit runs once on every CPU.
+        Visits = "visits" built,
+        /// Every callsite is what the patcher counts on.
+        Callsites = "callsites" built,
+        /// No address is writable and executable.
+        WriteXorExecute = "w-xor-x" built,
+    }
+}
+
 /// The scheme of a kernel whose boot arguments name none.
 pub const DEFAULT_SCHEME: SchemeName = SchemeName::Classic;
 
@@ -165,6 +179,7 @@ mod tests {
         every_word_spells_its_name::<SchemeName>();
         every_word_spells_its_name::<PreemptModel>();
         every_word_spells_its_name::<Bench>();
+        every_word_spells_its_name::<Selftest>();
     }
 
     #[test]

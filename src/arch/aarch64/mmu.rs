@@ -11,7 +11,7 @@
 use super::cpu;
 use crate::platform::devicetree::Machine;
 use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
-use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
 use aarch64_paging::{MapError, Mapping};
 use core::arch::asm;
@@ -57,6 +57,8 @@ pub(super) const SCTLR: u64 = 1
 
 const ASID: usize = 1;
 const ROOT_LEVEL: usize = 1;
+const LEAF_LEVEL: usize = 3;
+const VA_BITS: usize = 39;
 /// The most tables that mapping one page can need.
 const TABLES_PER_PAGE: usize = 2;
 
@@ -269,6 +271,41 @@ pub fn unmap(range: Range<usize>) {
         cpu::dsb_ish();
         cpu::isb();
     });
+}
+
+/// What the table allows, counted in pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rights {
+    /// Pages that may be written.
+    pub writable: usize,
+    /// Pages that may be executed.
+    pub executable: usize,
+    /// The first page, if there is one, that may be both: `w-xor-x` is broken.
+    pub both: Option<usize>,
+}
+
+/// Walks the whole table. Context: task; IRQs are masked meanwhile.
+pub fn rights() -> Rights {
+    let mut rights = Rights::default();
+    cpu::without_irqs(|| {
+        let kernel = KERNEL.lock();
+        let everything = MemoryRegion::new(0, 1 << VA_BITS);
+        let mut count = |region: &MemoryRegion, entry: &Descriptor<El1Attributes>, level: usize| {
+            if !entry.is_valid() || entry.is_table_or_page() && level < LEAF_LEVEL {
+                return Ok(());
+            }
+            let flags = entry.flags();
+            let (writes, runs) = (!flags.contains(El1Attributes::READ_ONLY), !flags.contains(El1Attributes::PXN));
+            rights.writable += if writes { region.len() / PAGE_SIZE } else { 0 };
+            rights.executable += if runs { region.len() / PAGE_SIZE } else { 0 };
+            if writes && runs {
+                rights.both.get_or_insert(region.start().0);
+            }
+            Ok(())
+        };
+        kernel.as_ref().expect("init ran").walk_range(&everything, &mut count).expect("the walk itself never refuses");
+    });
+    rights
 }
 
 /// Blocks only where all is blocks: a block is never split (break-before-make).

@@ -62,7 +62,7 @@ impl fmt::Display for ArgError<'_> {
         let word = Shown(self.word);
         let keys = KeysOf(self.mode);
         let mode = self.mode;
-        let allowed = |key: &'static Key| Allowed { kind: key.kind, machine_cpus: self.machine_cpus };
+        let allowed = |key: &'static Key| Allowed { kind: key.kind, machine_cpus: self.machine_cpus, mode: Some(mode) };
         match self.problem {
             Problem::UnknownMode => write!(f, "{word} is not a mode; allowed: {}", Built::<Mode>::names()),
             Problem::ModeNotBuilt => write!(f, "mode {word} is not built yet; allowed: {}", Built::<Mode>::names()),

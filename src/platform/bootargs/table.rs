@@ -158,6 +158,8 @@ impl fmt::Display for ModesOf {
 pub(super) struct Allowed {
     pub(super) kind: Kind,
     pub(super) machine_cpus: usize,
+    /// The mode whose line it is, if there is one.
+    pub(super) mode: Option<Mode>,
 }
 
 impl fmt::Display for Allowed {
@@ -169,6 +171,9 @@ impl fmt::Display for Allowed {
             Kind::Cpus => write!(f, "1 to {}", self.machine_cpus),
             Kind::Seed => f.write_str("0 to 2^64-1, decimal or with 0x"),
             Kind::Commands => f.write_str("commands with `;` between them, in double quotes"),
+            Kind::Parts if self.mode == Some(Mode::Selftest) => {
+                f.write_str("names that `selftest list` shows, with commas between them")
+            }
             Kind::Parts => write!(f, "any of {}, with commas between them", Built::<Bench>::names()),
         }
     }
@@ -191,11 +196,15 @@ impl fmt::Display for Help {
         write!(f, "  {:<10} {}", "mode", Built::<Mode>::names())?;
         writeln!(f, "{} (default: {})", Planned::<Mode>(core::marker::PhantomData), Mode::Shell)?;
         for key in &KEYS {
-            write!(f, "  {:<10} {}", key.name, Allowed { kind: key.kind, machine_cpus: self.machine_cpus })?;
+            let allowed = Allowed { kind: key.kind, machine_cpus: self.machine_cpus, mode: None };
+            write!(f, "  {:<10} {allowed}", key.name)?;
             match key.kind {
                 Kind::Scheme => Planned::<SchemeName>(core::marker::PhantomData).fmt(f)?,
                 Kind::Model => Planned::<PreemptModel>(core::marker::PhantomData).fmt(f)?,
-                Kind::Parts => Planned::<Bench>(core::marker::PhantomData).fmt(f)?,
+                Kind::Parts => {
+                    Planned::<Bench>(core::marker::PhantomData).fmt(f)?;
+                    f.write_str("; in selftest: names that `selftest list` shows")?;
+                }
                 Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands => {}
             }
             write!(f, " (default: {})\n  {:<10} {}", key.default, "", key.what)?;

@@ -50,14 +50,31 @@ fn only_selects_parts_of_a_bench() {
 }
 
 #[test]
+fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
+    let args = parse("selftest only=clock,visits", 4).unwrap();
+    assert!(args.selects("clock") && args.selects("visits") && !args.selects("callsites") && !args.list);
+    let args = parse("selftest list preempt=lazy", 4).unwrap();
+    assert!(args.list && args.preempt == PreemptModel::Lazy);
+    assert_eq!(parse(&args.to_string(), 4).unwrap(), args);
+}
+
+#[test]
 fn every_refusal_names_the_word_and_what_is_allowed() {
-    let modes = "allowed: shell, demo, stress, bench";
+    let modes = "allowed: shell, demo, stress, bench, selftest";
     let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed";
     let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds";
     let cases = [
         ("tress", format!("`tress` is not a mode; {modes}")),
         ("windows", format!("mode `windows` is not built yet; {modes}")),
-        ("selftest only=x", format!("mode `selftest` is not built yet; {modes}")),
+        (
+            "selftest only=x",
+            "`x` is not a value of only; allowed: names that `selftest list` shows, with commas between them".into(),
+        ),
+        (
+            "selftest list list",
+            "`list` is not key=value; mode selftest takes: tasks_rcu, preempt, cpus, seed, only".into(),
+        ),
+        ("stress list", format!("`list` is not key=value; {stress_keys}")),
         ("stress shell", format!("`shell` is not key=value; {stress_keys}")),
         ("seed=1 stress", format!("`stress` is not key=value; {shell_keys}")),
         ("stress =4", format!("`=4` has no key; {stress_keys}")),

@@ -1,0 +1,89 @@
+//! `selftest`: the kernel's own tests, inside the guest, as named scenarios with one line each.
+//!
+//! A scenario returns what it saw, or in words what did not hold; a panic or a fault in it ends the kernel as it would
+//! anywhere. What is random in it comes from the seed and its own name, so that `only=` replays it. Scenarios run one
+//! after the other in the mode's task; each leaves the kernel as it found it. To add one: a name in
+//! `platform::names::Selftest`, a row in [`scenario`].
+
+mod ground;
+
+use super::report::{ScenarioLine, SelftestVerdict, Verdict};
+use crate::platform::{BootArgs, Name, Selftest};
+use crate::println;
+use crate::sched::now_ns;
+use alloc::string::String;
+use core::fmt::{self, Write};
+use rand_core::SeedableRng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// What a scenario has to hand.
+pub(super) struct Run {
+    /// Its own stream of the run's seed.
+    pub(super) random: Xoshiro256PlusPlus,
+    /// The facts of its line.
+    facts: String,
+}
+
+impl Run {
+    /// Adds `key=value` to the scenario's line.
+    pub(super) fn note(&mut self, key: &str, value: impl fmt::Display) {
+        // A string takes everything.
+        let _ = write!(self.facts, " {key}={value}");
+    }
+}
+
+/// What did not hold, in words.
+pub(super) type Outcome = Result<(), String>;
+
+/// Ends the scenario with these words unless `condition` holds.
+macro_rules! check {
+    ($condition:expr, $($words:tt)+) => {
+        if !$condition {
+            return Err(alloc::format!($($words)+));
+        }
+    };
+}
+use check;
+
+/// What each scenario shows, in a few words, and its code.
+fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
+    match name {
+        Selftest::Clock => ("time never goes back, on whatever CPU it is read", ground::clock),
+        Selftest::Visits => ("a visit runs once on every CPU", ground::visits),
+        Selftest::Callsites => ("every callsite is what the patcher counts on", ground::callsites),
+        Selftest::WriteXorExecute => ("no address is writable and executable", ground::write_xor_execute),
+    }
+}
+
+/// Runs the scenarios that `args` select, or lists them all, and returns the exit status. Context: task.
+pub fn run(args: &BootArgs<'_>) -> u8 {
+    if args.list {
+        for name in Selftest::built() {
+            println!("{name:<16} {}", scenario(name).0);
+        }
+        return 0;
+    }
+    let seed = args.seed.unwrap_or_default();
+    let (mut n, mut failed) = (0, 0);
+    let began_ns = now_ns();
+    for (number, name) in Selftest::built().enumerate().filter(|(_, name)| args.selects(name.as_str())) {
+        let mixed = seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut run = Run { random: Xoshiro256PlusPlus::seed_from_u64(mixed), facts: String::new() };
+        let start_ns = now_ns();
+        let outcome = scenario(name).1(&mut run);
+        let ms = (now_ns() - start_ns) / NS_PER_MS;
+        n += 1;
+        failed += u64::from(outcome.is_err());
+        let failure = outcome.as_ref().err().map(String::as_str);
+        println!("{}", ScenarioLine { name, failure, facts: &run.facts, ms });
+    }
+    let verdict = if failed == 0 { Verdict::Pass } else { Verdict::Fail };
+    let ms = (now_ns() - began_ns) / NS_PER_MS;
+    println!("{}", SelftestVerdict { verdict, seed, preempt: args.preempt, cpus: args.cpus, n, failed, ms });
+    if verdict == Verdict::Fail {
+        println!("{}", super::report::Replay(*args));
+    }
+    u8::from(verdict == Verdict::Fail)
+}
