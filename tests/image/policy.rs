@@ -205,6 +205,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
