@@ -1,10 +1,17 @@
 //! The global allocator: buddy_system_allocator, wrapped. Freed blocks are poisoned and wait in quarantine.
 //!
+//! ```text
+//! alloc <- the list of its class <- the buddy heap: one larger block, which it splits
+//! free  -> quarantine -> the list of its class           short of memory: the lists are joined
+//! ```
+//! Only what was never used, and what was joined, goes through the buddy heap: see [`super::classes`].
+//!
 //! What a late reader of freed memory finds is poison, or the tombstone that [`bury`] left. A block that
 //! was written to while it waited is reported with its address and size when it leaves the quarantine.
 //! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: timers are
 //! queued and taken out inside the scheduler (O8).
 
+use super::classes::{Classes, SMALLEST, class_of};
 use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
 use crate::hook::Hook;
 use crate::sync::lock::IrqLock;
@@ -31,6 +38,7 @@ unsafe impl Send for Freed {}
 
 struct State {
     heap: Heap<ORDERS>,
+    classes: Classes<ORDERS>,
     quarantine: Quarantine<Freed, QUARANTINE_BLOCKS>,
     ram: usize,
 }
@@ -38,8 +46,12 @@ struct State {
 struct KernelHeap(IrqLock<State>);
 
 #[global_allocator]
-static HEAP: KernelHeap =
-    KernelHeap(IrqLock::new(State { heap: Heap::new(), quarantine: Quarantine::new(QUARANTINE_BYTES), ram: 0 }));
+static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
+    heap: Heap::new(),
+    classes: Classes::new(),
+    quarantine: Quarantine::new(QUARANTINE_BYTES),
+    ram: 0,
+}));
 
 /// Hears of a block with a tombstone that was written to while it waited; a panic follows if it returns. Wired by `main.rs` to `lab`.
 pub static WRITTEN: Hook<fn(block: usize)> = Hook::new();
@@ -69,7 +81,8 @@ pub struct Usage {
 /// How the heap stands. Context: any.
 pub fn usage() -> Usage {
     let state = HEAP.0.lock();
-    Usage { total: state.ram, allocated: state.heap.stats_alloc_actual(), quarantined: state.quarantine.weight() }
+    let allocated = state.heap.stats_alloc_actual() - state.classes.bytes();
+    Usage { total: state.ram, allocated, quarantined: state.quarantine.weight() }
 }
 
 /// Frees a block, leaving `tombstone` in its first two words for as long as it is in quarantine.
@@ -92,6 +105,44 @@ unsafe fn words<'a>(block: NonNull<u8>, layout: Layout) -> &'a mut [u64] {
     unsafe { core::slice::from_raw_parts_mut(block.cast().as_ptr(), layout.size() / 8) }
 }
 
+/// The layout by which the buddy heap knows a block of 2^`class` bytes, whatever was asked for.
+#[inline(always)]
+const fn layout_of(class: usize) -> Layout {
+    // SAFETY: a power of two, and an alignment that every block has; `class` is one of a layout, or below ORDERS.
+    unsafe { Layout::from_size_align_unchecked(1 << class, 1 << SMALLEST) }
+}
+
+impl State {
+    /// A block of 2^`class` bytes: used before, or fresh, or cut off a larger one that was used before.
+    #[unsafe(link_section = ".text.notrace")]
+    fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
+        if let Some(block) = self.classes.take(class) {
+            return Some(block);
+        }
+        if let Ok(block) = self.heap.alloc(layout_of(class)) {
+            return Some(block);
+        }
+        let (block, larger) = self.classes.take_from(class)?;
+        // The buddy heap has nothing as large, so there is no list to search.
+        // SAFETY: allocated from it with this layout, or joined of such; given up.
+        unsafe { self.heap.dealloc(block, layout_of(larger)) };
+        self.heap.alloc(layout_of(class)).ok()
+    }
+
+    /// Joins all that is free into blocks as large as can be, on the lists. Long, and with IRQs masked: once per shortage.
+    #[unsafe(link_section = ".text.notrace")]
+    fn join(&mut self) {
+        // From the largest class down, so that nothing is split: the buddy heap ends empty.
+        for class in (SMALLEST..ORDERS).rev() {
+            while let Ok(block) = self.heap.alloc(layout_of(class)) {
+                // SAFETY: just allocated; aligned to its size, as all its blocks are.
+                unsafe { self.classes.put(block, class) };
+            }
+        }
+        self.classes.join();
+    }
+}
+
 impl KernelHeap {
     /// # Safety
     /// As for `dealloc`.
@@ -112,35 +163,49 @@ impl KernelHeap {
                 }
                 state.quarantine.pop()
             };
-            let Some(oldest) = oldest else { continue };
-            // SAFETY: it left the quarantine, so it is ours.
-            let waited = unsafe { words(oldest.block, oldest.layout) };
-            if let Some(index) = first_change(waited, oldest.tombstone) {
-                if let (Some(report), true) = (WRITTEN.get(), oldest.tombstone.is_some()) {
-                    report(oldest.block.addr().get());
-                }
-                panic!(
-                    "heap: freed block {:#x} ({} bytes) was written to at offset {}: {:#x}",
-                    oldest.block.addr(),
-                    oldest.layout.size(),
-                    index * 8,
-                    waited[index],
-                );
+            if let Some(oldest) = oldest {
+                self.reuse(oldest);
             }
-            // SAFETY: allocated from this heap with this layout, and given up.
-            unsafe { self.0.lock().heap.dealloc(oldest.block, oldest.layout) };
         }
     }
 
-    /// Empties the quarantine into the heap: memory is short.
+    /// Lists a block that left the quarantine, if nobody wrote to it meanwhile.
+    #[unsafe(link_section = ".text.notrace")]
+    fn reuse(&self, freed: Freed) {
+        // SAFETY: it left the quarantine, so it is ours.
+        let waited = unsafe { words(freed.block, freed.layout) };
+        if let Some(index) = first_change(waited, freed.tombstone) {
+            if let (Some(report), true) = (WRITTEN.get(), freed.tombstone.is_some()) {
+                report(freed.block.addr().get());
+            }
+            panic!(
+                "heap: freed block {:#x} ({} bytes) was written to at offset {}: {:#x}",
+                freed.block.addr(),
+                freed.layout.size(),
+                index * 8,
+                waited[index],
+            );
+        }
+        // SAFETY: allocated with this layout, given up, and out of the quarantine.
+        unsafe { self.0.lock().classes.put(freed.block, class_of(freed.layout)) };
+    }
+
+    /// Empties the quarantine: memory is short.
     #[unsafe(link_section = ".text.notrace")]
     fn flush(&self) {
         loop {
-            let mut state = self.0.lock();
-            let Some(freed) = state.quarantine.pop() else { return };
-            // SAFETY: allocated from this heap with this layout, and given up.
-            unsafe { state.heap.dealloc(freed.block, freed.layout) };
+            let oldest = self.0.lock().quarantine.pop();
+            let Some(oldest) = oldest else { return };
+            self.reuse(oldest);
         }
+    }
+
+    /// What [`State::alloc`] finds when all that is free is joined first.
+    #[unsafe(link_section = ".text.notrace")]
+    fn alloc_joined(&self, class: usize) -> Option<NonNull<u8>> {
+        let mut state = self.0.lock();
+        state.join();
+        state.alloc(class)
     }
 }
 
@@ -149,11 +214,18 @@ impl KernelHeap {
 unsafe impl GlobalAlloc for KernelHeap {
     #[unsafe(link_section = ".text.notrace")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let first = self.0.lock().heap.alloc(layout);
-        let block = first.or_else(|()| {
+        let class = class_of(layout);
+        if class >= ORDERS {
+            return core::ptr::null_mut();
+        }
+        let mut block = self.0.lock().alloc(class);
+        if block.is_none() {
+            block = self.alloc_joined(class);
+        }
+        if block.is_none() {
             self.flush();
-            self.0.lock().heap.alloc(layout)
-        });
+            block = self.alloc_joined(class);
+        }
         block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
     }
 

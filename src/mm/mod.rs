@@ -1,5 +1,6 @@
 //! Memory: the heap with its poison and quarantine, and stacks above guard pages. Floor 3.
 
+pub mod classes;
 #[cfg(target_os = "none")]
 pub mod heap;
 pub mod poison;

@@ -215,6 +215,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
     Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "<holdout::mm::poison::*", reason: "O8: the timers' nodes" },
+    Listed { pattern: "<holdout::mm::classes::*", reason: "O8: the timers' nodes" },
+    Listed { pattern: "holdout::mm::classes::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "holdout::sched::runqueue::*", reason: "O8: inside the switch, and wake-ups from IRQ exit" },
     Listed { pattern: "holdout::sched::switch::*", reason: "O8: the context switch and idle" },
     Listed { pattern: "holdout::sched::wait::*", reason: "O8: wake-ups from IRQ exit; waits of the grace period" },
