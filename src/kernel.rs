@@ -27,6 +27,7 @@ struct Booted {
 
 static BOOTED: spin::Once<Booted> = spin::Once::new();
 static TIMER_INTERRUPT: AtomicU32 = AtomicU32::new(0);
+static PHYSICAL_TIMER_INTERRUPT: AtomicU32 = AtomicU32::new(0);
 
 /// The first CPU, on the boot stack, IRQs masked, behind the temporary table.
 #[unsafe(no_mangle)]
@@ -39,6 +40,7 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     gic::init(&machine).unwrap_or_else(|error| refuse(format_args!("{error}")));
     irq::entry::init(machine.timer, machine.uart.interrupt);
     TIMER_INTERRUPT.store(machine.timer, Ordering::Relaxed);
+    PHYSICAL_TIMER_INTERRUPT.store(machine.physical_timer, Ordering::Relaxed);
     start_task_zero();
     let booted = BOOTED.call_once(|| accept(machine));
     preemption::set_model(booted.args.preempt);
@@ -86,8 +88,9 @@ fn start_task_zero() {
 /// Interrupts and tick of the CPU that calls this.
 fn start_this_cpu() {
     let [resched, visit, lab] = ipi::SGIS;
-    let private = [resched, visit, lab, TIMER_INTERRUPT.load(Ordering::Relaxed)];
-    gic::init_cpu(&private).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    let irqs = [resched, visit, lab, TIMER_INTERRUPT.load(Ordering::Relaxed)];
+    let fiqs = [ipi::SGI_FIQ, PHYSICAL_TIMER_INTERRUPT.load(Ordering::Relaxed)];
+    gic::init_cpu(&irqs, &fiqs).unwrap_or_else(|error| refuse(format_args!("{error}")));
     tick::start();
 }
 

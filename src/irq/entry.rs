@@ -98,10 +98,10 @@ pub fn irq(frame: &mut ExceptionFrame) {
     task.header.level.store(Level::Hardirq.bit(), Ordering::Relaxed);
     chain.store(&raw mut state, Ordering::Relaxed);
 
-    while let Some(id) = gic::acknowledge() {
-        events::record(&irqs, Event::Irq, id as usize, state.interrupted_pc);
-        handle(id);
-        gic::end(id);
+    while let Some(interrupt) = gic::acknowledge() {
+        events::record(&irqs, Event::Irq, interrupt.id() as usize, state.interrupted_pc);
+        handle(interrupt.id());
+        gic::end(interrupt);
     }
 
     task.header.level.store(level, Ordering::Relaxed);

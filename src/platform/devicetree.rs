@@ -52,6 +52,8 @@ pub struct Machine {
     pub psci: Conduit,
     /// The interrupt id of the virtual timer, a private one of each CPU.
     pub timer: u32,
+    /// The interrupt id of the physical timer, another private one.
+    pub physical_timer: u32,
     /// The boot arguments, empty if there are none.
     pub bootargs: heapless::String<MAX_BOOTARGS>,
 }
@@ -135,7 +137,8 @@ pub fn read(blob: &[u8]) -> Result<Machine, DeviceTreeError> {
         gic: gic(tree)?,
         uart: uart(tree)?,
         psci: psci(tree)?,
-        timer: timer(tree)?,
+        timer: timer(tree, 2, "the virtual timer in interrupts of /timer")?,
+        physical_timer: timer(tree, 1, "the physical timer in interrupts of /timer")?,
         bootargs: bootargs(tree)?,
     })
 }
@@ -239,10 +242,10 @@ fn psci(tree: Fdt<'_>) -> Result<Conduit, Error> {
     }
 }
 
-fn timer(tree: Fdt<'_>) -> Result<u32, Error> {
+/// The interrupt id of a timer, by its place in the binding: secure, physical, virtual, hypervisor.
+fn timer(tree: Fdt<'_>, index: usize, what: &'static str) -> Result<u32, Error> {
     let node = device(tree, &["arm,armv8-timer"]).ok_or(Error::Missing("/timer"))?;
-    // In the order of the binding: secure, non-secure, virtual, hypervisor.
-    interrupt(node, 2, "the virtual timer in interrupts of /timer")
+    interrupt(node, index, what)
 }
 
 fn bootargs(tree: Fdt<'_>) -> Result<heapless::String<MAX_BOOTARGS>, Error> {

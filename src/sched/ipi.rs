@@ -27,6 +27,9 @@ pub const SGI_LAB: u32 = 2;
 /// All of them, as interrupt ids.
 pub const SGIS: [u32; 3] = [SGI_RESCHED, SGI_VISIT, SGI_LAB];
 
+/// Tell where you are, even inside a section that masks IRQs: comes as a FIQ, where the controller has those.
+pub const SGI_FIQ: u32 = 3;
+
 static NR_CPUS: AtomicUsize = AtomicUsize::new(1);
 
 /// How many CPUs run this kernel. Context: any.

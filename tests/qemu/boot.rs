@@ -137,7 +137,6 @@ fn an_entry_at_el2_comes_up_at_el1_with_all_cpus() {
 fn what_it_cannot_run_on_is_said_in_one_line() {
     for (options, said) in [
         (["--qemu-arg", "-machine", "--qemu-arg", "secure=on"].as_slice(), "entered at EL3"),
-        (["--gic", "2"].as_slice(), "GICv2"),
         (["--cpu", "cortex-a57"].as_slice(), "LSE"),
         (["--memory", "32M"].as_slice(), "32 MiB"),
     ] {

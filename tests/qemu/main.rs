@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod gdb;
 mod guest;
+mod machines;
 mod shell;
 mod stress;
 mod verdict;

@@ -79,6 +79,15 @@ pub fn without_irqs<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Whether a FIQ waits for this CPU to unmask it. Source: Arm ARM DDI 0487, ISR_EL1.F.
+#[inline(always)]
+pub fn fiq_is_pending() -> bool {
+    let pending: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, isr_el1", out(reg) pending, options(nostack, preserves_flags)) };
+    pending & 1 << 6 != 0
+}
+
 /// Waits for an interrupt; returns also when one is pending but masked.
 #[inline(always)]
 pub fn wait_for_interrupt() {
@@ -114,6 +123,13 @@ pub fn smallest_data_line() -> usize {
 pub fn dsb_ish() {
     // SAFETY: a barrier.
     unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
+}
+
+/// As [`dsb_ish`], and also every earlier access to a device has completed.
+#[inline(always)]
+pub fn dsb_sy() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb sy", options(nostack, preserves_flags)) };
 }
 
 /// Earlier stores are visible before later ones.

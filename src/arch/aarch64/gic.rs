@@ -1,26 +1,39 @@
-//! The interrupt controller, through arm-gic. GICv3; the seam for GICv2 is this module's functions.
+//! The interrupt controller: GICv2 or GICv3, whichever the device tree names, behind one set of functions.
 //!
-//! `irq_enable` and `irq_disable` of the crate write all of DAIF and are not used. Every interrupt has one
-//! priority: none interrupts another.
+//! Two groups, two signals. Group 1 arrives as IRQ and carries all of the kernel's work, at one priority: none of
+//! these interrupts another. Group 0 arrives as FIQ, at a higher priority, so that it also reaches a CPU that masks
+//! IRQs or is inside a handler: the watchdog's way in. Some machines cannot do that (a guest of a hypervisor, a world
+//! that is not the secure one): [`has_fiq`] is found out by sending one, and what was asked for as FIQ stays off.
+//!
+//! INVARIANT `fiq-first`: a pending FIQ holds back the IRQs of its CPU until it is taken; so FIQs are not masked for
+//! long. All that happens while the kernel runs is `notrace` (O8) and takes no lock.
+//!
+//! `irq_enable` and `irq_disable` of arm-gic write all of DAIF and are not used.
+
+mod v2;
+mod v3;
 
 use super::cpu;
 use crate::platform::devicetree::{self, Machine};
-use arm_gic::gicv3::registers::{Gicd, GicrSgi};
-use arm_gic::gicv3::{GicCpuInterface, GicV3, SgiTarget, SgiTargetGroup};
-use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
-use spin::mutex::SpinMutex;
+use arm_gic::IntId;
+use core::arch::asm;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-static GIC: SpinMutex<Option<GicV3<'static>>> = SpinMutex::new(None);
-/// The MPIDR of each CPU: where its SGIs go.
-static MPIDR: [AtomicU64; cpu::MAX_CPUS] = [const { AtomicU64::new(0) }; cpu::MAX_CPUS];
+/// The priority of IRQs.
+const IRQ_PRIORITY: u8 = 0x80;
+/// The priority of FIQs: above that of IRQs in the highest bit, which every controller implements.
+const FIQ_PRIORITY: u8 = 0;
+/// Interrupt ids from here on say that there is none.
+const FIRST_SPECIAL: u32 = 1020;
+/// How often a CPU looks for the FIQ that it sent to itself: a hypervisor shows it at its next entry.
+const LOOKS_FOR_FIQ: u32 = 1000;
+
+/// The private interrupts that arrive as FIQ, a bit each; none where the controller has no such thing.
+static FIQS: AtomicU32 = AtomicU32::new(0);
 
 /// Why there is no interrupt controller to work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GicError {
-    /// The machine has a GICv2.
-    Version2,
     /// The redistributors do not look as GICv3 or v4 lay them out.
     Layout,
     /// No redistributor belongs to this CPU.
@@ -33,74 +46,140 @@ pub enum GicError {
 impl core::fmt::Display for GicError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Version2 => f.write_str("this machine has a GICv2, needs gic-version=3"),
             Self::Layout => f.write_str("the GIC's redistributors are laid out in an unknown way"),
             Self::NoRedistributor { mpidr } => write!(f, "no GIC redistributor for the CPU with MPIDR {mpidr:#x}"),
         }
     }
 }
 
-/// Sets up the distributor and all redistributors. Context: boot, first CPU, registers mapped.
-pub fn init(machine: &Machine) -> Result<(), GicError> {
-    let devicetree::Gic::V3 { gicd, gicr, .. } = machine.gic else { return Err(GicError::Version2) };
-    for (slot, cpu) in MPIDR.iter().zip(&machine.cpus) {
-        slot.store(cpu.mpidr, Ordering::Relaxed);
+/// An interrupt that this CPU has taken and not yet ended. On GICv2 it also says who sent an SGI.
+#[must_use = "blocks all interrupts of its priority until it is ended"]
+#[derive(Debug)]
+pub struct Interrupt(u32);
+
+impl Interrupt {
+    /// What the controller answered; `None` if there was nothing to take.
+    #[inline(always)]
+    fn from_answer(answer: u32) -> Option<Self> {
+        let interrupt = Self(answer);
+        if interrupt.id() < FIRST_SPECIAL { Some(interrupt) } else { None }
     }
-    let distributor =
-        NonNull::new(core::ptr::with_exposed_provenance_mut::<Gicd>(gicd as usize)).ok_or(GicError::Layout)?;
-    let redistributors =
-        NonNull::new(core::ptr::with_exposed_provenance_mut::<GicrSgi>(gicr as usize)).ok_or(GicError::Layout)?;
-    // SAFETY: the device tree says that the registers are there; `mmu::init` mapped them as device memory;
-    // this module makes the only pointers to them, once.
-    let mut gic = unsafe { GicV3::new(UniqueMmioPointer::new(distributor), redistributors, machine.cpus_in_tree) }
-        .map_err(|_| GicError::Layout)?;
-    gic.setup(0);
-    *GIC.lock() = Some(gic);
+
+    /// Its number.
+    #[inline(always)]
+    pub fn id(&self) -> u32 {
+        self.0 & 0x3ff
+    }
+}
+
+/// A block of 32-bit registers in memory, by their offsets. Each access is one plain load or store, which a
+/// hypervisor that emulates the device can decode.
+#[derive(Clone, Copy, Debug)]
+struct Registers(usize);
+
+impl Registers {
+    #[inline(always)]
+    fn read(self, offset: usize) -> u32 {
+        let value: u32;
+        // SAFETY: `init` made it of a block that the device tree names and `mmu::init` mapped as device memory.
+        unsafe { asm!("ldr {:w}, [{}]", out(reg) value, in(reg) self.0 + offset, options(nostack, preserves_flags)) };
+        value
+    }
+
+    #[inline(always)]
+    fn write(self, offset: usize, value: u32) {
+        // SAFETY: as for `read`; what is written concerns interrupts alone.
+        unsafe { asm!("str {:w}, [{}]", in(reg) value, in(reg) self.0 + offset, options(nostack, preserves_flags)) };
+    }
+}
+
+/// Sets up what the CPUs share. Context: boot, first CPU, registers mapped.
+pub fn init(machine: &Machine) -> Result<(), GicError> {
+    match machine.gic {
+        devicetree::Gic::V2 { gicd, gicc } => {
+            v2::init(gicd as usize, gicc as usize);
+            Ok(())
+        }
+        devicetree::Gic::V3 { gicd, gicr, gicr_bytes } => v3::init(machine, gicd as usize, gicr as usize, gicr_bytes),
+    }
+}
+
+/// Makes this CPU take the private interrupts `irqs` as IRQs and `fiqs`, the first of which is an SGI, as FIQs.
+///
+/// The first CPU finds out whether there are FIQs; the others do as it found. Context: boot of each CPU, IRQs and FIQs
+/// masked.
+pub fn init_cpu(irqs: &[u32], fiqs: &[u32]) -> Result<(), GicError> {
+    let wanted = fiqs.iter().fold(0, |bits, id| bits | 1 << id);
+    let as_fiq = if cpu::id() == 0 { wanted } else { FIQS.load(Ordering::Relaxed) };
+    let enabled = irqs.iter().fold(as_fiq, |bits, id| bits | 1 << id);
+    let init = if v2::cpu_interface().is_some() { v2::init_cpu } else { v3::init_cpu };
+    init(enabled, as_fiq)?;
+    if cpu::id() == 0 {
+        if fiqs.first().is_some_and(|&sgi| fiqs_arrive(sgi)) {
+            FIQS.store(wanted, Ordering::Relaxed);
+        } else {
+            init(enabled & !wanted, 0)?;
+        }
+    }
     Ok(())
 }
 
-/// Makes this CPU take interrupts `private`, its own SGIs included. Context: boot of each CPU, IRQs masked.
-pub fn init_cpu(private: &[u32]) -> Result<(), GicError> {
-    let mpidr = cpu::mpidr();
-    let mut gic = GIC.lock();
-    let gic = gic.as_mut().expect("init ran");
-    let index = (0..)
-        .map_while(|index| gic.gicr_typer(index).ok().map(|typer| (index, typer.core_mpidr())))
-        .find_map(|(index, core)| (core == mpidr).then_some(index))
-        .ok_or(GicError::NoRedistributor { mpidr })?;
-    gic.init_cpu(index);
-    GicCpuInterface::enable_group1(true);
-    GicCpuInterface::set_priority_mask(0xff);
-    for &id in private {
-        let id = IntId::try_from(id).expect("a private interrupt");
-        gic.enable_interrupt(id, Some(index), true).expect("the redistributor exists");
-    }
-    Ok(())
+/// Sends this CPU a FIQ and looks whether it comes. Context: boot, IRQs and FIQs masked.
+fn fiqs_arrive(sgi: u32) -> bool {
+    send_fiq(sgi, cpu::id());
+    let arrived = (0..LOOKS_FOR_FIQ).any(|_| cpu::fiq_is_pending());
+    arrived
+        && acknowledge_fiq().is_some_and(|taken| {
+            let is_it = taken.id() == sgi;
+            end_fiq(taken);
+            is_it
+        })
+}
+
+/// Whether the interrupts that were asked for as FIQs arrive so. Context: any, after [`init_cpu`] on the first CPU.
+#[inline(always)]
+pub fn has_fiq() -> bool {
+    FIQS.load(Ordering::Relaxed) != 0
 }
 
 /// Lets the shared interrupt `id` through, to the first CPU. Context: boot.
 pub fn enable_shared(id: u32) {
-    let mut gic = GIC.lock();
-    let gic = gic.as_mut().expect("init ran");
-    let id = IntId::try_from(id).expect("a shared interrupt");
-    let target = MPIDR[0].load(Ordering::Relaxed);
-    gic.distributor().set_routing(id, Some(target)).expect("the interrupt exists");
-    gic.enable_interrupt(id, None, true).expect("the interrupt exists");
+    if v2::cpu_interface().is_some() { v2::enable_shared(id) } else { v3::enable_shared(id) }
 }
 
-/// Takes the pending interrupt of the highest priority; `None` when there is none. Context: IRQ entry.
+/// Takes the pending IRQ of the highest priority; `None` when there is none. Context: IRQ entry.
 #[inline(always)]
-pub fn acknowledge() -> Option<u32> {
-    GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1).map(IntId::raw_value)
+pub fn acknowledge() -> Option<Interrupt> {
+    match v2::cpu_interface() {
+        Some(interface) => v2::acknowledge_irq(interface),
+        None => v3::acknowledge_irq(),
+    }
 }
 
-/// Ends the interrupt that [`acknowledge`] returned. Context: IRQ entry.
+/// Ends what [`acknowledge`] returned. Context: IRQ entry.
 #[inline(always)]
-pub fn end(id: u32) {
-    // An id that was acknowledged is a valid one.
-    if let Ok(id) = IntId::try_from(id) {
-        GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
-        cpu::isb(); // ended before IRQs are unmasked: else a level-triggered one is taken once more
+pub fn end(interrupt: Interrupt) {
+    match v2::cpu_interface() {
+        Some(interface) => v2::end(interface, interrupt),
+        None => v3::end_irq(interrupt),
+    }
+}
+
+/// Takes the pending FIQ; `None` when there is none. Context: FIQ entry.
+#[inline(always)]
+pub fn acknowledge_fiq() -> Option<Interrupt> {
+    match v2::cpu_interface() {
+        Some(interface) => v2::acknowledge_fiq(interface),
+        None => v3::acknowledge_fiq(),
+    }
+}
+
+/// Ends what [`acknowledge_fiq`] returned. Context: FIQ entry.
+#[inline(always)]
+pub fn end_fiq(interrupt: Interrupt) {
+    match v2::cpu_interface() {
+        Some(interface) => v2::end(interface, interrupt),
+        None => v3::end_fiq(interrupt),
     }
 }
 
@@ -109,14 +188,23 @@ pub fn end(id: u32) {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn send_sgi(sgi: u32, target: usize) {
     cpu::dsb_ish();
-    let mpidr = MPIDR[target].load(Ordering::Relaxed);
-    let target = SgiTarget::List {
-        affinity3: (mpidr >> 32) as u8,
-        affinity2: (mpidr >> 16) as u8,
-        affinity1: (mpidr >> 8) as u8,
-        target_list: 1 << (mpidr & 0xf),
-    };
-    // The only error is an id that is no SGI, and `IntId::sgi` has checked that.
-    let _ = GicCpuInterface::send_sgi(IntId::sgi(sgi), target, SgiTargetGroup::CurrentGroup1);
-    cpu::isb(); // the write takes effect before whatever waits for the answer
+    if v2::cpu_interface().is_some() { v2::send_irq(sgi, target) } else { v3::send_irq(sgi, target) }
+}
+
+/// Sends SGI number `sgi`, which [`init_cpu`] was told to be a FIQ, to CPU number `target`, this one included. One to
+/// a CPU that has not come up is lost. Context: any, where [`has_fiq`]. Order: as [`send_sgi`].
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn send_fiq(sgi: u32, target: usize) {
+    cpu::dsb_ish();
+    if v2::cpu_interface().is_some() { v2::send_fiq(sgi, target) } else { v3::send_fiq(sgi, target) }
+}
+
+/// The interrupt number as arm-gic types it. Only for numbers below [`FIRST_SPECIAL`].
+#[inline(always)]
+fn typed(id: u32) -> IntId {
+    match id {
+        0..16 => IntId::sgi(id),
+        16..32 => IntId::ppi(id - 16),
+        _ => IntId::spi(id - 32),
+    }
 }

@@ -19,6 +19,7 @@ static EL2_8_CPUS: &[u8] = include_bytes!("../../../tests/data/virt-el2-8cpus-8g
 const RAM: u64 = 0x4000_0000;
 const UART: Uart = Uart { base: 0x900_0000, interrupt: 33, clock_hz: 24_000_000 };
 const VIRTUAL_TIMER: u32 = 27;
+const PHYSICAL_TIMER: u32 = 30;
 
 fn mpidrs(machine: &Machine) -> Vec<u64> {
     machine.cpus.iter().map(|cpu| cpu.mpidr).collect()
@@ -47,6 +48,7 @@ fn a_gicv3_machine_with_four_cpus_is_read() {
     assert_eq!(machine.gic, Gic::V3 { gicd: 0x800_0000, gicr: 0x80a_0000, gicr_bytes: 0xf6_0000 });
     assert_eq!((machine.gic.version(), machine.psci), (3, Conduit::Hvc));
     assert_eq!((machine.uart, machine.timer), (UART, VIRTUAL_TIMER));
+    assert_eq!(machine.physical_timer, PHYSICAL_TIMER);
     assert_eq!(machine.bootargs, "stress seed=7 cmds=\"a b\"");
     assert_eq!(console(GICV3_4_CPUS), Ok(UART));
 }
