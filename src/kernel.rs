@@ -8,7 +8,7 @@ mod wiring;
 use alloc::boxed::Box;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
-use holdout::arch::{boot, exit, gic, pmu, psci, timer, uart};
+use holdout::arch::{boot, exit, gic, pmu, psci, step, timer, uart};
 use holdout::console::epitaph;
 use holdout::ftrace::live;
 use holdout::platform::bootargs::{self, BootArgs};
@@ -87,6 +87,7 @@ fn start_task_zero() {
 
 /// Interrupts and tick of the CPU that calls this.
 fn start_this_cpu() {
+    step::init_cpu();
     let [resched, visit, lab] = ipi::SGIS;
     let irqs = [resched, visit, lab, TIMER_INTERRUPT.load(Ordering::Relaxed)];
     let fiqs = [ipi::SGI_FIQ, PHYSICAL_TIMER_INTERRUPT.load(Ordering::Relaxed)];

@@ -3,5 +3,7 @@
 pub mod aarch64;
 
 #[cfg(target_os = "none")]
-pub use aarch64::{boot, context, cpu, exit, gic, mmu, pmu, psci, text, timer, trampoline, uart, unwind, vectors};
+pub use aarch64::{
+    boot, context, cpu, exit, gic, mmu, pmu, psci, step, text, timer, trampoline, uart, unwind, vectors,
+};
 pub use aarch64::{insn, site};

@@ -5,6 +5,8 @@
 #[cfg(target_os = "none")]
 pub mod bench;
 #[cfg(target_os = "none")]
+pub mod calls;
+#[cfg(target_os = "none")]
 pub mod demo;
 #[cfg(target_os = "none")]
 pub mod oracle;

@@ -12,8 +12,6 @@ mod stall;
 mod updaters;
 mod verdict;
 
-pub use load::{on_sgi, on_softirq};
-
 use super::oracle::{self, COVERAGE, Property, violation};
 use super::tracees;
 use crate::ftrace::filter::Filter;

@@ -98,6 +98,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     }
     next.ticks_left.store(SLICE_TICKS, Ordering::Relaxed);
     set_current(cpu, next);
+    next.on_cpu.store(true, Ordering::Relaxed);
     // SAFETY: IRQs are masked; prev runs here; next was taken off a queue (or is this CPU's idle task), so
     // nobody else runs it, and the queue's lock acquired its saved state (`off-cpu`).
     let left = unsafe { context::switch_context(prev.context.get(), next.context.get(), &raw const next.header) };
@@ -110,6 +111,8 @@ fn finish(left: *const TaskHeader) {
     // SAFETY: the header of the task that this CPU just left: alive, since only `tasks::reap` frees, later.
     let left = unsafe { &*left.cast::<Task>() };
     seam::with(|hooks| hooks.resume(current()));
+    // Order: Release publishes the saved context; pairs with the Acquire of `Task::is_off_cpu`.
+    left.on_cpu.store(false, Ordering::Release);
     if !left.is_idle() {
         match left.state.load(Ordering::Relaxed) {
             DEAD => tasks::hand_to_reaper(left),
@@ -265,6 +268,7 @@ pub(super) fn adopt_idle(cpu: usize, task: &'static Task) {
     task.cpu.store(cpu, Ordering::Relaxed);
     local.idle.store(core::ptr::from_ref(task).cast_mut(), Ordering::Relaxed);
     set_current(cpu, task);
+    task.on_cpu.store(true, Ordering::Relaxed);
 }
 
 /// What a CPU does when there is nothing to do. Context: its idle task.

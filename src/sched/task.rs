@@ -58,6 +58,8 @@ pub struct Task {
     pub migrations: AtomicU64,
     /// Whether the last switch away from it was voluntary. Written before the context is saved.
     pub(super) left_voluntarily: AtomicBool,
+    /// Some CPU runs it, or has not finished leaving it.
+    pub(super) on_cpu: AtomicBool,
     /// It is in `exit`, and on the exiting list.
     pub(super) exiting: AtomicBool,
     /// What `rcu` keeps about it.
@@ -106,6 +108,7 @@ impl Task {
             nivcsw: AtomicU64::new(0),
             migrations: AtomicU64::new(0),
             left_voluntarily: AtomicBool::new(false),
+            on_cpu: AtomicBool::new(false),
             exiting: AtomicBool::new(false),
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
@@ -142,6 +145,14 @@ impl Task {
     #[inline(always)]
     pub fn is_blocked(&self) -> bool {
         self.state.load(Ordering::Acquire) == BLOCKED
+    }
+
+    /// Whether it is off its CPU: its context is saved. It may go on at any time, unless the caller keeps it from that.
+    ///
+    /// Order: Acquire pairs with the Release of `finish`: its saved context, and all it did, are visible (O11).
+    #[inline(always)]
+    pub fn is_off_cpu(&self) -> bool {
+        !self.on_cpu.load(Ordering::Acquire)
     }
 
     /// Whether it has begun to exit: it left the task list and is on the exiting list.

@@ -17,6 +17,7 @@ switch_context:
     stp     x25, x26, [x0, #{X19} + 48]
     stp     x27, x28, [x0, #{X19} + 64]
     mrs     x9, daif
+    msr     daifset, #8                 // a stepped thread is not stepped while sp and SP_EL0 are not one task's
     mrs     x10, mdscr_el1
     mov     x11, sp
     stp     x29, x11, [x0, #{FP}]

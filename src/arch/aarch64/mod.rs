@@ -19,6 +19,8 @@ pub mod pmu;
 pub mod psci;
 pub mod site;
 #[cfg(target_os = "none")]
+pub mod step;
+#[cfg(target_os = "none")]
 pub mod text;
 #[cfg(target_os = "none")]
 pub mod timer;

@@ -11,7 +11,7 @@
 //! node, or to a retired one whose grace period has not elapsed. Only `arch::text` stores to it.
 //! INVARIANT `site-aligned`: a literal lies on 8 bytes, so one 64-bit store swaps it (O2).
 
-use crate::sync::atomic::{AtomicU32, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
 /// What the trampoline reads of an ops: the one word it loads and branches to (T5, T6).
 ///
@@ -86,6 +86,18 @@ pub struct TaskHeader {
     /// [`Level::bit`] of the context that runs on this task's stack: what the preempt count says, at hand for the
     /// recursion guards. IRQ entry and softirqs set it and put it back.
     pub level: AtomicU32,
+    /// Who debugs this task.
+    pub debug: DebugWords,
+}
+
+/// What a task keeps for `arch::step`, which alone touches it, in that task.
+#[repr(C)]
+#[derive(Debug)]
+pub struct DebugWords {
+    /// The handler of its stops, or 0: it is not debugged.
+    pub handler: AtomicUsize,
+    /// One step past a breakpoint or watchpoint is made on its own account: the handler does not hear of it.
+    pub passing_by: AtomicBool,
 }
 
 impl TaskHeader {
@@ -97,6 +109,7 @@ impl TaskHeader {
             recursion: AtomicU32::new(0),
             trampoline_depth: AtomicU32::new(0),
             level: AtomicU32::new(Level::Task.bit()),
+            debug: DebugWords { handler: AtomicUsize::new(0), passing_by: AtomicBool::new(false) },
         }
     }
 }

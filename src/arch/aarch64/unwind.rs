@@ -26,6 +26,7 @@ pub struct Frames {
     slot: usize,
     next: Option<Step>,
     left: usize,
+    is_at_base: bool,
 }
 
 /// The stack slot that an address lies in.
@@ -45,7 +46,7 @@ impl Frames {
 
     /// From a frame pointer, as an off-CPU task's saved x29.
     pub const fn from_fp(fp: usize) -> Self {
-        Self { fp, lowest: 0, slot: slot_of(fp), next: None, left: MOST_FRAMES }
+        Self { fp, lowest: 0, slot: slot_of(fp), next: None, left: MOST_FRAMES, is_at_base: false }
     }
 
     /// From the caller's own frame.
@@ -55,6 +56,11 @@ impl Frames {
         // SAFETY: reads a register.
         unsafe { core::arch::asm!("mov {}, x29", out(reg) fp, options(nomem, nostack, preserves_flags)) };
         Self::from_fp(fp)
+    }
+
+    /// Whether the chain was followed to its base: once the iterator has ended, that no frame is missing.
+    pub const fn is_at_base(&self) -> bool {
+        self.is_at_base
     }
 
     fn readable(&self, record: usize) -> bool {
@@ -83,6 +89,7 @@ impl Iterator for Frames {
         let interrupted = vectors::is_exception_return(record.lr);
         self.fp = record.fp;
         if record.lr == 0 {
+            self.is_at_base = true;
             return None;
         }
         if interrupted {

@@ -166,6 +166,9 @@ extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
         frame.elr += 4;
         return;
     }
+    if super::step::on_debug_exception(frame) {
+        return;
+    }
     fault(frame, Kind::Synchronous);
 }
 

@@ -3,6 +3,7 @@
 use super::{ALIVE, TASKS, is_running, seed_of};
 use crate::arch::{cpu, gic};
 use crate::irq::softirq::{self, Softirq};
+use crate::lab::calls::{self, Calls};
 use crate::lab::tracees;
 use crate::sched::ipi::SGI_LAB;
 use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue, timers};
@@ -25,6 +26,7 @@ static ENDED: WaitQueue = WaitQueue::new();
 
 /// Starts it all; the chaos tasks are joined by [`stop`].
 pub(super) fn start() -> Vec<JoinHandle> {
+    calls::begin(&Calls { sgi: on_sgi, softirq: on_softirq });
     for place in 0..TRACEES {
         ALIVE.fetch_add(1, Ordering::Relaxed);
         spawn_tracee(place, 0);
@@ -44,6 +46,7 @@ pub(super) fn stop(chaos: Vec<JoinHandle>) {
         handle.join();
     }
     ENDED.wait_until(|| ALIVE.load(Ordering::Acquire) == 0);
+    calls::end();
 }
 
 fn spawn_tracee(place: usize, life: u64) {
@@ -112,8 +115,8 @@ fn on_timer(word: usize) {
     }
 }
 
-/// The storm's SGI: an IRQ-level tracee. Wired by the kernel. Context: IRQ.
-pub fn on_sgi() {
+/// The storm's SGI: an IRQ-level tracee. Context: IRQ.
+fn on_sgi() {
     if is_running() {
         tracees::call(crate::arch::timer::count() as usize, 1);
         irqs::with_masked(|irqs| softirq::raise(Softirq::Lab, irqs));
@@ -121,8 +124,8 @@ pub fn on_sgi() {
 }
 
 /// The storm's softirq: a tracee at that level, which is now and then interrupted by a storm of its own making.
-/// Wired by the kernel. Context: softirq, IRQs on.
-pub fn on_softirq() {
+/// Context: softirq, IRQs on.
+fn on_softirq() {
     if is_running() {
         let word = crate::arch::timer::count() as usize;
         tracees::call(word, 2);
