@@ -2,6 +2,7 @@
 
 extern crate alloc;
 
+mod damage;
 mod memory;
 mod wiring;
 

@@ -2,7 +2,7 @@
 //!
 //! On the host this program only says how to boot.
 #![cfg_attr(target_os = "none", no_std, no_main)]
-#![cfg_attr(target_os = "none", feature(patchable_function_entry))]
+#![cfg_attr(target_os = "none", feature(patchable_function_entry, alloc_error_handler))]
 
 #[cfg(target_os = "none")]
 mod kernel;

@@ -44,7 +44,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/sync/preempt.rs", name: "RESCHEDULE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/epitaph.rs", name: "DESCRIBE_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sched/seam.rs", name: "set_hooks", wired_by: "src/rcu/api.rs" },
-    Hook { file: "src/mm/heap.rs", name: "WRITTEN", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/irq/entry.rs", name: "LAB_SGI", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/lab/oracle/violation.rs", name: "VERDICT", wired_by: "src/lab/oracle/violation.rs" },

@@ -1,6 +1,6 @@
 //! The hooks by which lower floors call up, wired in one place, and what a fault does.
 
-use super::{print_version, secondary, stress_from_shell};
+use super::{damage, print_version, secondary, stress_from_shell};
 use holdout::arch::vectors::{ExceptionFrame, FAULT, Fault, IRQ};
 use holdout::arch::{boot, exit};
 use holdout::console::epitaph;
@@ -21,7 +21,7 @@ pub(super) fn wire() {
     entry::LAB_SGI.set(calls::on_sgi);
     softirq::LAB.set(calls::on_softirq);
     live::LATE.set(oracle::late_entry);
-    heap::WRITTEN.set(oracle::late_write);
+    heap::DAMAGED.set(damage::tell);
     shell::STRESS.set(stress_from_shell);
     shell::VERSION.set(print_version);
 }

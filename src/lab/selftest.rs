@@ -6,6 +6,7 @@
 //! `platform::names::Selftest`, a row in [`scenario`].
 
 mod ground;
+mod memory;
 
 use super::report::{ScenarioLine, SelftestVerdict, Verdict};
 use crate::platform::{BootArgs, Name, Selftest};
@@ -54,6 +55,7 @@ fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
         Selftest::Visits => ("a visit runs once on every CPU", ground::visits),
         Selftest::Callsites => ("every callsite is what the patcher counts on", ground::callsites),
         Selftest::WriteXorExecute => ("no address is writable and executable", ground::write_xor_execute),
+        Selftest::HeapWhole => ("memory that was cut into small blocks comes back as large ones", memory::heap_whole),
     }
 }
 

@@ -19,7 +19,7 @@ pub const SMALLEST: usize = size_of::<usize>().trailing_zeros() as usize;
 /// Sorted runs of a list while it is sorted: of 1, 2, 4 … blocks.
 const RUNS: usize = 40;
 
-/// The start of a free block.
+/// The start of a free block. Its second word, if it has one, is [`mark`].
 struct Link {
     next: List,
 }
@@ -35,6 +35,12 @@ pub struct Classes<const N: usize> {
 
 // SAFETY: listed blocks belong to the lists alone, whatever CPU handles them.
 unsafe impl<const N: usize> Send for Classes<N> {}
+
+/// The second word of the listed block at `address`: no live block holds it but by chance, or by its late owner's hand.
+#[inline(always)]
+const fn mark(address: usize) -> u64 {
+    !(address as u64)
+}
 
 /// The class of what is allocated for `layout`: log2 of its bytes.
 #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -64,6 +70,10 @@ impl<const N: usize> Classes<N> {
         let link = block.cast::<Link>();
         // SAFETY: the caller: it holds a link and is aligned for one.
         unsafe { link.write(Link { next: self.heads[class] }) };
+        if class > SMALLEST {
+            // SAFETY: as above: it has a second word.
+            unsafe { block.cast::<u64>().add(1).write(mark(block.addr().get())) };
+        }
         self.heads[class] = Some(link);
         self.bytes += 1 << class;
     }
@@ -74,8 +84,18 @@ impl<const N: usize> Classes<N> {
         let link = self.heads.get(class).copied().flatten()?;
         // SAFETY: `listed-once`: a listed block starts with its link.
         self.heads[class] = unsafe { link.read() }.next;
+        if class > SMALLEST {
+            // SAFETY: as above: it has a second word.
+            unsafe { link.cast::<u64>().add(1).write(0) };
+        }
         self.bytes -= 1 << class;
         Some(link.cast())
+    }
+
+    /// Whether `contents`, the words of the block at `address`, say that it is listed. The smallest blocks cannot.
+    #[inline(always)]
+    pub fn is_marked(address: usize, contents: &[u64]) -> bool {
+        matches!(contents, [_, second, ..] if *second == mark(address))
     }
 
     /// Takes a block of the smallest class that is at least `class` and has one, and says which.
@@ -89,18 +109,9 @@ impl<const N: usize> Classes<N> {
         None
     }
 
-    /// Whether the block at `address` is listed in `class`. Walks the list: for the story of a double free.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn holds(&self, address: usize, class: usize) -> bool {
-        let mut at = self.heads.get(class).copied().flatten();
-        while let Some(link) = at {
-            if link.addr().get() == address {
-                return true;
-            }
-            // SAFETY: `listed-once`.
-            at = unsafe { link.read() }.next;
-        }
-        false
+    /// The bytes of the largest listed block, 0 if there is none.
+    pub fn largest(&self) -> usize {
+        self.heads.iter().rposition(Option::is_some).map_or(0, |class| 1 << class)
     }
 
     /// Joins buddies into larger blocks until no two are left. The lists are in the order of addresses then.
@@ -117,6 +128,10 @@ impl<const N: usize> Classes<N> {
                     Some(high) if low.addr().get() & size == 0 && high.addr().get() == low.addr().get() + size => {
                         // SAFETY: as above.
                         rest = unsafe { high.read() }.next;
+                        if class > SMALLEST {
+                            // SAFETY: as above. It is the middle of a block now, and not to be taken for a listed one.
+                            unsafe { high.cast::<u64>().add(1).write(0) };
+                        }
                         // SAFETY: both halves are free and ours; the next class is looked at next.
                         unsafe { low.write(Link { next: self.heads[class + 1] }) };
                         self.heads[class + 1] = Some(low);
@@ -211,111 +226,4 @@ fn merge(mut a: List, mut b: List) -> List {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Classes, SMALLEST, class_of};
-    use core::alloc::Layout;
-    use core::ptr::NonNull;
-    use rand_core::{Rng, SeedableRng};
-    use rand_xoshiro::Xoshiro256PlusPlus;
-
-    const ORDER: usize = 16;
-
-    /// Memory of 2^ORDER bytes on a multiple of its size.
-    struct Arena(NonNull<u8>);
-
-    impl Arena {
-        const LAYOUT: Layout = match Layout::from_size_align(1 << ORDER, 1 << ORDER) {
-            Ok(layout) => layout,
-            Err(_) => panic!("a power of two"),
-        };
-
-        fn new() -> Self {
-            // SAFETY: the layout has a size.
-            Self(NonNull::new(unsafe { std::alloc::alloc(Self::LAYOUT) }).expect("memory"))
-        }
-
-        fn at(&self, offset: usize) -> NonNull<u8> {
-            assert!(offset < 1 << ORDER);
-            // SAFETY: inside the arena.
-            unsafe { self.0.add(offset) }
-        }
-    }
-
-    impl Drop for Arena {
-        fn drop(&mut self) {
-            // SAFETY: allocated by `new`.
-            unsafe { std::alloc::dealloc(self.0.as_ptr(), Self::LAYOUT) };
-        }
-    }
-
-    #[test]
-    fn a_class_is_what_the_buddy_heap_hands_out() {
-        let class = |size, align| class_of(Layout::from_size_align(size, align).unwrap());
-        assert_eq!((class(1, 1), class(8, 8), class(9, 8), class(16, 64)), (3, 3, 4, 6));
-        assert_eq!((class(4096, 8), class(4097, 8), class(0, 4096)), (12, 13, 12));
-    }
-
-    #[test]
-    fn what_was_freed_last_is_taken_first() {
-        let arena = Arena::new();
-        let mut classes = Classes::<{ ORDER + 1 }>::new();
-        for offset in [0, 64, 128] {
-            // SAFETY: disjoint blocks of the arena.
-            unsafe { classes.put(arena.at(offset), 6) };
-        }
-        assert_eq!(classes.bytes(), 192);
-        assert!(classes.holds(arena.at(64).addr().get(), 6) && !classes.holds(arena.at(64).addr().get(), 7));
-        let taken: Vec<_> = core::iter::from_fn(|| classes.take(6)).collect();
-        assert_eq!(taken, [arena.at(128), arena.at(64), arena.at(0)]);
-        assert_eq!((classes.bytes(), classes.take_from(0)), (0, None));
-    }
-
-    #[test]
-    fn all_of_memory_comes_back_as_one_block_whatever_the_order_of_frees() {
-        const SEED: u64 = 0x5eed_0301;
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
-        for round in 0..200 {
-            let arena = Arena::new();
-            let mut classes = Classes::<{ ORDER + 1 }>::new();
-            // Cuts the arena into blocks of random classes, and frees them in random order.
-            let mut whole = vec![(0_usize, ORDER)];
-            let mut blocks = Vec::new();
-            while let Some((offset, class)) = whole.pop() {
-                if class == SMALLEST || class < 12 && random.next_u64().is_multiple_of(3) {
-                    blocks.push((offset, class));
-                } else {
-                    whole.extend([(offset, class - 1), (offset + (1 << (class - 1)), class - 1)]);
-                }
-            }
-            for last in (1..blocks.len()).rev() {
-                blocks.swap(last, random.next_u64() as usize % (last + 1));
-            }
-            for &(offset, class) in &blocks {
-                // SAFETY: disjoint blocks of the arena, aligned to their sizes as it is.
-                unsafe { classes.put(arena.at(offset), class) };
-            }
-            assert_eq!(classes.bytes(), 1 << ORDER);
-            classes.join();
-            assert_eq!(classes.take_from(0), Some((arena.at(0), ORDER)), "seed {SEED:#x} round {round}");
-            assert_eq!(classes.bytes(), 0);
-        }
-    }
-
-    #[test]
-    fn neighbours_that_are_no_buddies_stay_apart_and_nothing_is_lost() {
-        let arena = Arena::new();
-        let mut classes = Classes::<{ ORDER + 1 }>::new();
-        // 64 and 128 touch, but belong to different pairs; 256 and 320 are one.
-        for offset in [320, 64, 256, 128] {
-            // SAFETY: disjoint blocks of the arena.
-            unsafe { classes.put(arena.at(offset), 6) };
-        }
-        classes.join();
-        assert_eq!(classes.take_from(7), Some((arena.at(256), 7)));
-        assert_eq!(classes.take_from(7), None);
-        assert_eq!(
-            [classes.take(6), classes.take(6), classes.take(6)],
-            [Some(arena.at(64)), Some(arena.at(128)), None]
-        );
-    }
-}
+mod tests;

@@ -7,13 +7,17 @@
 //! Only what was never used, and what was joined, goes through the buddy heap: see [`super::classes`].
 //!
 //! What a late reader of freed memory finds is poison, or the tombstone that [`bury`] left. A block that
-//! was written to while it waited is reported with its address and size when it leaves the quarantine.
+//! was written to while it waited is found when it leaves the quarantine; a block that is freed twice, or that is none,
+//! at once: see [`DAMAGED`]. When memory is short, whoever can say so gets null (a stack, a page of code: `spawn` fails);
+//! `Box`, `Vec` and their like end the kernel, which tells how the heap stood.
 //! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: timers are
 //! queued and taken out inside the scheduler (O8).
 
 use super::classes::{Classes, SMALLEST, class_of};
+use super::damage::{Damage, Deed};
 use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
 use crate::hook::Hook;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use buddy_system_allocator::Heap;
 use core::alloc::{GlobalAlloc, Layout};
@@ -31,6 +35,7 @@ struct Freed {
     block: NonNull<u8>,
     layout: Layout,
     tombstone: Option<Tombstone>,
+    by: Deed,
 }
 
 // SAFETY: a freed block belongs to the quarantine alone, whatever CPU handles it.
@@ -53,14 +58,21 @@ static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
     ram: 0,
 }));
 
-/// Hears of a block with a tombstone that was written to while it waited; a panic follows if it returns. Wired by `main.rs` to `lab`.
-pub static WRITTEN: Hook<fn(block: usize)> = Hook::new();
+/// The lowest address that was given to the heap, and the one past the highest.
+static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+static END: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells what was done to the heap, and ends the kernel; a plain panic follows if it returns. Wired by `main.rs`, to the
+/// oracle first.
+pub static DAMAGED: Hook<fn(&Damage)> = Hook::new();
 
 /// Gives `range` of RAM to the heap. Context: boot. Nothing walks the memory.
 ///
 /// # Safety
 /// It is mapped writable, and nobody else uses it.
 pub unsafe fn add(range: Range<usize>) {
+    LOWEST.fetch_min(range.start, Ordering::Relaxed);
+    END.fetch_max(range.end, Ordering::Relaxed);
     let mut state = HEAP.0.lock();
     state.ram += range.len();
     // SAFETY: the caller.
@@ -76,13 +88,18 @@ pub struct Usage {
     pub allocated: usize,
     /// Of that, in quarantine.
     pub quarantined: usize,
+    /// The largest block among those that were used before: of all that is free, where memory is short.
+    pub largest_joined: usize,
 }
 
 /// How the heap stands. Context: any.
 pub fn usage() -> Usage {
-    let state = HEAP.0.lock();
-    let allocated = state.heap.stats_alloc_actual() - state.classes.bytes();
-    Usage { total: state.ram, allocated, quarantined: state.quarantine.weight() }
+    HEAP.0.lock().usage()
+}
+
+/// How the heap stands, unless somebody is at it. Context: any, the panic path too.
+pub fn try_usage() -> Option<Usage> {
+    HEAP.0.try_lock().map(|state| state.usage())
 }
 
 /// Frees a block, leaving `tombstone` in its first two words for as long as it is in quarantine.
@@ -91,18 +108,18 @@ pub fn usage() -> Usage {
 /// As for `dealloc`: `block` was allocated with `layout`, is not used any more, and holds two words.
 pub unsafe fn bury(block: NonNull<u8>, layout: Layout, tombstone: Tombstone) {
     // SAFETY: the caller.
-    unsafe { HEAP.release(Freed { block, layout, tombstone: Some(tombstone) }) };
+    unsafe { HEAP.release(block, layout, Some(tombstone)) };
 }
 
-/// The whole words of a block.
+/// The words of a block.
 ///
 /// # Safety
 /// The block is allocated with `layout`, and nobody uses it while the slice lives.
 #[inline(always)]
 unsafe fn words<'a>(block: NonNull<u8>, layout: Layout) -> &'a mut [u64] {
     // Every block is a power of two of at least 8 bytes, on a multiple of its size.
-    // SAFETY: the caller; buddy blocks are aligned to 8.
-    unsafe { core::slice::from_raw_parts_mut(block.cast().as_ptr(), layout.size() / 8) }
+    // SAFETY: the caller; buddy blocks are aligned to 8, and whole words of them are ours.
+    unsafe { core::slice::from_raw_parts_mut(block.cast().as_ptr(), layout.size().div_ceil(8)) }
 }
 
 /// The layout by which the buddy heap knows a block of 2^`class` bytes, whatever was asked for.
@@ -112,7 +129,35 @@ const fn layout_of(class: usize) -> Layout {
     unsafe { Layout::from_size_align_unchecked(1 << class, 1 << SMALLEST) }
 }
 
+/// Why `block` can be no block of 2^`class` bytes.
+#[inline(always)]
+fn no_block(block: usize, class: usize) -> Option<&'static str> {
+    if block < LOWEST.load(Ordering::Relaxed) || block >= END.load(Ordering::Relaxed) {
+        Some("it is not in the heap's memory")
+    } else if class >= ORDERS || block & ((1 << class) - 1) != 0 {
+        Some("no block of this size begins there")
+    } else {
+        None
+    }
+}
+
+/// Tells it, and ends the kernel.
+#[cold]
+#[inline(never)]
+fn damaged(damage: &Damage) -> ! {
+    if let Some(tell) = DAMAGED.get() {
+        tell(damage);
+    }
+    panic!("heap: {damage:?}")
+}
+
 impl State {
+    fn usage(&self) -> Usage {
+        let allocated = self.heap.stats_alloc_actual() - self.classes.bytes();
+        let (quarantined, largest_joined) = (self.quarantine.weight(), self.classes.largest());
+        Usage { total: self.ram, allocated, quarantined, largest_joined }
+    }
+
     /// A block of 2^`class` bytes: used before, or fresh, or cut off a larger one that was used before.
     #[unsafe(link_section = ".text.notrace")]
     fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
@@ -141,24 +186,40 @@ impl State {
         }
         self.classes.join();
     }
+
+    /// Whether `block` is free already, and who freed it, if that is known still.
+    #[unsafe(link_section = ".text.notrace")]
+    fn find_freed(&self, block: NonNull<u8>) -> Option<Deed> {
+        for index in 0..QUARANTINE_BLOCKS {
+            match self.quarantine.get(index) {
+                Some(freed) if freed.block == block => return Some(freed.by),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        None
+    }
 }
 
 impl KernelHeap {
     /// # Safety
     /// As for `dealloc`.
     #[unsafe(link_section = ".text.notrace")]
-    unsafe fn release(&self, freed: Freed) {
-        // SAFETY: the caller gives the block up.
-        let contents = unsafe { words(freed.block, freed.layout) };
-        if freed.tombstone.is_none() && contents.len() >= 2 && contents.iter().all(|&word| word == POISON) {
-            panic!("heap: {:#x} ({} bytes) is freed twice", freed.block.addr(), freed.layout.size());
+    #[inline(never)]
+    unsafe fn release(&self, block: NonNull<u8>, layout: Layout, tombstone: Option<Tombstone>) {
+        let freed = Freed { block, layout, tombstone, by: Deed::here() };
+        if let Some(why) = no_block(block.addr().get(), class_of(layout)) {
+            damaged(&Damage::NoBlock { block: block.addr().get(), bytes: layout.size(), why, by: freed.by });
         }
-        fill(contents, freed.tombstone);
+        // SAFETY: the caller gives the block up.
+        let contents = unsafe { words(block, layout) };
+        self.refuse_free(&freed, contents);
+        fill(contents, tombstone);
         loop {
             let oldest = {
                 let mut state = self.0.lock();
-                if !state.quarantine.is_full_for(freed.layout.size()) {
-                    state.quarantine.push(freed, freed.layout.size());
+                if !state.quarantine.is_full_for(layout.size()) {
+                    state.quarantine.push(freed, layout.size());
                     return;
                 }
                 state.quarantine.pop()
@@ -169,22 +230,41 @@ impl KernelHeap {
         }
     }
 
+    /// Ends the kernel if the block is free already. What a live block holds says at its last word that it is live;
+    /// the quarantine is searched only for one that does not.
+    #[unsafe(link_section = ".text.notrace")]
+    #[inline(always)]
+    fn refuse_free(&self, freed: &Freed, contents: &[u64]) {
+        let block = freed.block.addr().get();
+        let is_listed = Classes::<ORDERS>::is_marked(block, contents);
+        // What lies behind a tombstone's place; a block that holds no more than that counts as a whole.
+        let behind = if contents.len() > 2 { &contents[2..] } else { contents };
+        let mut looks_freed = behind.last() == Some(&POISON);
+        for &word in behind {
+            looks_freed = looks_freed && word == POISON;
+        }
+        if is_listed || looks_freed {
+            let first = self.0.lock().find_freed(freed.block);
+            if is_listed || first.is_some() {
+                damaged(&Damage::FreedTwice { block, bytes: freed.layout.size(), first, again: freed.by });
+            }
+        }
+    }
+
     /// Lists a block that left the quarantine, if nobody wrote to it meanwhile.
     #[unsafe(link_section = ".text.notrace")]
     fn reuse(&self, freed: Freed) {
         // SAFETY: it left the quarantine, so it is ours.
         let waited = unsafe { words(freed.block, freed.layout) };
         if let Some(index) = first_change(waited, freed.tombstone) {
-            if let (Some(report), true) = (WRITTEN.get(), freed.tombstone.is_some()) {
-                report(freed.block.addr().get());
-            }
-            panic!(
-                "heap: freed block {:#x} ({} bytes) was written to at offset {}: {:#x}",
-                freed.block.addr(),
-                freed.layout.size(),
-                index * 8,
-                waited[index],
-            );
+            damaged(&Damage::Written {
+                block: freed.block.addr().get(),
+                bytes: freed.layout.size(),
+                offset: index * 8,
+                found: waited[index],
+                had_tombstone: freed.tombstone.is_some(),
+                freed: freed.by,
+            });
         }
         // SAFETY: allocated with this layout, given up, and out of the quarantine.
         unsafe { self.0.lock().classes.put(freed.block, class_of(freed.layout)) };
@@ -233,7 +313,7 @@ unsafe impl GlobalAlloc for KernelHeap {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if let Some(block) = NonNull::new(block) {
             // SAFETY: the caller of `dealloc`.
-            unsafe { self.release(Freed { block, layout, tombstone: None }) };
+            unsafe { self.release(block, layout, None) };
         }
     }
 }

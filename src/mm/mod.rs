@@ -2,6 +2,8 @@
 
 pub mod classes;
 #[cfg(target_os = "none")]
+pub mod damage;
+#[cfg(target_os = "none")]
 pub mod heap;
 pub mod poison;
 #[cfg(target_os = "none")]

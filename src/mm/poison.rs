@@ -78,9 +78,18 @@ impl<T: Copy, const N: usize> Quarantine<T, N> {
         self.weight += weight;
     }
 
+    /// Entry number `index`, from the oldest.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        match &self.entries[(self.oldest + index) % N] {
+            Some((entry, _)) if index < self.len => Some(entry),
+            _ => None,
+        }
+    }
+
     /// The entries, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len).filter_map(|index| self.entries[(self.oldest + index) % N].as_ref().map(|(entry, _)| entry))
+        (0..self.len).filter_map(|index| self.get(index))
     }
 
     /// The weight of all entries.

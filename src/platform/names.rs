@@ -155,6 +155,8 @@ names! {
         Callsites = "callsites" built,
         /// No address is writable and executable.
         WriteXorExecute = "w-xor-x" built,
+        /// Memory that was cut into small blocks comes back as large ones.
+        HeapWhole = "heap-whole" built,
     }
 }
 

@@ -40,7 +40,9 @@ pub use {
     mutex::{Mutex, MutexGuard},
     switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
-    tasks::{JoinHandle, Spawn, SpawnError, counts, find, for_each_task, idle_task, spawn, try_for_each_task},
+    tasks::{
+        JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_for_each_task,
+    },
     tick::{TICK_NS, ticks},
     wait::{WaitQueue, defer_wake},
 };

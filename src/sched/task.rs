@@ -94,7 +94,7 @@ impl Task {
             }
         }
         Self {
-            header: TaskHeader::default(),
+            header: TaskHeader { number: AtomicU32::new(id), ..TaskHeader::new() },
             id,
             name: short,
             state: AtomicU32::new(RUNNABLE),

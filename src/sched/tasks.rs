@@ -131,6 +131,29 @@ pub fn try_for_each_task(mut visit: impl FnMut(&Task)) {
     }
 }
 
+/// Names a task of which only the number is known, and the CPU that it ran on. Context: any; waits for no lock.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskName {
+    /// Its number; 0 is an idle task's.
+    pub number: u32,
+    /// The CPU, which tells idle tasks apart.
+    pub cpu: usize,
+}
+
+impl core::fmt::Display for TaskName {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { number, cpu } = *self;
+        if number == 0 {
+            return write!(f, "idle/{cpu}");
+        }
+        let Some(lists) = LISTS.try_lock() else { return write!(f, "{number}") };
+        match lists.living.get(&number).or_else(|| lists.exiting.get(&number)) {
+            Some(task) => write!(f, "{task:?}"),
+            None => write!(f, "{number} (gone)"),
+        }
+    }
+}
+
 /// The idle task of CPU number `cpu`, which is on no list.
 pub fn idle_task(cpu: usize) -> Option<&'static Task> {
     // SAFETY: set once, by `make_idle`; idle tasks live for ever.

@@ -3,10 +3,12 @@
 //! The deed is one instruction of assembly, so that the compiler can neither see it coming nor leave it out.
 //! Context: task.
 
+mod heap;
+
 use core::arch::asm;
 use core::hint::black_box;
 
-use super::request::FaultKind;
+use super::kinds::FaultKind;
 use crate::arch::mmu;
 
 /// Panics.
@@ -23,6 +25,12 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::Undefined => execute_undefined(),
         FaultKind::StackOverflow => overflow_stack(0),
         FaultKind::JumpToData => jump_to_data(),
+        FaultKind::DoubleFree => heap::free_twice(|| {}),
+        FaultKind::DoubleFreeLate => heap::free_twice_late(),
+        FaultKind::WriteAfterFree => heap::write_after_free(),
+        FaultKind::BadFree => heap::free_variable(),
+        FaultKind::MiddleFree => heap::free_middle(),
+        FaultKind::HeapExhausted => heap::exhaust(),
     }
     panic!("{kind:?} was not caught");
 }

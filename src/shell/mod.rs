@@ -14,6 +14,7 @@
 use crate::hook::Hook;
 use crate::platform::bootargs::BootArgs;
 
+pub mod kinds;
 pub mod line;
 pub mod read;
 pub mod request;

@@ -4,7 +4,8 @@
 
 use alloc::boxed::Box;
 
-use super::request::{FaultKind, Refusal, Request, Topic};
+use super::kinds::FaultKind;
+use super::request::{Refusal, Request, Topic};
 use super::table;
 use super::words::Words;
 use crate::ftrace::filter::Filter;

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::kinds::FaultKind;
 use super::table::{Command, Usage};
 use super::words::WordsError;
 use crate::ftrace::filter::{Filter, FilterError};
@@ -69,33 +70,6 @@ pub enum Topic {
     Boot,
     /// One command.
     Command(&'static Command),
-}
-
-/// What a broken kernel does, and this one does on request: each ends in an epitaph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Stores to kernel text.
-    TextStore,
-    /// Loads from address 0.
-    Null,
-    /// Executes an undefined instruction.
-    Undefined,
-    /// Calls itself until the stack meets its guard.
-    StackOverflow,
-    /// Executes a variable.
-    JumpToData,
-}
-
-impl FaultKind {
-    /// All of them, and the words for them, in the same order.
-    pub const ALL: [Self; 5] = [Self::TextStore, Self::Null, Self::Undefined, Self::StackOverflow, Self::JumpToData];
-    /// See [`FaultKind::ALL`].
-    pub const WORDS: [&str; 5] = ["text-store", "null", "undefined", "stack-overflow", "jump-to-data"];
-
-    /// The fault that `word` spells.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::WORDS.iter().position(|&known| known == word).map(|index| Self::ALL[index])
-    }
 }
 
 /// Why a line was refused. Nothing was done; its text is the answer to give.

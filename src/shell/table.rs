@@ -147,7 +147,8 @@ pub static COMMANDS: [Command; 15] = [
         name: "fault",
         arguments: "KIND yes",
         what: "do what a broken kernel does, to see it caught",
-        details: "Kinds: text-store, null, undefined, stack-overflow, jump-to-data.\n",
+        details: "Kinds: text-store, null, undefined, stack-overflow, jump-to-data, double-free,\n\
+            double-free-late, write-after-free, bad-free, middle-free, heap-exhausted.\n",
         counts: 1..=2,
         read: read::fault,
     },
@@ -220,7 +221,7 @@ impl fmt::Display for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::request::FaultKind;
+    use crate::shell::kinds::FaultKind;
 
     #[test]
     fn names_are_unique_single_lower_case_words_and_none_is_the_topic_boot() {

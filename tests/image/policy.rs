@@ -67,6 +67,8 @@ pub(crate) const PANICS: &[Listed] = &[
     Listed { pattern: "core::panicking::*", reason: "a failed check" },
     Listed { pattern: "core::option::*_failed", reason: "a failed check" },
     Listed { pattern: "core::result::*_failed", reason: "a failed check" },
+    Listed { pattern: "alloc::alloc::handle_alloc_error", reason: "out of memory: tells how the heap stands" },
+    Listed { pattern: "holdout::mm::heap::damaged", reason: "a misuse of the heap: tells its story" },
     Listed {
         pattern: "holdout::lab::oracle::violation::tell",
         reason: "a violation: tells its story and ends in FAIL",

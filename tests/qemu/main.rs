@@ -9,6 +9,7 @@ mod demo;
 mod faults;
 mod gdb;
 mod guest;
+mod heap;
 mod machines;
 mod shell;
 mod stress;

@@ -86,6 +86,8 @@ pub struct TaskHeader {
     /// [`Level::bit`] of the context that runs on this task's stack: what the preempt count says, at hand for the
     /// recursion guards. IRQ entry and softirqs set it and put it back.
     pub level: AtomicU32,
+    /// The task's number, for what lies below the scheduler and notes who did something.
+    pub number: AtomicU32,
     /// Who debugs this task.
     pub debug: DebugWords,
 }
@@ -109,6 +111,7 @@ impl TaskHeader {
             recursion: AtomicU32::new(0),
             trampoline_depth: AtomicU32::new(0),
             level: AtomicU32::new(Level::Task.bit()),
+            number: AtomicU32::new(0),
             debug: DebugWords { handler: AtomicUsize::new(0), passing_by: AtomicBool::new(false) },
         }
     }

@@ -108,7 +108,7 @@ fn nothing_ends_the_kernel_without_a_yes() {
     assert_eq!(refusal("fault null"), format!("{confirm} fault KIND yes"));
     assert_eq!(refusal("panic no"), "`no` is none of: yes");
     assert_eq!(refusal("fault null YES"), "`YES` is none of: yes");
-    let kinds = "text-store null undefined stack-overflow jump-to-data";
+    let kinds = FaultKind::WORDS.join(" ");
     assert_eq!(refusal("fault div-by-zero yes"), format!("`div-by-zero` is none of: {kinds}"));
 }
 

@@ -1,0 +1,53 @@
+//! What a broken kernel does, and this one does on request: the kinds of command `fault`. Pure.
+//!
+//! A kind is one line here and one in `faults::provoke`; reader, help and refusals know it then.
+
+/// Makes the enum, the list of all, and the list of their words, in one order.
+macro_rules! kinds {
+    ($($(#[$what:meta])* $kind:ident = $word:literal,)+) => {
+        /// What a broken kernel does: each ends in an epitaph.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum FaultKind {
+            $($(#[$what])* $kind,)+
+        }
+
+        impl FaultKind {
+            /// All of them, and the words for them, in the same order.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$kind),+];
+            /// See [`FaultKind::ALL`].
+            pub const WORDS: [&str; Self::ALL.len()] = [$($word),+];
+        }
+    };
+}
+
+kinds! {
+    /// Stores to kernel text.
+    TextStore = "text-store",
+    /// Loads from address 0.
+    Null = "null",
+    /// Executes an undefined instruction.
+    Undefined = "undefined",
+    /// Calls itself until the stack meets its guard.
+    StackOverflow = "stack-overflow",
+    /// Executes a variable.
+    JumpToData = "jump-to-data",
+    /// Frees a block again while it is in quarantine.
+    DoubleFree = "double-free",
+    /// Frees a block again when it has long left the quarantine.
+    DoubleFreeLate = "double-free-late",
+    /// Writes to a freed block.
+    WriteAfterFree = "write-after-free",
+    /// Frees a variable.
+    BadFree = "bad-free",
+    /// Frees the middle of a block.
+    MiddleFree = "middle-free",
+    /// Allocates until there is nothing left.
+    HeapExhausted = "heap-exhausted",
+}
+
+impl FaultKind {
+    /// The fault that `word` spells.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().position(|&known| known == word).map(|index| Self::ALL[index])
+    }
+}
