@@ -38,6 +38,8 @@
 //! | `nop-bl-only` | `arch::text` | under running CPUs only NOP and BL change |
 //! | `w-xor-x` | `arch::mmu` | no address is writable and executable |
 //! | `poisoned` | [`mm::poison`] | a block in quarantine is poison, and nobody writes to it |
+//! | `own-claims` | [`sync::held`] | what an owner holds is linked, and its list changed, by the owner alone |
+//! | `acyclic` | [`sync::order`] | the nestings of classes of locks never form a cycle |
 //! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |
 //! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |

@@ -71,7 +71,8 @@ pub fn init() -> Result<usize, InitError> {
     text::prepare(table.all(), nop).map_err(InitError::Text)?;
     LATE_ENTRY.store(late_entry as *const () as usize, Ordering::Relaxed);
     let count = table.len();
-    *REGISTRY.lock() = Some(Registry::new(table, nop, fan_out));
+    // Not `lock`: at boot nobody can sleep, and nobody has to.
+    *REGISTRY.try_lock().expect("no other task is there yet") = Some(Registry::new(table, nop, fan_out));
     Ok(count)
 }
 

@@ -196,6 +196,7 @@ pub fn might_sleep() {
 }
 
 /// Blocks the current task for `duration_ns` of guest time. Context: task.
+#[track_caller]
 pub fn sleep(duration_ns: u64) {
     let deadline = tick::now_ns().saturating_add(duration_ns);
     wait::WaitQueue::new().wait_until_deadline(|| false, deadline);

@@ -7,6 +7,7 @@ use crate::arch::cpu;
 use crate::arch::site::TaskHeader;
 use crate::mm::stack::Stack;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::held::Held;
 use crate::sync::lock::IrqLock;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
@@ -74,6 +75,8 @@ pub struct Task {
     pub(super) work: IrqLock<Option<Work>>,
     pub(super) finished: AtomicBool,
     pub(super) joiners: WaitQueue,
+    /// The mutexes that it holds.
+    pub held: Held,
 }
 
 // SAFETY: all fields but `context` are atomics or locked; `context` is touched under `off-cpu`.
@@ -119,6 +122,7 @@ impl Task {
             work: IrqLock::new(None),
             finished: AtomicBool::new(false),
             joiners: WaitQueue::new(),
+            held: Held::new(),
         }
     }
 

@@ -62,6 +62,7 @@ pub struct JoinHandle(Arc<Task>);
 
 impl JoinHandle {
     /// Blocks until the task has finished its work. Context: task.
+    #[track_caller]
     pub fn join(self) {
         // Order: Acquire pairs with the Release of `last_words`: all that the task did is visible.
         self.0.joiners.wait_until(|| self.0.finished.load(Ordering::Acquire));

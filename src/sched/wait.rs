@@ -10,9 +10,12 @@ use super::timers;
 use crate::arch::cpu;
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, Ordering};
+use crate::sync::helps;
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
+use crate::sync::order::Place;
 use crate::sync::percpu::PerCpu;
+use core::panic::Location;
 use core::ptr::NonNull;
 
 struct Waiter {
@@ -86,13 +89,15 @@ pub struct WaitQueue {
 }
 
 impl Default for WaitQueue {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }
 }
 
 impl WaitQueue {
-    /// Nobody waits.
+    /// Nobody waits; the caller's place is its lock's class.
+    #[track_caller]
     pub const fn new() -> Self {
         Self { list: IrqLock::new(List { head: None }) }
     }
@@ -100,18 +105,21 @@ impl WaitQueue {
     /// Blocks until `condition` holds. It is looked at again after each wake-up. Context: task, preemptible.
     ///
     /// Order: a waker makes the condition true, then wakes; the queue's lock orders the two looks.
+    #[track_caller]
     pub fn wait_until(&self, condition: impl FnMut() -> bool) {
         self.wait(condition, None);
     }
 
     /// The same, until `deadline_ns` of guest time at most. Returns whether the condition held.
+    #[track_caller]
     pub fn wait_until_deadline(&self, condition: impl FnMut() -> bool, deadline_ns: u64) -> bool {
         self.wait(condition, Some(deadline_ns))
     }
 
     #[inline(always)]
+    #[track_caller]
     fn wait(&self, condition: impl FnMut() -> bool, deadline_ns: Option<u64>) -> bool {
-        wait(&self.list, condition, deadline_ns)
+        wait(&self.list, condition, deadline_ns, Location::caller())
     }
 
     /// Wakes the task that waits longest, if any. Context: any but inside a switch.
@@ -130,7 +138,8 @@ impl WaitQueue {
 // Free functions: `notrace` is not possible on methods.
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: Option<u64>) -> bool {
+fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: Option<u64>, place: Place) -> bool {
+    helps::may_sleep(place);
     might_sleep();
     loop {
         if condition() {

@@ -3,12 +3,14 @@
 //! The count belongs to the task, which alone changes it; an IRQ restores what it changed before it returns.
 //! So plain loads and stores do. Above: `sched` wires [`RESCHEDULE`].
 
+use super::helps;
 use super::percpu::PerCpu;
 use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_ONE, TaskHeader};
 use crate::hook::Hook;
 use crate::percpu;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use core::panic::Location;
 
 /// A reschedule is wanted on this CPU, now.
 pub static NEED_RESCHED: PerCpu<AtomicBool> = percpu!(AtomicBool::new(false));
@@ -54,8 +56,10 @@ pub fn sub(levels: u32) {
 
 /// Disables preemption until the result is dropped. Context: any.
 #[inline(always)]
+#[track_caller]
 pub fn disable() -> Disabled {
     add(PREEMPT_ONE);
+    helps::preemption_disabled(Location::caller());
     Disabled(core::marker::PhantomData)
 }
 

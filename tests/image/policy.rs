@@ -222,6 +222,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::sched::runqueue::*", reason: "O8: inside the switch, and wake-ups from IRQ exit" },
     Listed { pattern: "holdout::sched::switch::*", reason: "O8: the context switch and idle" },
     Listed { pattern: "holdout::sched::wait::*", reason: "O8: wake-ups from IRQ exit; waits of the grace period" },
+    Listed { pattern: "holdout::sync::helps::*", reason: "O8: locks are taken inside the switch" },
+    Listed { pattern: "<holdout::sync::order::*", reason: "O8: locks are taken inside the switch" },
     Listed { pattern: "holdout::tracers::*::func", reason: "O8: funcs" },
 ];
 
