@@ -1,6 +1,6 @@
 //! Serial input: from the UART's interrupt into a bounded queue, and out of it to whoever reads.
 //!
-//! Nothing is dropped here: while the queue is full the UART's interrupt stays masked and bytes wait in its FIFO, whose
+//! Nothing is dropped here: while the queue is full the UART's interrupt stays masked and the next byte waits in it, whose
 //! sender (a pipe into QEMU, or a wire with flow control) waits in turn.
 
 use crate::arch::uart;
@@ -34,7 +34,7 @@ pub fn read() -> u8 {
     READABLE.wait_until(|| {
         let mut input = INPUT.lock();
         if input.is_full() {
-            // The interrupt is level-triggered: what waits in the FIFO raises it at once.
+            // The interrupt is level-triggered: what waits raises it at once.
             uart::enable_receive_interrupt();
         }
         byte = input.pop_front().or_else(uart::read);

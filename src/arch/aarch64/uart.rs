@@ -3,10 +3,9 @@
 //! The register block is named by the device tree. Nothing here locks: `console` serialises writers, and
 //! the panic path writes without asking anybody.
 
-use arm_pl011_uart::{DataBits, Interrupts, LineConfig, PL011Registers, Parity, StopBits, Uart, UniqueMmioPointer};
+use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::mutex::SpinMutex;
 
 static BASE: AtomicUsize = AtomicUsize::new(0);
 const BAUD_RATE: u32 = 115_200;
@@ -19,23 +18,33 @@ fn uart() -> Option<Uart<'static>> {
     Some(Uart::new(unsafe { UniqueMmioPointer::new(base) }))
 }
 
-/// Bytes that were there before the UART was turned on, which empties its FIFO: a pipe does not wait for the boot.
-static EARLY: SpinMutex<heapless::Deque<u8, 64>> = SpinMutex::new(heapless::Deque::new());
+/// Offsets of the registers that set the line up, and what 8 bits without parity and without FIFOs are in UARTLCR_H.
+const UARTIBRD: usize = 0x24;
+const UARTFBRD: usize = 0x28;
+const UARTLCR_H: usize = 0x2c;
+const UARTCR: usize = 0x30;
+const EIGHT_BITS: u32 = 3 << 5;
+/// On, in both directions.
+const RECEIVE_AND_SEND: u32 = 1 << 9 | 1 << 8 | 1;
 
 /// Turns the UART at `base` on. Context: boot, registers mapped.
+///
+/// Its FIFOs stay off, as they are after reset: to turn them on empties them, and a pipe does not wait for the boot. For
+/// this reason the crate's `enable` is not used: what had come by then, one byte at most, would be lost.
 pub fn init(base: usize, clock_hz: u32) {
     BASE.store(base, Ordering::Relaxed);
-    let Some(mut uart) = uart() else { return };
-    let mut early = EARLY.lock();
-    while !early.is_full()
-        && let Ok(Some(byte)) = uart.read_word()
-    {
-        // There is room: asked just now.
-        let _ = early.push_back(byte);
+    // The divisor counts 64ths of 16 samples per bit.
+    let divisor = clock_hz.saturating_mul(4) / BAUD_RATE;
+    for (offset, value) in [
+        (UARTCR, 0),
+        (UARTIBRD, divisor >> 6),
+        (UARTFBRD, divisor & 0x3f),
+        (UARTLCR_H, EIGHT_BITS),
+        (UARTCR, RECEIVE_AND_SEND),
+    ] {
+        // SAFETY: registers of the PL011 that the device tree says is there, mapped as device memory; boot runs alone.
+        unsafe { core::ptr::with_exposed_provenance_mut::<u32>(base + offset).write_volatile(value) };
     }
-    let line = LineConfig { data_bits: DataBits::Bits8, parity: Parity::None, stop_bits: StopBits::One };
-    // A clock that cannot make this rate leaves the loader's setting, which already printed.
-    let _ = uart.enable(line, BAUD_RATE, clock_hz);
 }
 
 /// Writes bytes, waiting for room. Context: any; the console's lock keeps writers apart.
@@ -50,7 +59,7 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
-/// Masks the UART's interrupt: bytes wait in its FIFO. Context: any; `irq::serial` alone, under its lock.
+/// Masks the UART's interrupt: bytes wait outside. Context: any; `irq::serial` alone, under its lock.
 pub fn disable_receive_interrupt() {
     if let Some(mut uart) = uart() {
         uart.set_interrupt_masks(Interrupts::empty());
@@ -67,10 +76,6 @@ pub fn enable_receive_interrupt() {
 /// The next received byte. A framing error or an overrun loses that byte, not the next. Context: `irq::serial` alone,
 /// under its lock.
 pub fn read() -> Option<u8> {
-    let early = EARLY.lock().pop_front();
-    if early.is_some() {
-        return early;
-    }
     let mut uart = uart()?;
     loop {
         match uart.read_word() {
