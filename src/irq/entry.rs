@@ -34,6 +34,53 @@ pub struct IrqEntryState {
 
 static CHAIN: PerCpu<AtomicPtr<IrqEntryState>> = percpu!(AtomicPtr::new(core::ptr::null_mut()));
 
+/// Who interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// [`ipi::SGI_RESCHED`].
+    Resched,
+    /// [`ipi::SGI_VISIT`].
+    Visit,
+    /// [`ipi::SGI_LAB`].
+    Lab,
+    /// The tick and the timers.
+    Timer,
+    /// Serial input.
+    Uart,
+    /// A device that nobody drives.
+    Other,
+}
+
+impl Source {
+    /// All of them, in the order of their counts.
+    pub const ALL: [Self; 6] = [Self::Resched, Self::Visit, Self::Lab, Self::Timer, Self::Uart, Self::Other];
+
+    /// The source of interrupt `id`.
+    #[inline(always)]
+    fn of(id: u32) -> Self {
+        match id {
+            ipi::SGI_RESCHED => Self::Resched,
+            ipi::SGI_VISIT => Self::Visit,
+            ipi::SGI_LAB => Self::Lab,
+            id if id == TIMER.load(Ordering::Relaxed) => Self::Timer,
+            id if id == UART.load(Ordering::Relaxed) => Self::Uart,
+            _ => Self::Other,
+        }
+    }
+
+    /// Its interrupt's id, if it has one of its own.
+    pub fn id(self) -> Option<u32> {
+        match self {
+            Self::Resched => Some(ipi::SGI_RESCHED),
+            Self::Visit => Some(ipi::SGI_VISIT),
+            Self::Lab => Some(ipi::SGI_LAB),
+            Self::Timer => Some(TIMER.load(Ordering::Relaxed)),
+            Self::Uart => Some(UART.load(Ordering::Relaxed)),
+            Self::Other => None,
+        }
+    }
+}
+
 /// What a CPU has seen, for `stress`'s coverage and the shell.
 #[derive(Debug)]
 pub struct Statistics {
@@ -43,12 +90,15 @@ pub struct Statistics {
     pub on_softirq: AtomicU64,
     /// Tasks preempted at an IRQ's exit with the interrupted PC in a trampoline.
     pub preempted_in_trampoline: AtomicU64,
+    /// What was acknowledged, by source.
+    sources: [AtomicU64; Source::ALL.len()],
 }
 
 static STATISTICS: PerCpu<Statistics> = percpu!(Statistics {
     irqs: AtomicU64::new(0),
     on_softirq: AtomicU64::new(0),
-    preempted_in_trampoline: AtomicU64::new(0)
+    preempted_in_trampoline: AtomicU64::new(0),
+    sources: [const { AtomicU64::new(0) }; Source::ALL.len()],
 });
 
 /// Handles [`ipi::SGI_LAB`] in IRQ context. Wired by `main.rs` to `lab`.
@@ -66,6 +116,16 @@ pub fn init(timer: u32, uart: u32) {
 /// Adds up `field` over all CPUs.
 pub fn total(field: impl Fn(&Statistics) -> &AtomicU64) -> u64 {
     STATISTICS.iter().map(|statistics| field(statistics).load(Ordering::Relaxed)).sum()
+}
+
+/// How often CPU number `cpu` acknowledged each source, in the order of [`Source::ALL`]. Context: any.
+pub fn acknowledged(cpu: usize) -> [u64; Source::ALL.len()] {
+    STATISTICS.of(cpu).sources.each_ref().map(|count| count.load(Ordering::Relaxed))
+}
+
+/// Interrupts that CPU number `cpu` took. Context: any.
+pub fn taken(cpu: usize) -> u64 {
+    STATISTICS.of(cpu).irqs.load(Ordering::Relaxed)
 }
 
 #[inline(always)]
@@ -100,7 +160,9 @@ pub fn irq(frame: &mut ExceptionFrame) {
 
     while let Some(interrupt) = gic::acknowledge() {
         events::record(&irqs, Event::Irq, interrupt.id() as usize, state.interrupted_pc);
-        handle(interrupt.id());
+        let source = Source::of(interrupt.id());
+        count(&statistics.sources[source as usize]);
+        handle(source);
         gic::end(interrupt);
     }
 
@@ -125,19 +187,19 @@ pub fn irq(frame: &mut ExceptionFrame) {
 
 /// Handlers are ordinary code: they may be traced, and are the IRQ-level holders of the theory.
 #[inline(always)]
-fn handle(id: u32) {
-    match id {
-        ipi::SGI_RESCHED => {} // the flag is set; this interrupt's exit looks at it
-        ipi::SGI_VISIT => ipi::on_visit(),
-        ipi::SGI_LAB => {
+fn handle(source: Source) {
+    match source {
+        Source::Resched => {} // the flag is set; this interrupt's exit looks at it
+        Source::Visit => ipi::on_visit(),
+        Source::Lab => {
             if let Some(handle) = LAB_SGI.get() {
                 handle();
             }
         }
-        id if id == TIMER.load(Ordering::Relaxed) => tick::on_alarm(),
-        id if id == UART.load(Ordering::Relaxed) => serial::on_receive(),
+        Source::Timer => tick::on_alarm(),
+        Source::Uart => serial::on_receive(),
         // Acknowledged and ended: a spurious interrupt of a device that nobody drives.
-        _ => {}
+        Source::Other => {}
     }
 }
 

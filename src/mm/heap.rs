@@ -97,6 +97,18 @@ pub fn usage() -> Usage {
     HEAP.0.lock().usage()
 }
 
+/// The bytes of the largest free block: of the buddy heap, which does not tell, one is taken and put back. Context: any.
+pub fn largest() -> usize {
+    let mut state = HEAP.0.lock();
+    let fresh = (SMALLEST..ORDERS).rev().find_map(|class| {
+        let block = state.heap.alloc(layout_of(class)).ok()?;
+        // SAFETY: just allocated with this layout.
+        unsafe { state.heap.dealloc(block, layout_of(class)) };
+        Some(1 << class)
+    });
+    state.classes.largest().max(fresh.unwrap_or(0))
+}
+
 /// How the heap stands, unless somebody is at it. Context: any, the panic path too.
 pub fn try_usage() -> Option<Usage> {
     HEAP.0.try_lock().map(|state| state.usage())

@@ -49,6 +49,13 @@ struct Slots {
 static STACKS: IrqLock<Slots> =
     IrqLock::new(Slots { fresh: 0, free: alloc::vec::Vec::new(), cache: heapless::Vec::new() });
 
+/// How many stacks are mapped: in use, and kept for the next tasks. Context: task.
+pub fn counts() -> (usize, usize) {
+    let stacks = STACKS.lock();
+    let cached = stacks.cache.len();
+    (stacks.fresh - stacks.free.len() - cached, cached)
+}
+
 impl Stack {
     /// A stack, mapped. Its contents are whatever they were.
     pub fn new() -> Result<Self, StackError> {

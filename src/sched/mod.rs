@@ -38,11 +38,12 @@ pub use {
     crate::arch::timer::now_ns,
     ipi::{Visit, nr_cpus, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
+    runqueue::switches,
     switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
     tasks::{
         JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_for_each_task,
     },
-    tick::{TICK_NS, ticks},
+    tick::{TICK_NS, idle_ticks, ticks},
     wait::{WaitQueue, defer_wake},
 };

@@ -6,7 +6,7 @@ use super::preemption::{Urgency, model, urgency};
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::NEED_RESCHED;
@@ -105,6 +105,8 @@ pub(super) struct Local {
     /// What it is, as a [`Running`].
     pub(super) running: AtomicU8,
     pub(super) idle: AtomicPtr<Task>,
+    /// Switches to another task; this CPU alone counts.
+    pub(super) switches: AtomicU64,
     /// A lazy reschedule is wanted.
     pub(super) lazy: AtomicBool,
     /// The queue may hold tasks that may not run here any more: see [`evict`].
@@ -117,9 +119,15 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
     current: AtomicPtr::new(core::ptr::null_mut()),
     running: AtomicU8::new(Running::Nothing as u8),
     idle: AtomicPtr::new(core::ptr::null_mut()),
+    switches: AtomicU64::new(0),
     lazy: AtomicBool::new(false),
     unfit: AtomicBool::new(false),
 });
+
+/// Switches of CPU number `cpu` so far. Context: any.
+pub fn switches(cpu: usize) -> u64 {
+    RUNQUEUES.of(cpu).switches.load(Ordering::Relaxed)
+}
 
 /// Whether some CPU runs `task`.
 pub(super) fn is_current(task: &Task) -> bool {

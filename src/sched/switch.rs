@@ -90,6 +90,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     }
     let counter = if voluntary { &prev.nvcsw } else { &prev.nivcsw };
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    local.switches.store(local.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     prev.left_voluntarily.store(voluntary, Ordering::Relaxed);
     seam::with(|hooks| hooks.switch(prev, cpu, voluntary));
     events::record(irqs, Event::Switch, next.id as usize, usize::from(voluntary));

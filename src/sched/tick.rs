@@ -16,6 +16,8 @@ pub const TICK_NS: u64 = 4_000_000;
 
 static NEXT_TICK: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 static TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
+/// Those that found the CPU idle.
+static IDLE_TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 
 /// Starts this CPU's tick. Context: boot of each CPU, IRQs masked.
 pub fn start() {
@@ -31,6 +33,11 @@ pub fn ticks(cpu: usize) -> u64 {
     TICKS.of(cpu).load(Ordering::Relaxed)
 }
 
+/// Of them, those that found it idle.
+pub fn idle_ticks(cpu: usize) -> u64 {
+    IDLE_TICKS.of(cpu).load(Ordering::Relaxed)
+}
+
 /// The timer interrupt. Context: IRQ.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn on_alarm() {
@@ -43,6 +50,10 @@ pub fn on_alarm() {
         next.store((due + TICK_NS).max(now), Ordering::Relaxed);
         let ticks = TICKS.of(cpu);
         ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if switch::current().is_idle() {
+            let idle = IDLE_TICKS.of(cpu);
+            idle.store(idle.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
         switch::on_tick(cpu);
     } else {
         timers::expire(cpu);

@@ -173,6 +173,11 @@ pub fn tables_len() -> usize {
     TABLES_LEN.load(Ordering::Relaxed)
 }
 
+/// Bytes of them that are not in use. Context: task.
+pub fn tables_left() -> usize {
+    cpu::without_irqs(|| KERNEL.lock().as_ref().map_or(0, |mapping| mapping.translation().left() * PAGE_SIZE))
+}
+
 /// Builds the kernel's table from what the device tree says, and switches to it. Context: boot, first CPU.
 ///
 /// `tables` is RAM for table pages: nobody else uses it.
