@@ -53,6 +53,7 @@
 //! | `symbols-sorted` | [`platform::symbols`] | the image's symbols are in the order of addresses |
 //! | `echo-safe` | [`platform::shown`] | what a person typed is shown back without control characters |
 //! | `whole-line`, `asked-whole` | [`shell`] | a line is taken as it was typed, and acted on whole or not at all |
+//! | `cursor-inside` | [`shell::edit`] | the cursor of a line stands between two characters |
 //! | `own-ops` | `shell::tracing` | what the shell registered only the shell unregisters |
 
 extern crate alloc;

@@ -1,17 +1,46 @@
-//! A line of input, byte by byte: from a terminal, or from a plain pipe.
+//! A line of input: from a terminal, with its editing keys, or from a plain pipe.
 //!
-//! A pure state machine: the shell feeds bytes and acts on events. CR, LF and CRLF end a line, so the same code serves
-//! both. INVARIANT `whole-line`: a line is handed over only as it was typed. One that grew too long, or that held bytes
+//! A pure state machine: the shell feeds bytes and acts on events. Keys are recognised by [`super::keys`], edit a
+//! [`super::edit`] buffer, and are shown by [`super::screen`]; older lines come from [`super::history`].
+//! INVARIANT `whole-line`: a line is handed over only as it was typed. One that grew too long, or that held bytes
 //! which are no text, is swallowed to its end and answered as a whole, so that half a command never runs. Control bytes
-//! and bytes that are not UTF-8 are never echoed. Callable from any context.
+//! and bytes that are not UTF-8 are never echoed, and who sends no editing key gets no escape sequence.
+//! Context: any that may allocate (a line is kept at its end).
+//!
+//! # Why not embedded-cli
+//! It has history and moves left and right, but no other editing key, completes names of commands alone and from types
+//! of the build, not functions out of a symbol table; it always answers with escape sequences, and what it cannot read it
+//! drops, where `whole-line` must refuse. Its last release is older than two years.
 
-/// The longest line, in bytes.
-pub const MAX_BYTES: usize = 256;
+use super::edit::Buffer;
+use super::history::History;
+use super::keys::{Key, Keys};
+use super::screen::{Out, Screen, columns};
+
+pub use super::edit::MAX_BYTES;
+
+/// What a line is asked for with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A command: kept in the history, and completed.
+    Command(&'static str),
+    /// An answer: neither.
+    Question(&'static str),
+}
+
+impl Prompt {
+    /// Its text.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Command(text) | Self::Question(text) => text,
+        }
+    }
+}
 
 /// What a byte led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Nothing to do: part of a character, of a CRLF, of a key's escape sequence, or of a line that is being swallowed.
+    /// Nothing to do: part of a character or of a key, a key that changes nothing, or a line that is being swallowed.
     Nothing,
     /// Write these bytes to the terminal.
     Echo(&'a [u8]),
@@ -25,21 +54,29 @@ pub enum Event<'a> {
     Interrupt,
     /// Ctrl-D at the start of a line.
     EndOfInput,
+    /// Tab: [`LineInput::complete`] takes what this text can go on with.
+    Complete {
+        /// The line up to the cursor.
+        before: &'a str,
+        /// The key came twice in a row: show what there is, then [`LineInput::show_again`].
+        is_again: bool,
+    },
 }
 
 /// The state between two bytes.
 #[derive(Clone, Debug)]
 pub struct LineInput {
-    text: heapless::String<MAX_BYTES>,
-    /// The first bytes of a character that is not complete.
-    partial: heapless::Vec<u8, 4>,
+    prompt: Prompt,
+    keys: Keys,
+    buffer: Buffer,
+    history: History,
+    screen: Screen,
+    search: Option<Search>,
     fate: Fate,
-    /// How far into the escape sequence of a key the input is.
-    escape: Escape,
     /// The last byte ended the line, which is kept until the next byte because it was lent out.
     is_ended: bool,
-    /// The last byte was a CR: a LF is its other half.
-    is_after_cr: bool,
+    is_after_tab: bool,
+    out: Out,
 }
 
 /// What will be said of the line when it ends.
@@ -50,248 +87,217 @@ enum Fate {
     NotText,
 }
 
-/// A key such as an arrow sends several bytes. They are skipped: it means nothing here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
-    Outside,
-    /// Behind ESC.
-    Begun,
-    /// Behind `ESC [`: parameters, then a final byte.
-    Parameters,
-    /// Behind `ESC O`: one more byte.
-    Last,
-}
-
-const CTRL_C: u8 = 0x03;
-const CTRL_D: u8 = 0x04;
-const BACKSPACE: u8 = 0x08;
-const ESCAPE: u8 = 0x1b;
-const DELETE: u8 = 0x7f;
-
-/// Back, blank, back: takes the last character off a terminal's line.
-const RUB_OUT: &[u8] = b"\x08 \x08";
-
-impl Default for LineInput {
-    fn default() -> Self {
-        Self::new()
-    }
+/// A search backwards through the history, begun by Ctrl-R.
+#[derive(Clone, Debug, Default)]
+struct Search {
+    part: heapless::String<24>,
+    /// Newer lines that hold the part and were passed over.
+    skipped: usize,
 }
 
 impl LineInput {
-    /// At the start of a line.
-    pub const fn new() -> Self {
+    /// At the start of the first line.
+    pub const fn new(prompt: Prompt) -> Self {
         Self {
-            text: heapless::String::new(),
-            partial: heapless::Vec::new(),
+            prompt,
+            keys: Keys::new(),
+            buffer: Buffer::new(),
+            history: History::new(),
+            screen: Screen::Flowing,
+            search: None,
             fate: Fate::Good,
-            escape: Escape::Outside,
             is_ended: false,
-            is_after_cr: false,
+            is_after_tab: false,
+            out: Out::new(),
         }
+    }
+
+    /// Starts a new line behind `prompt`, which the caller prints.
+    pub fn begin(&mut self, prompt: Prompt) {
+        self.prompt = prompt;
+        self.buffer.clear();
+        self.history.leave();
+        self.screen = Screen::Flowing;
+        self.search = None;
+        self.fate = Fate::Good;
+        self.is_ended = false;
+        self.is_after_tab = false;
+    }
+
+    /// What has been typed, and the cursor in it.
+    pub const fn buffer(&self) -> &Buffer {
+        &self.buffer
     }
 
     /// Takes the next byte. After the end of a line, or an interrupt, the next byte starts a new line.
     pub fn push(&mut self, byte: u8) -> Event<'_> {
-        let is_second_half = self.is_after_cr && byte == b'\n';
         if self.is_ended {
-            *self = Self::new();
+            self.begin(self.prompt);
         }
-        self.is_after_cr = byte == b'\r';
-        match byte {
-            b'\n' if is_second_half => Event::Nothing,
-            b'\r' | b'\n' => self.end_line(),
-            CTRL_C => {
+        let Some(key) = self.keys.push(byte) else { return Event::Nothing };
+        let is_again = core::mem::replace(&mut self.is_after_tab, key == Key::Tab);
+        let is_command = matches!(self.prompt, Prompt::Command(_));
+        self.out.clear();
+        match key {
+            Key::Enter { is_cut } => self.end_line(is_cut),
+            Key::Interrupt => {
                 self.is_ended = true;
                 Event::Interrupt
             }
-            ESCAPE => {
-                self.escape = Escape::Begun;
-                Event::Nothing
+            _ if self.fate != Fate::Good => Event::Nothing,
+            Key::Bad => self.spoil(Fate::NotText),
+            Key::EndOfInput if self.buffer.text().is_empty() => Event::EndOfInput,
+            Key::Tab | Key::Older | Key::Newer | Key::Search if !is_command => Event::Nothing,
+            Key::Search => self.search_older(),
+            Key::Char(c) if self.search.is_some() => self.search_for(c),
+            _ => {
+                let was_searching = self.search.take().is_some();
+                self.edit(key, is_again, was_searching)
             }
-            _ if self.escape != Escape::Outside => self.skip(byte),
-            CTRL_D if self.text.is_empty() && self.partial.is_empty() && self.fate == Fate::Good => Event::EndOfInput,
-            BACKSPACE | DELETE => self.rub_out(),
-            b'\t' => self.take_char(' '),
-            0..0x20 => self.spoil(Fate::NotText),
-            _ => self.take_byte(byte),
         }
     }
 
-    fn end_line(&mut self) -> Event<'_> {
+    fn end_line(&mut self, is_cut: bool) -> Event<'_> {
         self.is_ended = true;
         match self.fate {
             Fate::Overlong => Event::Overlong,
-            Fate::Good if self.partial.is_empty() => Event::Line(&self.text),
+            Fate::Good if !is_cut => {
+                if let Prompt::Command(_) = self.prompt {
+                    self.history.push(self.buffer.text());
+                }
+                Event::Line(self.buffer.text())
+            }
             Fate::Good | Fate::NotText => Event::NotText,
         }
     }
 
-    fn skip(&mut self, byte: u8) -> Event<'_> {
-        self.escape = match (self.escape, byte) {
-            (Escape::Begun, b'[') => Escape::Parameters,
-            (Escape::Begun, b'O') => Escape::Last,
-            (Escape::Parameters, 0x20..0x40) => Escape::Parameters,
-            _ => Escape::Outside,
-        };
-        Event::Nothing
-    }
-
-    fn rub_out(&mut self) -> Event<'_> {
-        let is_partial = !self.partial.is_empty();
-        self.partial.clear();
-        if is_partial || self.fate != Fate::Good || self.text.pop().is_none() {
-            return Event::Nothing;
-        }
-        Event::Echo(RUB_OUT)
-    }
-
-    fn take_byte(&mut self, byte: u8) -> Event<'_> {
-        // The room is enough: four bytes are a character, or none.
-        let is_kept = self.partial.push(byte).is_ok();
-        match core::str::from_utf8(&self.partial) {
-            Ok(text) => {
-                let c = text.chars().next();
-                self.partial.clear();
-                c.map_or(Event::Nothing, |c| self.take_char(c))
-            }
-            Err(error) if is_kept && error.error_len().is_none() => Event::Nothing,
-            Err(_) => self.spoil(Fate::NotText),
-        }
-    }
-
-    fn take_char(&mut self, c: char) -> Event<'_> {
-        if self.fate != Fate::Good {
-            return Event::Nothing;
-        }
-        if c.is_control() || !self.partial.is_empty() {
-            return self.spoil(Fate::NotText);
-        }
-        let start = self.text.len();
-        if self.text.push(c).is_err() {
-            return self.spoil(Fate::Overlong);
-        }
-        Event::Echo(&self.text.as_bytes()[start..])
-    }
-
-    /// The line is lost; its first fault is what will be said of it.
+    /// The line is lost; this is what will be said of it.
     fn spoil(&mut self, fate: Fate) -> Event<'_> {
-        if self.fate == Fate::Good {
-            self.fate = fate;
-        }
-        self.partial.clear();
+        self.fate = fate;
         Event::Nothing
+    }
+
+    fn edit(&mut self, key: Key, is_again: bool, was_searching: bool) -> Event<'_> {
+        let written = columns(&[self.prompt.text()]) + self.buffer.text().chars().count();
+        let was_at_end = self.buffer.is_at_end() && !was_searching;
+        let is_changed = match key {
+            Key::Char(c) => {
+                let mut bytes = [0; 4];
+                let typed = c.encode_utf8(&mut bytes);
+                if !self.buffer.insert(typed) {
+                    return self.spoil(Fate::Overlong);
+                }
+                if was_at_end {
+                    self.screen.append(&mut self.out, &[self.prompt.text()], &self.buffer, typed);
+                    return self.echo();
+                }
+                true
+            }
+            Key::Backspace if self.buffer.backspace() => {
+                if was_at_end {
+                    self.screen.leave_rows(&mut self.out, written);
+                    self.screen.rub_out(&mut self.out, &[self.prompt.text()], &self.buffer);
+                    return self.echo();
+                }
+                true
+            }
+            Key::Tab if !was_searching => return Event::Complete { before: self.buffer.before(), is_again },
+            Key::EndOfInput | Key::Delete => self.buffer.delete(),
+            Key::Left => self.buffer.left(),
+            Key::Right => self.buffer.right(),
+            Key::WordLeft => self.buffer.word_left(),
+            Key::WordRight => self.buffer.word_right(),
+            Key::Home => self.buffer.home(),
+            Key::End => self.buffer.end(),
+            Key::KillToEnd => self.buffer.kill_to_end(),
+            Key::KillToStart => self.buffer.kill_to_start(),
+            Key::KillWord => self.buffer.kill_word(),
+            Key::Yank => self.buffer.yank(),
+            Key::Older => self.history.older(self.buffer.text()).is_some_and(|line| self.buffer.set(line)),
+            Key::Newer => self.history.newer().is_some_and(|line| self.buffer.set(line)),
+            Key::Redraw => {
+                self.out.put("\x1b[H\x1b[2J");
+                self.screen = Screen::Window(0);
+                true
+            }
+            Key::Backspace | Key::Tab | Key::Search | Key::Bad | Key::Enter { .. } | Key::Interrupt => false,
+        };
+        if is_changed || was_searching {
+            self.screen.leave_rows(&mut self.out, written);
+            self.screen.draw(&mut self.out, &[self.prompt.text()], &self.buffer);
+        }
+        self.echo()
+    }
+
+    fn echo(&self) -> Event<'_> {
+        if self.out.as_bytes().is_empty() { Event::Nothing } else { Event::Echo(self.out.as_bytes()) }
+    }
+
+    /// Ctrl-R: begins a search, or goes on to the next older line that is found.
+    fn search_older(&mut self) -> Event<'_> {
+        let written = columns(&[self.prompt.text()]) + self.buffer.text().chars().count();
+        self.screen.leave_rows(&mut self.out, written);
+        match &mut self.search {
+            Some(search) if self.history.find(&search.part, search.skipped + 1).is_some() => search.skipped += 1,
+            Some(_) => {}
+            none => *none = Some(Search::default()),
+        }
+        self.show_found()
+    }
+
+    /// Searches for one character more. One that does not fit is left out.
+    fn search_for(&mut self, c: char) -> Event<'_> {
+        if let Some(search) = &mut self.search {
+            // What is not found any more stays on the screen, with what was searched for.
+            let _full = search.part.push(c);
+            search.skipped = 0;
+        }
+        self.show_found()
+    }
+
+    /// Shows the line that the search stands at, in place of the prompt what it is for. Any other key takes it over.
+    fn show_found(&mut self) -> Event<'_> {
+        let Some(search) = &self.search else { return Event::Nothing };
+        let found = if search.part.is_empty() { None } else { self.history.find(&search.part, search.skipped) };
+        if let Some(line) = found {
+            self.buffer.set(line);
+        }
+        let say = if found.is_some() || search.part.is_empty() { "(search: " } else { "(not found: " };
+        self.screen.draw(&mut self.out, &[say, &search.part, ") "], &self.buffer);
+        self.echo()
+    }
+
+    /// Types what the text before the cursor can go on with; nothing if there is no room for it.
+    pub fn complete(&mut self, text: &str) -> Event<'_> {
+        let was_at_end = self.buffer.is_at_end();
+        self.out.clear();
+        if text.is_empty() || text.contains(char::is_control) || !self.buffer.insert(text) {
+            return Event::Nothing;
+        }
+        if was_at_end && text.chars().count() < super::screen::COLUMNS {
+            self.screen.append(&mut self.out, &[self.prompt.text()], &self.buffer, text);
+        } else {
+            self.screen.draw(&mut self.out, &[self.prompt.text()], &self.buffer);
+        }
+        self.echo()
+    }
+
+    /// The prompt and the line again, on a new row: without escape sequences if they fit and the cursor is at the end.
+    pub fn show_again(&mut self) -> Event<'_> {
+        let prompt = self.prompt.text();
+        self.out.clear();
+        if self.buffer.is_at_end() && columns(&[prompt]) + self.buffer.text().chars().count() <= super::screen::COLUMNS
+        {
+            self.screen = Screen::Flowing;
+            self.out.put(prompt);
+            self.out.put(self.buffer.text());
+        } else {
+            self.screen = Screen::Window(0);
+            self.screen.draw(&mut self.out, &[prompt], &self.buffer);
+        }
+        self.echo()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use rand_core::{Rng, SeedableRng};
-    use rand_xoshiro::Xoshiro256PlusPlus;
-
-    use super::*;
-
-    /// Ends of lines and the like, as text, and all that was echoed.
-    fn feed(input: &[u8]) -> (Vec<String>, Vec<u8>) {
-        let mut line = LineInput::new();
-        let (mut ends, mut echoed) = (Vec::new(), Vec::new());
-        for &byte in input {
-            match line.push(byte) {
-                Event::Nothing => {}
-                Event::Echo(bytes) => echoed.extend_from_slice(bytes),
-                Event::Line(text) => ends.push(text.to_owned()),
-                other => ends.push(format!("{other:?}")),
-            }
-        }
-        (ends, echoed)
-    }
-
-    fn ends(input: &[u8]) -> Vec<String> {
-        feed(input).0
-    }
-
-    #[test]
-    fn every_kind_of_line_end_ends_one_line() {
-        assert_eq!(ends(b"ps\rops\nrcu\r\nhelp\n"), ["ps", "ops", "rcu", "help"]);
-        assert_eq!(ends(b"\r\n\r\n\n\r\r"), ["", "", "", "", ""]);
-    }
-
-    #[test]
-    fn what_is_typed_is_echoed_and_backspace_rubs_it_out() {
-        assert_eq!(feed("tré".as_bytes()).1, "tré".as_bytes());
-        let (lines, echoed) = feed(b"px\x7fs\x08\x08\x08\x08ok\r");
-        assert_eq!(lines, ["ok"]);
-        assert_eq!(echoed, b"px\x08 \x08s\x08 \x08\x08 \x08ok");
-        assert_eq!(ends("aé\u{10348}\x7f\x7fb\n".as_bytes()), ["ab"]);
-    }
-
-    #[test]
-    fn backspace_also_takes_back_half_a_character() {
-        assert_eq!(feed(b"a\xc3\x7fb\n"), (vec!["ab".to_owned()], b"ab".to_vec()));
-    }
-
-    #[test]
-    fn a_tab_is_a_space() {
-        assert_eq!(ends(b"trace\ttick\n"), ["trace tick"]);
-    }
-
-    #[test]
-    fn a_line_of_the_limit_passes_and_a_longer_one_is_answered_as_a_whole() {
-        let limit = "x".repeat(MAX_BYTES);
-        assert_eq!(ends(format!("{limit}\nps\n").as_bytes()), [limit.as_str(), "ps"]);
-        let (lines, echoed) = feed(format!("{limit}y; poweroff\x7f\x7f\rps\r").as_bytes());
-        assert_eq!(lines, ["Overlong", "ps"]);
-        assert_eq!(echoed.len(), MAX_BYTES + 2);
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_spoil_the_line_and_are_not_echoed() {
-        for bad in [&b"tr\xfface"[..], b"tr\xc3ace", b"a\x01", b"\0", b"\x80", b"\xc2\x9b2J", b"cut \xe2\x82", b"a\x04"]
-        {
-            let (lines, echoed) = feed(&[bad, b"\nps\n"].concat());
-            assert_eq!(lines, ["NotText", "ps"], "{bad:?}");
-            assert!(echoed.iter().all(|byte| (0x20..0x7f).contains(byte)), "{bad:?}: {echoed:?}");
-        }
-    }
-
-    #[test]
-    fn keys_without_a_meaning_are_skipped() {
-        let (lines, echoed) = feed(b"p\x1b[A\x1b[1;5Cs\x1bOP\x1bx\r");
-        assert_eq!((lines, echoed), (vec!["ps".to_owned()], b"ps".to_vec()));
-        assert_eq!(ends(b"\x1b\r\x1b[\nps\n"), ["", "", "ps"], "the end of a line is always seen");
-    }
-
-    #[test]
-    fn ctrl_c_forgets_the_line_and_ctrl_d_ends_the_input_at_its_start() {
-        assert_eq!(ends(b"powero\x03ps\n"), ["Interrupt", "ps"]);
-        assert_eq!(ends(b"\xff\x03\x04\x1b[\x03ps\n"), ["Interrupt", "EndOfInput", "Interrupt", "ps"]);
-    }
-
-    #[test]
-    fn no_input_breaks_the_machine() {
-        const SEED: u64 = 0x5eed_11e0;
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
-        let mut line = LineInput::new();
-        let mut lines = 0;
-        for step in 0..2_000_000 {
-            let drawn = random.next_u64();
-            let byte = match drawn % 16 {
-                0 => b"\r\n\x03\x04\x08\x7f\x1b\t"[(drawn >> 8) as usize % 8],
-                1..6 if drawn >> 40 & 0xff != 0 => b'a' + (drawn >> 8) as u8 % 26,
-                6 if drawn >> 40 & 0x3f == 0 => (drawn >> 8) as u8,
-                _ => b' ' + (drawn >> 8) as u8 % 90,
-            };
-            match line.push(byte) {
-                Event::Echo(bytes) => assert!(
-                    bytes == RUB_OUT || core::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control)),
-                    "seed {SEED:#x} step {step}: {bytes:?}"
-                ),
-                Event::Line(text) => {
-                    lines += 1;
-                    assert!(!text.contains(char::is_control), "seed {SEED:#x} step {step}: {text:?}");
-                }
-                _ => {}
-            }
-        }
-        assert!(lines > 1_000, "only {lines} lines");
-    }
-}
+mod tests;

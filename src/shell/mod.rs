@@ -1,9 +1,10 @@
 //! The small shell: commands that a person types, that a pipe sends, or that `cmds=` brings.
 //!
 //! ```text
-//! bytes -> line -> words -> read: a Request, or a Refusal        pure, tested on the host
-//!                                    |
-//!          session: echo, act, stop at the first that fails      target: tasks, tracing, faults do it
+//! bytes -> keys -> line -> words -> read: a Request, or a Refusal     pure, tested on the host
+//!           (edit, history, complete,      |
+//!                screen, help)             |
+//!          session: echo, act, stop at the first that fails           target: look, tasks, tracing, faults do it
 //! ```
 //! INVARIANT `asked-whole`: a [`request::Request`] is made from a whole line whose every word was found good; what acts
 //! on it meets no bad input, and nothing has begun when a line is refused.
@@ -14,15 +15,23 @@
 use crate::hook::Hook;
 use crate::platform::bootargs::BootArgs;
 
+pub mod complete;
+pub mod edit;
+pub mod help;
+pub mod history;
+pub mod keys;
 pub mod kinds;
 pub mod line;
 pub mod read;
 pub mod request;
+pub mod screen;
 pub mod table;
 pub mod words;
 
 #[cfg(target_os = "none")]
 mod faults;
+#[cfg(target_os = "none")]
+mod look;
 #[cfg(target_os = "none")]
 mod session;
 #[cfg(target_os = "none")]

@@ -6,8 +6,9 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::help::Usage;
 use super::kinds::FaultKind;
-use super::table::{Command, Usage};
+use super::table::Command;
 use super::words::WordsError;
 use crate::ftrace::filter::{Filter, FilterError};
 use crate::platform::bootargs::{ArgError, BootArgs};
@@ -22,9 +23,11 @@ pub enum Request<'a> {
     Version,
     /// List the tasks.
     Tasks,
+    /// Say what each CPU does.
+    Cpus,
     /// Count interrupts.
     Irqs,
-    /// Say how the heap stands.
+    /// Say whose memory is whose.
     Memory,
     /// Say how grace periods go.
     Rcu,

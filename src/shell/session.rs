@@ -3,15 +3,19 @@
 //! A person and a plain pipe are served by the same loop; nobody can tell them apart, so both get a prompt and an echo.
 //! Context: a task, which may sleep. One session at a time.
 
+use alloc::boxed::Box;
+use alloc::format;
 use core::fmt;
+use core::ops::ControlFlow;
 
-use super::line::{Event, LineInput, MAX_BYTES};
+use super::complete::{self, Completion};
+use super::help::{Entry, List};
+use super::line::{Event, LineInput, MAX_BYTES, Prompt};
 use super::read;
-use super::request::{Request, Topic};
-use super::table::{Entry, List};
+use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{STRESS, VERSION, faults, tasks, tracing};
+use super::{STRESS, VERSION, faults, look, tasks, tracing};
 use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
 use crate::console::print::write_raw;
 use crate::hook::Hook;
@@ -20,7 +24,8 @@ use crate::platform::bootargs::{self, BootArgs};
 use crate::platform::shown::Shown;
 use crate::{print, println, sched};
 
-const PROMPT: &str = "holdout> ";
+const PROMPT: Prompt = Prompt::Command("holdout> ");
+const SURE: Prompt = Prompt::Question("this ends the kernel; type yes to go on: ");
 const NS_PER_MS: u64 = 1_000_000;
 
 /// Whether there is more to come.
@@ -93,36 +98,79 @@ fn run_script(traced: &mut Traced, text: &str) -> u8 {
 
 /// Prompts, echoes, and runs what comes, until it is told to end.
 fn talk(traced: &mut Traced) {
-    let mut line = LineInput::new();
-    print!("{PROMPT}");
+    // On the heap: stacks are small.
+    let mut line = Box::new(LineInput::new(PROMPT));
+    while let ControlFlow::Continue(typed) = read_line(&mut line, PROMPT) {
+        let Some(typed) = typed else { continue };
+        if run_line(traced, &mut line, &typed) == Flow::End {
+            return;
+        }
+    }
+}
+
+/// Asks with `prompt` until a line ends: the line, nothing if it was refused or dropped, a break at the end of input.
+fn read_line(line: &mut LineInput, prompt: Prompt) -> ControlFlow<(), Option<Box<str>>> {
+    line.begin(prompt);
+    print!("{}", prompt.text());
     loop {
         match line.push(serial::read()) {
-            Event::Nothing => continue,
-            Event::Echo(bytes) => {
-                write_raw(bytes);
-                continue;
+            Event::Nothing => {}
+            Event::Echo(bytes) => write_raw(bytes),
+            Event::Complete { before, is_again } => {
+                let completion = complete::complete(before, &tracing::for_each_function);
+                show_completion(line, &completion, is_again);
             }
             Event::Line(text) => {
                 println!();
-                if run_line(traced, text) == Flow::End {
-                    return;
-                }
+                return ControlFlow::Continue(Some(text.into()));
             }
-            Event::Overlong => println!("\nthe line is longer than {MAX_BYTES} bytes: nothing of it was run"),
-            Event::NotText => println!("\nthe line holds bytes that are no text: nothing of it was run"),
-            Event::Interrupt => println!("^C"),
+            Event::Overlong => {
+                println!("\nthe line is longer than {MAX_BYTES} bytes: nothing of it was run");
+                return ControlFlow::Continue(None);
+            }
+            Event::NotText => {
+                println!("\nthe line holds bytes that are no text: nothing of it was run");
+                return ControlFlow::Continue(None);
+            }
+            Event::Interrupt => {
+                println!("^C");
+                return ControlFlow::Continue(None);
+            }
             Event::EndOfInput => {
                 println!();
-                return;
+                return ControlFlow::Break(());
             }
         }
-        print!("{PROMPT}");
+    }
+}
+
+/// Types what is certain; shows what there is when the key comes again and nothing is.
+fn show_completion(line: &mut LineInput, completion: &Completion, is_again: bool) {
+    let event = if !completion.insert.is_empty() {
+        line.complete(&completion.insert)
+    } else if is_again && !completion.is_empty() {
+        print!("\n{completion}");
+        line.show_again()
+    } else {
+        return;
+    };
+    if let Event::Echo(bytes) = event {
+        write_raw(bytes);
     }
 }
 
 /// Runs the commands of a typed line; behind one that fails none is run.
-fn run_line(traced: &mut Traced, text: &str) -> Flow {
+fn run_line(traced: &mut Traced, line: &mut LineInput, text: &str) -> Flow {
     for command in commands(text) {
+        let confirmed = format!("{command} yes");
+        let command = match read::read(command, sched::nr_cpus()) {
+            Err(Refusal::Unconfirmed(_)) if is_sure(line) => &confirmed,
+            Err(Refusal::Unconfirmed(_)) => {
+                println!("nothing was done");
+                break;
+            }
+            _ => command,
+        };
         match execute(traced, command) {
             Ok(Flow::GoOn) => {}
             Ok(Flow::End) => return Flow::End,
@@ -130,6 +178,11 @@ fn run_line(traced: &mut Traced, text: &str) -> Flow {
         }
     }
     Flow::GoOn
+}
+
+/// Asks whether the kernel shall end.
+fn is_sure(line: &mut LineInput) -> bool {
+    matches!(read_line(line, SURE), ControlFlow::Continue(Some(answer)) if answer.trim_ascii() == "yes")
 }
 
 /// The command failed, and its answer was printed.
@@ -158,8 +211,9 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::Help(topic) => help(topic),
         Request::Version => wired(&VERSION)?(),
         Request::Tasks => tasks::list(),
-        Request::Irqs => tasks::irqs(),
-        Request::Memory => tasks::memory(),
+        Request::Cpus => look::cpus(),
+        Request::Irqs => look::irqs(),
+        Request::Memory => look::memory(),
         Request::Rcu => tasks::grace_periods(),
         Request::Ops => tracing::list_ops(traced),
         Request::Callsites(filter) => tracing::list_callsites(&filter),

@@ -6,9 +6,52 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
+use super::kinds::FaultKind;
 use super::read::{self, Typed};
 use super::request::{Refusal, Request};
 use super::words::MAX_WORDS;
+
+/// What belongs together: the headings of `help`, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// What only looks.
+    Look,
+    /// Functions and who is called by them.
+    Trace,
+    /// What puts the kernel to the test.
+    Try,
+    /// The shell itself.
+    Session,
+}
+
+impl Group {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Look, Self::Trace, Self::Try, Self::Session];
+
+    /// Its line.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Look => "Look at the running kernel:",
+            Self::Trace => "Trace functions:",
+            Self::Try => "Put the kernel to the test:",
+            Self::Session => "The shell itself:",
+        }
+    }
+}
+
+/// What a word of a command can be completed by.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument {
+    /// A function that can be traced.
+    Function,
+    /// What `help` explains.
+    Topic,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+}
+
+/// The word that confirms.
+const YES: Argument = Argument::OneOf(&["yes"]);
 
 /// A row of the table.
 pub struct Command {
@@ -20,6 +63,10 @@ pub struct Command {
     pub what: &'static str,
     /// What else to know, in whole lines; empty if that is all.
     pub details: &'static str,
+    /// The heading that it stands under in `help`.
+    pub group: Group,
+    /// What its arguments are completed by, in their order.
+    pub completes: &'static [Argument],
     /// How many words may stand behind the name.
     pub(super) counts: RangeInclusive<usize>,
     /// Reads the words, as many as `counts` allows.
@@ -33,12 +80,14 @@ impl fmt::Debug for Command {
 }
 
 /// Every command, in the order of `help`.
-pub static COMMANDS: [Command; 15] = [
+pub static COMMANDS: [Command; 16] = [
     Command {
         name: "help",
         arguments: "[command|boot]",
         what: "this list, or more on a command, or on boot arguments",
         details: "",
+        group: Group::Session,
+        completes: &[Argument::Topic],
         counts: 0..=1,
         read: read::help,
     },
@@ -47,6 +96,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "",
         what: "the first line of the boot, again",
         details: "",
+        group: Group::Session,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Version),
     },
@@ -56,22 +107,40 @@ pub static COMMANDS: [Command; 15] = [
         what: "tasks: class, state, CPU, switches, migrations",
         details: "VOLUNTARY and INVOLUNTARY count switches away from the task, MIGRATIONS how\n\
             often it went on on another CPU. Scheme classic waits for a voluntary switch.\n",
+        group: Group::Look,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Tasks),
     },
     Command {
+        name: "cpus",
+        arguments: "",
+        what: "CPUs: what each runs and where, how busy it was",
+        details: "PLACE is where a task was when it was looked at; IDLE is the share of all ticks\n\
+            that found nothing to do. MPIDR is what firmware and GIC call the CPU.\n",
+        group: Group::Look,
+        completes: &[],
+        counts: 0..=0,
+        read: |_| Ok(Request::Cpus),
+    },
+    Command {
         name: "irqs",
         arguments: "",
-        what: "interrupts and ticks so far",
-        details: "",
+        what: "interrupts by source and CPU",
+        details: "A row counts what CPUs acknowledged of one source. `other` is what nobody asked\n\
+            for. One entry can acknowledge several, or find none.\n",
+        group: Group::Look,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Irqs),
     },
     Command {
         name: "mem",
         arguments: "",
-        what: "how the heap stands",
+        what: "heap, stacks, page tables and image, in KiB",
         details: "",
+        group: Group::Look,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Memory),
     },
@@ -80,6 +149,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "",
         what: "the scheme, its grace periods, what waits for one",
         details: "",
+        group: Group::Look,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Rcu),
     },
@@ -88,6 +159,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "",
         what: "registered ops: func, callsites, hits",
         details: "SKIPPED counts hits that came while func ran in the same context already.\n",
+        group: Group::Trace,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Ops),
     },
@@ -98,6 +171,8 @@ pub static COMMANDS: [Command; 15] = [
         details: "Each line: the function's address, whether its branch is on, how many ops it\n\
             calls, its name. Behind one that is on: its branch, the ops that its literal\n\
             names, and the func of that.\n",
+        group: Group::Trace,
+        completes: &[Argument::Function],
         counts: 0..=1,
         read: read::callsites,
     },
@@ -108,6 +183,8 @@ pub static COMMANDS: [Command; 15] = [
         details: "A name or glob (* ? [a-f] [!a-f]) means each function whose path it matches,\n\
             whole or from behind some `::` on: `tick`, `sched::*`. `off` takes the pattern\n\
             as it was typed, waits for a grace period, frees the ops, and prints its hits.\n",
+        group: Group::Trace,
+        completes: &[Argument::Function, Argument::OneOf(&["on", "off"])],
         counts: 2..=2,
         read: read::trace,
     },
@@ -116,6 +193,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "[key=value ...]",
         what: "swap ops under load; ends with a verdict",
         details: "Takes the boot arguments of mode stress (`help boot`) but `cpus` and `preempt`.\n",
+        group: Group::Try,
+        completes: &[],
         counts: 0..=MAX_WORDS,
         read: read::stress,
     },
@@ -124,6 +203,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "[word ...]",
         what: "print the words",
         details: "",
+        group: Group::Session,
+        completes: &[],
         counts: 0..=MAX_WORDS,
         read: |typed| Ok(Request::Echo(typed.words.arguments())),
     },
@@ -132,23 +213,28 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "MS",
         what: "do nothing for so many milliseconds",
         details: "",
+        group: Group::Session,
+        completes: &[],
         counts: 1..=1,
         read: read::sleep,
     },
     Command {
         name: "panic",
-        arguments: "yes",
+        arguments: "[yes]",
         what: "panic, to see the epitaph",
-        details: "",
+        details: "At the prompt it asks first, unless `yes` stands behind it; in `cmds=` it must.\n",
+        group: Group::Try,
+        completes: &[YES],
         counts: 0..=1,
         read: read::panic,
     },
     Command {
         name: "fault",
-        arguments: "KIND yes",
+        arguments: "KIND [yes]",
         what: "do what a broken kernel does, to see it caught",
-        details: "Kinds: text-store, null, undefined, stack-overflow, jump-to-data, double-free,\n\
-            double-free-late, write-after-free, bad-free, middle-free, heap-exhausted.\n",
+        details: "At the prompt it asks first, unless `yes` stands behind it; in `cmds=` it must.\n",
+        group: Group::Try,
+        completes: &[Argument::OneOf(&FaultKind::WORDS), YES],
         counts: 1..=2,
         read: read::fault,
     },
@@ -157,6 +243,8 @@ pub static COMMANDS: [Command; 15] = [
         arguments: "",
         what: "end, with status 0; so does Ctrl-D",
         details: "",
+        group: Group::Session,
+        completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::PowerOff),
     },
@@ -175,53 +263,9 @@ pub fn nearest(word: &str) -> Option<&'static Command> {
     nearest.next().filter(|_| nearest.next().is_none())
 }
 
-/// Prints how a command is typed.
-#[derive(Clone, Copy, Debug)]
-pub struct Usage(pub &'static Command);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Command { name, arguments, .. } = self.0;
-        let space = if arguments.is_empty() { "" } else { " " };
-        write!(f, "usage: {name}{space}{arguments}")
-    }
-}
-
-/// Prints all commands, a line each.
-#[derive(Clone, Copy, Debug)]
-pub struct List;
-
-impl fmt::Display for List {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |command: &Command| command.name.len() + 1 + command.arguments.len();
-        let column = COMMANDS.iter().map(width).max().unwrap_or(0) + 2;
-        for command in &COMMANDS {
-            let rest = column - command.name.len() - 1;
-            writeln!(f, "  {} {:<rest$}{}", command.name, command.arguments, command.what)?;
-        }
-        writeln!(
-            f,
-            "A line may hold several commands, with `;` between them; a word with spaces in\nit stands in double quotes."
-        )
-    }
-}
-
-/// Prints all there is to know of one command.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry(pub &'static Command);
-
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", Usage(self.0))?;
-        writeln!(f, "{}", self.0.what)?;
-        f.write_str(self.0.details)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::kinds::FaultKind;
 
     #[test]
     fn names_are_unique_single_lower_case_words_and_none_is_the_topic_boot() {
@@ -231,33 +275,6 @@ mod tests {
             assert_ne!(command.name, "boot");
             assert!(core::ptr::eq(find(command.name).unwrap(), command));
         }
-    }
-
-    #[test]
-    fn help_is_aligned_and_fits_a_terminal() {
-        let list = List.to_string();
-        let lines: Vec<&str> = list.lines().collect();
-        let column = lines[0].find("this list").unwrap();
-        for (line, command) in lines.iter().zip(&COMMANDS) {
-            assert!(line.starts_with(&format!("  {} {}", command.name, command.arguments)), "{line}");
-            assert_eq!(&line[column..], command.what, "aligned");
-            assert!(line[..column].ends_with("  "), "{line}");
-            assert!(line.len() <= 80, "{} columns: {line}", line.len());
-        }
-        assert!(lines.len() > COMMANDS.len() && lines.iter().all(|line| line.len() <= 80));
-    }
-
-    #[test]
-    fn the_entry_of_a_command_ends_its_lines_and_keeps_them_short() {
-        for command in &COMMANDS {
-            let entry = Entry(command).to_string();
-            assert!(entry.ends_with('\n') && entry.starts_with(&format!("usage: {}", command.name)), "{entry}");
-            for line in entry.lines() {
-                assert!(line.len() <= 80 && line == line.trim(), "{} columns: {line}", line.len());
-            }
-        }
-        let faults = Entry(find("fault").unwrap()).to_string();
-        assert!(FaultKind::WORDS.iter().all(|word| faults.contains(word)), "{faults}");
     }
 
     #[test]
@@ -273,11 +290,5 @@ mod tests {
         assert_eq!(near(""), None);
         assert_eq!(near("HELP"), None);
         assert_eq!(near("\u{10ffff}"), None);
-    }
-
-    #[test]
-    fn usage_has_no_stray_space() {
-        assert_eq!(Usage(find("ps").unwrap()).to_string(), "usage: ps");
-        assert_eq!(Usage(find("trace").unwrap()).to_string(), "usage: trace NAME|GLOB on|off");
     }
 }

@@ -1,11 +1,9 @@
-//! What a look at the running kernel shows: tasks, interrupts, memory, grace periods.
+//! What a look at the running kernel shows: tasks and grace periods.
 //!
 //! Context: task. Rows are copied while the lists are locked and printed afterwards.
 
 use alloc::vec::Vec;
 
-use crate::irq::entry;
-use crate::mm::heap;
 use crate::sched::{self, Class, Task};
 use crate::sync::atomic::Ordering;
 use crate::{println, rcu};
@@ -13,7 +11,6 @@ use crate::{println, rcu};
 /// Room for tasks that are spawned between the count and the look.
 const SPARE_ROWS: usize = 64;
 const NS_PER_US: u64 = 1_000;
-const BYTES_PER_KIB: usize = 1024;
 
 /// What `ps` says of a task.
 struct Row {
@@ -83,25 +80,6 @@ pub(super) fn list() {
     if nr_missed > 0 {
         println!("and {nr_missed} more");
     }
-}
-
-/// Prints interrupts and ticks so far.
-pub(super) fn irqs() {
-    println!("interrupts            {:>12}", entry::total(|cpu| &cpu.irqs));
-    println!("  on top of a softirq {:>12}", entry::total(|cpu| &cpu.on_softirq));
-    println!("preempted in a trampoline {:>8}", entry::total(|cpu| &cpu.preempted_in_trampoline));
-    for cpu in 0..sched::nr_cpus() {
-        println!("ticks of CPU {cpu}        {:>12}", sched::ticks(cpu));
-    }
-}
-
-/// Prints how the heap stands.
-pub(super) fn memory() {
-    let usage = heap::usage();
-    let kib = |bytes: usize| bytes / BYTES_PER_KIB;
-    println!("heap        {:>9} KiB", kib(usage.total));
-    println!("allocated   {:>9} KiB", kib(usage.allocated));
-    println!("quarantined {:>9} KiB of that", kib(usage.quarantined));
 }
 
 /// Prints the scheme, what its grace periods took, and what waits for one.

@@ -6,8 +6,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
+use super::line::MAX_BYTES;
 use crate::arch::text::{self, PatchError};
 use crate::console::epitaph::Place;
 use crate::ftrace::fanout::fan_out;
@@ -160,6 +161,20 @@ fn print_ops(address: *const Ops, columns: fmt::Arguments<'_>, traced: &Traced) 
         Some(pattern) => println!("{:#012x} {columns} for {}", address.addr(), Shown(pattern)),
         None => println!("{:#012x} {columns}", address.addr()),
     }
+}
+
+/// Calls `visit` with the path of every function that can be traced. One that is too long to be typed is left out.
+pub(super) fn for_each_function(visit: &mut dyn FnMut(&str)) {
+    live::with_registry(|registry| {
+        let table = registry.table();
+        let mut path = heapless::String::<MAX_BYTES>::new();
+        for symbol in table.traceable().filter_map(|(id, _)| table.symbol(id)) {
+            path.clear();
+            if write!(path, "{}", symbol.demangled()).is_ok() {
+                visit(&path);
+            }
+        }
+    });
 }
 
 /// Prints every traceable callsite that `filter` matches, in the order of addresses, and how many there are.

@@ -213,6 +213,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::grace::*", reason: "O8: grace-period code" },
+    Listed { pattern: "holdout::shell::look::answer", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::sched::ipi::*", reason: "O8: rounds of patcher and grace period" },
     Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
     Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },

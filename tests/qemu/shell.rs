@@ -14,7 +14,9 @@ fn said(ended: &Ended) -> Vec<&str> {
 #[test]
 fn help_names_every_command() {
     let ended = commands("help").expect_status(0);
-    for command in ["help", "ps", "ops", "callsites", "trace", "rcu", "stress", "version", "poweroff"] {
+    for command in
+        ["help", "ps", "cpus", "irqs", "mem", "ops", "callsites", "trace", "rcu", "stress", "version", "poweroff"]
+    {
         ended.line_with(&[command]);
     }
 }
@@ -69,6 +71,133 @@ fn an_unknown_word_is_answered_and_fails() {
 fn a_short_stress_can_be_started_from_the_shell() {
     let ended = commands("stress secs=1 seed=7").expect_status(0);
     ended.line_with(&["stress: PASS", "seed=7"]);
+}
+
+/// A session in which this is typed, on so many CPUs.
+fn session(cpus: u32, typed: &str) -> Ended {
+    Guest::with_cpus(cpus).typing(typed).boot(&["shell"])
+}
+
+/// The numbers of the row that `name` ends, behind its first column.
+#[track_caller]
+fn row(ended: &Ended, name: &str) -> Vec<u64> {
+    let line = ended.lines().find(|line| line.contains(": ") && line.ends_with(name));
+    let line = line.unwrap_or_else(|| panic!("no row of {name} in {}", ended.story()));
+    line.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn editing_keys_history_and_search_give_the_command_that_is_run() {
+    let typed = "ech one\x1b[D\x1b[D\x1b[D\x1b[Do\n\
+        \x1b[A\x17two\n\
+        half\x10\x10\x0e\x0e\x1b[Hecho \x05 way\n\
+        xxx\x15echo \u{e9}\u{e9}\x7f\x02!\x1b[F?\n\
+        \x12one\x05 again\n\
+        poweroff\n";
+    let ended = session(1, typed).expect_status(0);
+    let plain: Vec<&str> = ended.lines().filter(|line| !line.starts_with("holdout")).collect();
+    assert_eq!(plain, ["one", "two", "half way", "!\u{e9}?", "one again"], "{}", ended.story());
+}
+
+#[test]
+fn no_byte_of_a_pipe_is_lost() {
+    let word = "abcdefghijklmnopqrstuvwxyz0123456789";
+    let line = |number: usize| format!("{}{number}", &word[number % 10..]);
+    for nr_lines in [3, 4, 5, 60] {
+        let typed: String = (0..nr_lines).map(|number| format!("echo {}\n", line(number))).collect();
+        let ended = session(1, &(typed + "poweroff\n")).expect_status(0);
+        let echoed: Vec<&str> = ended.lines().skip(1).filter(|line| !line.starts_with("holdout> ")).collect();
+        assert_eq!(echoed, (0..nr_lines).map(line).collect::<Vec<_>>(), "{}", ended.story());
+    }
+}
+
+#[test]
+fn who_sends_no_editing_key_gets_no_escape_sequence() {
+    let ended = session(1, "echo abc\x7fd\ntra\tsched::ti\to\n\nfau\tnul\t\t\x03call\tsched::s\t\t\x03\r\npoweroff\r")
+        .expect_status(0);
+    assert!(!ended.console.contains('\x1b'), "an escape sequence in {}", ended.story());
+    ended.line_with(&["abd"]);
+    ended.line_with(&["holdout> trace sched::tio"]);
+    ended.line_with(&["exit ", "set_affinity "]);
+}
+
+#[test]
+fn tab_completes_a_command_and_a_function_that_is_then_traced() {
+    let typed = "tra\tsched::switch::sl\to\x08on\n\
+        sleep 5; sleep 5\n\
+        trace sched::switch::sleep of\t\n\
+        callsites holdout::s\t\t\x03\
+        call\tsched::sw\tset\t\n\
+        poweroff\n";
+    let ended = session(2, typed).expect_status(0);
+    ended.line_with(&["holdout> trace sched::switch::sleep o", "on"]);
+    ended.line_with(&["`sched::switch::sleep` is on: 1 function"]);
+    let off = ended.line_with(&["`sched::switch::sleep` is off: ", " hits on 1 function; freed"]);
+    let hits = off.split_whitespace().find_map(|word| word.parse::<u64>().ok());
+    assert!((2..10).contains(&hits.unwrap_or(0)), "`sleep` ran twice, in {}", ended.story());
+    ended.line_with(&["sched::", "shell::"]);
+    ended.line_with(&[" off  0 holdout::sched::switch::set_affinity"]);
+}
+
+#[test]
+fn interrupts_are_counted_by_source_and_add_up() {
+    let ended = session(3, "sleep 200\nirqs\ncpus\npoweroff\n").expect_status(0);
+    let sources = ["reschedule", "visit", "experiments", "tick and timers", "serial input", "other"];
+    let rows: Vec<Vec<u64>> = sources.iter().map(|name| row(&ended, name)).collect();
+    let total = row(&ended, "acknowledged");
+    for (cpu, total) in total.iter().enumerate() {
+        assert_eq!(rows.iter().map(|row| row[cpu]).sum::<u64>(), *total, "CPU {cpu} in {}", ended.story());
+    }
+    assert_eq!(total.len(), 3);
+    assert!(rows[3].iter().all(|&ticks| ticks >= 30), "200 ms are some 50 ticks, in {}", ended.story());
+    assert!(rows[4][0] > 0 && rows[4][1..] == [0, 0], "serial input comes to the first CPU, in {}", ended.story());
+    assert!(rows[5].iter().all(|&other| other == 0), "unknown interrupts in {}", ended.story());
+    let entries = row(&ended, "entries");
+    assert!(entries.iter().zip(&total).all(|(entries, total)| *entries > 0 && *total > 0), "{}", ended.story());
+    for (cpu, acknowledged) in rows[3].iter().enumerate() {
+        let line = ended.line_with(&[&format!("  {cpu}        0x{cpu} ")]);
+        let numbers: Vec<u64> = line.split_whitespace().skip(2).map_while(|word| word.parse().ok()).collect();
+        let [ticks, irqs, switches] = numbers[..] else { panic!("`{line}` in {}", ended.story()) };
+        assert!(ticks >= 30 && ticks <= *acknowledged + 30, "ticks of `{line}` in {}", ended.story());
+        assert!(irqs >= entries[cpu] && (cpu > 0 || switches > 1), "`{line}` in {}", ended.story());
+        let idle: u64 = line.split_whitespace().find_map(|word| word.strip_suffix('%')?.parse().ok()).expect("a share");
+        assert!((50..=100).contains(&idle), "a machine that sleeps is idle: `{line}` in {}", ended.story());
+        assert!(if cpu == 0 { true } else { line.contains("idle") }, "`{line}` in {}", ended.story());
+    }
+    let of_shell = ended.line_with(&["shell-", "this shell"]);
+    assert!(!of_shell.contains("idle/"), "`{of_shell}` in {}", ended.story());
+}
+
+#[test]
+fn memory_is_told_in_parts_that_fit_the_whole() {
+    let ended = Guest::with_cpus(1).option("--memory=256").boot(&["shell", "cmds=mem"]).expect_status(0);
+    let kib = |name: &str| -> u64 {
+        let line = ended.lines().find(|line| line.trim_start().starts_with(name) && line.contains(" KiB "));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {}", ended.story()));
+        let number = line.split_once(name).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no number in `{line}`"))
+    };
+    let (image, tables, heap) = (kib("image"), kib("page tables"), kib("heap"));
+    let whole = image + tables + heap;
+    assert!((250 << 10..=256 << 10).contains(&whole), "{whole} KiB of 256 MiB in {}", ended.story());
+    let (allocated, free, largest) = (kib("allocated"), kib("free"), kib("largest block"));
+    assert!(heap.abs_diff(allocated + free) <= 1, "of the heap in {}", ended.story());
+    assert!(kib("quarantine") + kib("stacks") <= allocated, "of what is allocated in {}", ended.story());
+    assert!(kib("stacks") >= 48 && largest <= free && largest * 4 >= free && largest.is_power_of_two());
+}
+
+#[test]
+fn a_command_that_ends_the_kernel_asks_first() {
+    let question = "this ends the kernel; type yes to go on:";
+    let ended = session(1, "panic\nno\nfault null; echo behind\n\necho alive\npanic\n yes \n").expect_status(101);
+    let asked = ended.lines().filter(|line| line.starts_with("holdout> ") || line.starts_with(question)).count();
+    assert!(asked >= 7, "{asked} in {}", ended.story());
+    assert_eq!(ended.lines().filter(|line| line.contains("nothing was done")).count(), 2, "{}", ended.story());
+    assert!(ended.lines().any(|line| line == "alive") && !ended.lines().any(|line| line == "behind"));
+    ended.line_with(&["panic: asked for at the shell"]);
+    let script = commands("fault null; echo behind").expect_status(1);
+    script.line_with(&["this ends the kernel: confirm it with `yes` at the end; usage: fault KIND [yes]"]);
+    assert!(!script.lines().any(|line| line == "behind"), "{}", script.story());
 }
 
 #[test]

@@ -17,6 +17,7 @@ const GOOD: &[(&str, &str)] = &[
     ("help trace", "Help(Command(trace))"),
     ("version", "Version"),
     ("  ps  ", "Tasks"),
+    ("cpus", "Cpus"),
     ("irqs", "Irqs"),
     ("mem", "Memory"),
     ("rcu", "Rcu"),
@@ -59,11 +60,11 @@ fn a_wrong_number_of_words_is_answered_with_the_usage() {
         let most = *command.counts.end();
         if most + 1 < crate::shell::words::MAX_WORDS {
             let line = command.name.to_owned() + &" x".repeat(most + 1);
-            assert_eq!(refusal(&line), format!("{}", table::Usage(command)));
+            assert_eq!(refusal(&line), format!("{}", crate::shell::help::Usage(command)));
         }
         if *command.counts.start() > 0 {
             let line = command.name.to_owned() + &" x".repeat(command.counts.start() - 1);
-            assert_eq!(refusal(&line), format!("{}", table::Usage(command)));
+            assert_eq!(refusal(&line), format!("{}", crate::shell::help::Usage(command)));
         }
     }
     assert_eq!(refusal("trace tick"), "usage: trace NAME|GLOB on|off");
@@ -104,8 +105,8 @@ fn what_only_a_boot_can_choose_is_refused() {
 #[test]
 fn nothing_ends_the_kernel_without_a_yes() {
     let confirm = "this ends the kernel: confirm it with `yes` at the end; usage:";
-    assert_eq!(refusal("panic"), format!("{confirm} panic yes"));
-    assert_eq!(refusal("fault null"), format!("{confirm} fault KIND yes"));
+    assert_eq!(refusal("panic"), format!("{confirm} panic [yes]"));
+    assert_eq!(refusal("fault null"), format!("{confirm} fault KIND [yes]"));
     assert_eq!(refusal("panic no"), "`no` is none of: yes");
     assert_eq!(refusal("fault null YES"), "`YES` is none of: yes");
     let kinds = FaultKind::WORDS.join(" ");
