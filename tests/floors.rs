@@ -43,6 +43,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/arch/aarch64/vectors.rs", name: "FAULT", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sync/preempt.rs", name: "RESCHEDULE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/epitaph.rs", name: "DESCRIBE_TASK", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/console/events.rs", name: "NAME_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sched/seam.rs", name: "set_hooks", wired_by: "src/rcu/api.rs" },
     Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },

@@ -2,7 +2,7 @@
 //!
 //! Context: any. A second panic, on this CPU or another, stops where it is.
 
-use super::events;
+use super::events::{self, Log};
 use crate::arch::unwind::Frames;
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, exit};
@@ -10,6 +10,9 @@ use crate::hook::Hook;
 use crate::platform::symbols::SymbolTable;
 use crate::println;
 use core::fmt;
+
+/// What is told of the CPUs that go on.
+const EVENTS_OF_OTHERS: usize = 16;
 
 /// Describes the current task in a few words. Wired by `main.rs` to `sched`.
 pub static DESCRIBE_TASK: Hook<fn(&mut dyn fmt::Write)> = Hook::new();
@@ -79,7 +82,14 @@ pub fn die(message: fmt::Arguments<'_>, frame: Option<&ExceptionFrame>, status: 
     println!("backtrace:");
     print_backtrace(frame.map_or_else(Frames::here, Frames::of_exception));
     println!("last events of CPU {}:", cpu::id());
-    events::for_each(cpu::id(), |count, kind, a, b| println!("  {count:>14} {kind:?} {a:#x} {b:#x}"));
+    for happening in Log::of(|cpu| cpu == cpu::id(), events::DEPTH) {
+        println!("{happening}");
+    }
+    let mut others = Log::of(|cpu| cpu != cpu::id(), EVENTS_OF_OTHERS).peekable();
+    if others.peek().is_some() {
+        println!("last events of the other CPUs:");
+        others.for_each(|happening| println!("{happening}"));
+    }
     exit::exit(status)
 }
 

@@ -1,16 +1,23 @@
-//! The last events of each CPU: what the epitaph prints until there are trace records to print.
+//! The last events of each CPU: what the epitaph and `log` print.
 //!
-//! One writer per ring: its CPU, IRQs masked. Readers (the panic path) may see a torn entry; they say so
-//! little that it does not matter. Notrace: switches and IRQs are recorded.
+//! One writer per ring: its CPU, IRQs masked. Readers may see a torn entry of a CPU that goes on meanwhile; it says so
+//! little that it does not matter. Nothing on the path of a hit is recorded. Notrace: switches and IRQs are.
 
+use super::epitaph::Place;
+use crate::arch::cpu::MAX_CPUS;
 use crate::arch::timer;
+use crate::hook::Hook;
 use crate::percpu;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs::IrqsMasked;
 use crate::sync::percpu::PerCpu;
+use core::fmt;
 
 /// Entries that a CPU keeps.
 pub const DEPTH: usize = 32;
+/// SGIs are interrupts below this one.
+const FIRST_DEVICE: usize = 16;
+const US_PER_S: u64 = 1_000_000;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,20 +31,39 @@ pub enum Event {
     Irq,
     /// Sent an SGI round, generation `a`.
     Round,
-    /// Patched `a` callsites, the first at `b`.
+    /// Patched callsites, the first at `a`.
     Patch,
-    /// A grace period: phase `a`, sequence `b`.
-    Grace,
-    /// Freed the ops or node at `a`.
-    Free,
+    /// Made task `a`.
+    Spawn,
+    /// Task `a` begins to exit.
+    Exit,
+    /// Woke task `a`.
+    Wake,
+    /// A timer called the function at `a`.
+    Timer,
+    /// Runs the softirqs of mask `a`.
+    Softirq,
 }
 
-const KINDS: [Event; 7] =
-    [Event::None, Event::Switch, Event::Irq, Event::Round, Event::Patch, Event::Grace, Event::Free];
+const KINDS: [Event; 10] = [
+    Event::None,
+    Event::Switch,
+    Event::Irq,
+    Event::Round,
+    Event::Patch,
+    Event::Spawn,
+    Event::Exit,
+    Event::Wake,
+    Event::Timer,
+    Event::Softirq,
+];
+
+/// Names the task of a number, which ran on a CPU, in a few words; waits for no lock. Wired by `main.rs` to `sched`.
+pub static NAME_TASK: Hook<fn(u32, usize, &mut dyn fmt::Write)> = Hook::new();
 
 #[derive(Debug)]
 struct Entry {
-    time_ns: AtomicU64,
+    time: AtomicU64,
     kind: AtomicU64,
     a: AtomicUsize,
     b: AtomicUsize,
@@ -51,7 +77,7 @@ struct Ring {
 
 static RINGS: PerCpu<Ring> = percpu!(Ring {
     entries: [const {
-        Entry { time_ns: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicUsize::new(0), b: AtomicUsize::new(0) }
+        Entry { time: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicUsize::new(0), b: AtomicUsize::new(0) }
     }; DEPTH],
     next: AtomicUsize::new(0),
 });
@@ -62,25 +88,108 @@ pub fn record(irqs: &IrqsMasked<'_>, kind: Event, a: usize, b: usize) {
     let ring = RINGS.this(irqs);
     let next = ring.next.load(Ordering::Relaxed);
     let entry = &ring.entries[next % DEPTH];
-    entry.time_ns.store(timer::count(), Ordering::Relaxed);
+    entry.time.store(timer::count(), Ordering::Relaxed);
     entry.kind.store(kind as u64, Ordering::Relaxed);
     entry.a.store(a, Ordering::Relaxed);
     entry.b.store(b, Ordering::Relaxed);
     ring.next.store(next.wrapping_add(1), Ordering::Relaxed);
 }
 
-/// Calls `show(count, kind, a, b)` for the events of CPU number `cpu`, oldest first. Context: any.
-pub fn for_each(cpu: usize, mut show: impl FnMut(u64, Event, usize, usize)) {
-    let ring = RINGS.of(cpu);
-    let next = ring.next.load(Ordering::Relaxed);
-    for index in next.saturating_sub(DEPTH)..next {
-        let entry = &ring.entries[index % DEPTH];
-        let kind = KINDS[entry.kind.load(Ordering::Relaxed) as usize % KINDS.len()];
-        show(
-            entry.time_ns.load(Ordering::Relaxed),
-            kind,
-            entry.a.load(Ordering::Relaxed),
-            entry.b.load(Ordering::Relaxed),
-        );
+/// An event that was recorded. Shown as a line of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Happening {
+    /// When, by the counter.
+    time: u64,
+    cpu: usize,
+    kind: Event,
+    a: usize,
+    b: usize,
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time, cpu, kind, a, b } = *self;
+        let us = timer::ns_of(time) / 1000;
+        write!(f, "{:>5}.{:06}  CPU {cpu}  ", us / US_PER_S, us % US_PER_S)?;
+        let task = TaskOf { number: a as u32, cpu };
+        match kind {
+            Event::None => f.write_str("nothing"),
+            Event::Switch => write!(f, "switch to {task}, {}", if b == 0 { "preempting" } else { "voluntary" }),
+            Event::Irq if a < FIRST_DEVICE => write!(f, "SGI {a} at {}", Place(b)),
+            Event::Irq => write!(f, "irq {a} at {}", Place(b)),
+            Event::Round => write!(f, "visits every CPU, round {a}"),
+            Event::Patch => write!(f, "patches callsites, first {}", Place(a)),
+            Event::Spawn => write!(f, "spawns {task}"),
+            Event::Exit => write!(f, "{task} exits"),
+            Event::Wake => write!(f, "wakes {task}"),
+            Event::Timer => write!(f, "timer calls {}", Place(a)),
+            Event::Softirq => write!(f, "softirqs {a:#x}"),
+        }
+    }
+}
+
+struct TaskOf {
+    number: u32,
+    cpu: usize,
+}
+
+impl fmt::Display for TaskOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAME_TASK.get() {
+            Some(name) => {
+                name(self.number, self.cpu, f);
+                Ok(())
+            }
+            None => write!(f, "task {}", self.number),
+        }
+    }
+}
+
+/// The events of some CPUs in the order of time, oldest first. Allocates nothing. Context: any.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Numbers of each CPU's entries, those not taken yet.
+    left: [core::ops::Range<usize>; MAX_CPUS],
+}
+
+impl Log {
+    /// Of the CPUs for which `wanted` holds, at most the last `most` of all.
+    pub fn of(wanted: impl Fn(usize) -> bool, most: usize) -> Self {
+        let mut log = Self {
+            left: core::array::from_fn(|cpu| {
+                let next = RINGS.of(cpu).next.load(Ordering::Relaxed);
+                if wanted(cpu) { next.saturating_sub(DEPTH)..next } else { 0..0 }
+            }),
+        };
+        let all: usize = log.left.iter().map(ExactSizeIterator::len).sum();
+        for _ in most..all {
+            log.next();
+        }
+        log
+    }
+}
+
+impl Iterator for Log {
+    type Item = Happening;
+
+    fn next(&mut self) -> Option<Happening> {
+        let waits = |cpu: &usize| !self.left[*cpu].is_empty();
+        let time = |cpu: &usize| RINGS.of(*cpu).entries[self.left[*cpu].start % DEPTH].time.load(Ordering::Relaxed);
+        let cpu = (0..MAX_CPUS).filter(waits).min_by_key(time)?;
+        let entry = &RINGS.of(cpu).entries[self.left[cpu].next()? % DEPTH];
+        Some(Happening {
+            time: entry.time.load(Ordering::Relaxed),
+            cpu,
+            kind: KINDS[entry.kind.load(Ordering::Relaxed) as usize % KINDS.len()],
+            a: entry.a.load(Ordering::Relaxed),
+            b: entry.b.load(Ordering::Relaxed),
+        })
+    }
+}
+
+/// Prints the last events of all CPUs, at most `most`, a line each, oldest first. Context: any.
+pub fn print_log(most: usize) {
+    for happening in Log::of(|_| true, most) {
+        crate::println!("{happening}");
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::arch::cpu;
 use crate::arch::site::{Level, SOFTIRQ_ONE};
+use crate::console::events::{self, Event};
 use crate::hook::Hook;
 use crate::percpu;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -38,6 +39,7 @@ pub(super) fn run_pending(irqs: &IrqsMasked<'_>) {
         if pending == 0 {
             return;
         }
+        events::record(irqs, Event::Softirq, pending as usize, 0);
         preempt::add(SOFTIRQ_ONE);
         let level = &preempt::header().level; // a softirq is not preempted: the same task throughout
         level.store(Level::Softirq.bit(), Ordering::Relaxed);

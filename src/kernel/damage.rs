@@ -19,7 +19,7 @@ impl fmt::Display for By {
         let Deed { task, cpu, time_ns, callers } = self.0;
         let us = time_ns / 1000;
         let (secs, us) = (us / 1_000_000, us % 1_000_000);
-        write!(f, "by task {} on CPU {cpu} at {secs}.{us:06}", TaskName { number: task, cpu })?;
+        write!(f, "by {} on CPU {cpu} at {secs}.{us:06}", TaskName { number: task, cpu })?;
         // A return address belongs to the call before it.
         callers
             .iter()

@@ -3,7 +3,7 @@
 use super::{damage, print_version, secondary, stress_from_shell};
 use holdout::arch::vectors::{ExceptionFrame, FAULT, Fault, IRQ};
 use holdout::arch::{boot, exit};
-use holdout::console::epitaph;
+use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq};
 use holdout::lab::{calls, oracle};
@@ -31,6 +31,9 @@ pub(super) fn wire_tasks() {
     epitaph::DESCRIBE_TASK.set(|out| {
         // The console takes everything.
         let _ = write!(out, "{:?}", sched::current());
+    });
+    events::NAME_TASK.set(|number, cpu, out| {
+        let _ = write!(out, "{}", sched::TaskName { number, cpu });
     });
 }
 

@@ -145,17 +145,19 @@ pub(super) extern "C" fn task_main(left: *const TaskHeader, _: usize) -> ! {
 /// Makes a runnable task of a blocked one. Spurious wake-ups are allowed: waiters look again. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn wake(task: &Task) {
-    irqs::with_masked(|_| {
+    irqs::with_masked(|irqs| {
         loop {
             // Order: Acquire pairs with `finish`; Release gives the woken task what the waker did before.
             match task.state.load(Ordering::Acquire) {
                 BLOCKING => {
                     if task.state.compare_exchange(BLOCKING, RUNNABLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                        events::record(irqs, Event::Wake, task.id as usize, 0);
                         return; // it has not left yet, or `finish` queues it
                     }
                 }
                 BLOCKED => {
                     if task.state.compare_exchange(BLOCKED, RUNNABLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                        events::record(irqs, Event::Wake, task.id as usize, 0);
                         enqueue(task);
                         return;
                     }
@@ -253,6 +255,7 @@ pub fn set_affinity(task: &Task, mask: u32) {
 /// Ends the current task. Context: task.
 pub fn exit() -> ! {
     let task = current();
+    irqs::with_masked(|irqs| events::record(irqs, Event::Exit, task.id as usize, 0));
     tasks::begin_exit(task);
     seam::with(|hooks| hooks.exit(task));
     tasks::last_words(task);

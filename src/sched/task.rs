@@ -212,6 +212,9 @@ impl Task {
 
 impl core::fmt::Debug for Task {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}-{}", self.name(), self.id)
+        match self.is_idle {
+            true => f.write_str(self.name()),
+            false => write!(f, "{}-{}", self.name(), self.id),
+        }
     }
 }

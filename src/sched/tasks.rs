@@ -8,6 +8,7 @@ use super::task::{Class, DEAD, RUNNABLE, Task};
 use super::wait::{WaitQueue, defer_wake};
 use super::{runqueue, switch};
 use crate::arch::cpu;
+use crate::console::events::{self, Event};
 use crate::mm::stack::{Stack, StackError};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::irqs;
@@ -92,7 +93,10 @@ pub fn spawn(what: Spawn<'_>, work: Box<dyn FnOnce() + Send>) -> Result<JoinHand
     let task = Arc::new(task);
     LISTS.lock().living.insert(id, Arc::clone(&task));
     debug_assert!(task.state.load(Ordering::Relaxed) == RUNNABLE);
-    irqs::with_masked(|_| runqueue::enqueue(&task));
+    irqs::with_masked(|irqs| {
+        events::record(irqs, Event::Spawn, id as usize, 0);
+        runqueue::enqueue(&task);
+    });
     switch::preempt_if_due();
     Ok(JoinHandle(task))
 }
@@ -147,10 +151,10 @@ impl core::fmt::Display for TaskName {
         if number == 0 {
             return write!(f, "idle/{cpu}");
         }
-        let Some(lists) = LISTS.try_lock() else { return write!(f, "{number}") };
+        let Some(lists) = LISTS.try_lock() else { return write!(f, "task {number}") };
         match lists.living.get(&number).or_else(|| lists.exiting.get(&number)) {
             Some(task) => write!(f, "{task:?}"),
-            None => write!(f, "{number} (gone)"),
+            None => write!(f, "task {number} (gone)"),
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::task::Task;
 use super::{switch, tick};
 use crate::arch::cpu;
+use crate::console::events::{self, Event};
 use crate::percpu;
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
@@ -98,6 +99,7 @@ pub(super) fn expire(cpu: usize) {
                 Action::Call(function, argument) => (function, argument),
             }
         };
+        irqs::with_masked(|irqs| events::record(irqs, Event::Timer, call.0 as usize, 0));
         call.0(call.1);
     }
 }

@@ -22,7 +22,13 @@ pub fn count() -> u64 {
 /// Nanoseconds of guest time since the counter started. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn now_ns() -> u64 {
-    let product = u128::from(count()) * u128::from(NS_PER_TICK.load(Ordering::Relaxed));
+    ns_of(count())
+}
+
+/// The time, in nanoseconds, at which the counter stood at `count`. Context: any.
+#[inline(always)]
+pub fn ns_of(count: u64) -> u64 {
+    let product = u128::from(count) * u128::from(NS_PER_TICK.load(Ordering::Relaxed));
     (product >> 32) as u64
 }
 
