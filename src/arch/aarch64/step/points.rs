@@ -1,7 +1,7 @@
 //! Breakpoint and watchpoint registers of this CPU: what to write, and writing it.
 //!
-//! Points match at EL1 alone, in whatever thread has debug exceptions open. Source: Arm ARM DDI 0487, DBGBCR<n>_EL1 and
-//! DBGWCR<n>_EL1.
+//! Points match at EL1 alone, in whatever thread has debug exceptions open. Source: Arm ARM DDI 0487, `DBGBCR<n>_EL1` and
+//! `DBGWCR<n>_EL1`.
 
 use aarch64_cpu::registers::ID_AA64DFR0_EL1;
 use core::arch::asm;
