@@ -4,6 +4,7 @@
 //! Context: task.
 
 mod heap;
+mod lockups;
 
 use core::arch::asm;
 use core::hint::black_box;
@@ -31,6 +32,10 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::BadFree => heap::free_variable(),
         FaultKind::MiddleFree => heap::free_middle(),
         FaultKind::HeapExhausted => heap::exhaust(),
+        FaultKind::LockTwice => lockups::lock_twice(),
+        FaultKind::LockOrder => lockups::lock_in_both_orders(),
+        FaultKind::SleepInAtomic => lockups::sleep_in_atomic(),
+        FaultKind::MutexInAtomic => lockups::mutex_in_atomic(),
     }
     panic!("{kind:?} was not caught");
 }

@@ -43,6 +43,14 @@ kinds! {
     MiddleFree = "middle-free",
     /// Allocates until there is nothing left.
     HeapExhausted = "heap-exhausted",
+    /// Takes a lock that it holds.
+    LockTwice = "lock-twice",
+    /// Takes two locks in both orders.
+    LockOrder = "lock-order",
+    /// Sleeps with a lock held.
+    SleepInAtomic = "sleep-in-atomic",
+    /// Takes a lock that may sleep with preemption disabled.
+    MutexInAtomic = "mutex-in-atomic",
 }
 
 impl FaultKind {

@@ -10,6 +10,7 @@ mod faults;
 mod gdb;
 mod guest;
 mod heap;
+mod locks;
 mod machines;
 mod shell;
 mod stress;
