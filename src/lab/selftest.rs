@@ -5,8 +5,10 @@
 //! after the other in the mode's task; each leaves the kernel as it found it. To add one: a name in
 //! `platform::names::Selftest`, a row in [`scenario`].
 
+mod debug;
 mod ground;
 mod memory;
+mod step;
 
 use super::report::{ScenarioLine, SelftestVerdict, Verdict};
 use crate::platform::{BootArgs, Name, Selftest};
@@ -56,6 +58,9 @@ fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
         Selftest::Callsites => ("every callsite is what the patcher counts on", ground::callsites),
         Selftest::WriteXorExecute => ("no address is writable and executable", ground::write_xor_execute),
         Selftest::HeapWhole => ("memory that was cut into small blocks comes back as large ones", memory::heap_whole),
+        Selftest::StepHitPath => ("the hit path, preempted and moved at each of its boundaries", step::hit_path),
+        Selftest::DebugPrivate => ("what a stepped thread switches on is seen by no other", debug::private),
+        Selftest::DebugPoints => ("breakpoints and watchpoints stop the debugged thread alone", debug::points),
     }
 }
 

@@ -157,6 +157,12 @@ names! {
         WriteXorExecute = "w-xor-x" built,
         /// Memory that was cut into small blocks comes back as large ones.
         HeapWhole = "heap-whole" built,
+        /// The hit path is stepped, preempted and moved at each of its boundaries.
+        StepHitPath = "step-hit-path" built,
+        /// Software step belongs to one thread, whatever that does.
+        DebugPrivate = "debug-private" built,
+        /// Breakpoints and watchpoints stop the debugged thread.
+        DebugPoints = "debug-points" built,
     }
 }
 

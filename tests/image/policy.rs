@@ -139,6 +139,12 @@ const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*"];
 /// Reachable callers of pointers, and what the pointers are.
 pub(crate) const INDIRECT: &[Indirect] = &[
     Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], given_to: &[], reason: "the hook IRQ" },
+    Indirect {
+        caller: "exception_sync",
+        callees: &["holdout::lab::selftest::*::on_stop", "holdout::lab::selftest::debug::on_point"],
+        given_to: &[],
+        reason: "the handler of a debugged thread",
+    },
     Indirect { caller: "exception_*", callees: &[], given_to: &[], reason: "the hook FAULT: ends the kernel" },
     Indirect {
         caller: "holdout::arch::aarch64::vectors::fault",
@@ -208,6 +214,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "holdout::lab::selftest::debug::*_points", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "holdout::lab::selftest::*::on_*", reason: "O8: the handler of a debugged thread" },
     Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },

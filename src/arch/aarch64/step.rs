@@ -73,21 +73,28 @@ pub fn init_cpu() {
 /// Sets breakpoint number `slot` of this CPU to the instruction at `address`, or clears it.
 ///
 /// Context: pinned to the CPU. It is seen by debugged threads that run on this CPU from their next exception return on.
+#[inline(always)]
 pub fn set_breakpoint(slot: usize, address: Option<usize>) -> Result<(), PointError> {
     points::write_breakpoint(slot, address)
 }
 
 /// Sets watchpoint number `slot` of this CPU, or clears it. Context: as [`set_breakpoint`].
+#[inline(always)]
 pub fn set_watchpoint(slot: usize, watch: Option<Watch>) -> Result<(), PointError> {
     points::write_watchpoint(slot, watch)
 }
 
-/// Whether this CPU would take debug exceptions now: `debug-private` says that only debugged threads see `true`.
+/// Whether MDSCR_EL1 asks for debug exceptions: in a debugged thread, and in interrupts on top of it.
+pub fn is_armed() -> bool {
+    MDSCR_EL1.get() != 0
+}
+
+/// Whether PSTATE.D lets debug exceptions through: only in a debugged thread (`debug-private`), in no interrupt.
 pub fn is_exposed() -> bool {
     let daif: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mrs {}, daif", out(reg) daif, options(nomem, nostack, preserves_flags)) };
-    daif & SPSR_D == 0 || MDSCR_EL1.get() != 0
+    daif & SPSR_D == 0
 }
 
 /// Runs `work` in this thread as its `handler` says. Context: task.
@@ -124,6 +131,7 @@ pub(super) fn on_debug_exception(frame: &mut ExceptionFrame) -> bool {
     let stop = match (ESR_EL1.read(ESR_EL1::EC), ESR_EL1.read(ESR_EL1::ISS) & 0xffff) {
         (BRK, BEGIN) => {
             frame.elr += 4;
+            frame.spsr &= !SPSR_D;
             Stop::Began
         }
         (BRK, END) => {
@@ -150,7 +158,7 @@ pub(super) fn on_debug_exception(frame: &mut ExceptionFrame) -> bool {
 }
 
 /// Sets MDSCR of this thread, and what its exception return makes of D and SS.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+#[inline(always)]
 fn go_on(frame: &mut ExceptionFrame, words: &DebugWords, then: Then, is_at_point: bool) {
     let mut mdscr = MDSCR_EL1::KDE::SET.value;
     if !is_at_point {
@@ -158,7 +166,8 @@ fn go_on(frame: &mut ExceptionFrame, words: &DebugWords, then: Then, is_at_point
     }
     let steps = then == Then::Step || then == Then::Go && is_at_point;
     words.passing_by.store(then == Then::Go && is_at_point, Ordering::Relaxed);
-    frame.spsr &= !(SPSR_SS | SPSR_D);
+    // D stays as the thread has it: the stop behind an instruction that masked it must not undo that.
+    frame.spsr &= !SPSR_SS;
     if steps {
         frame.spsr |= SPSR_SS;
         mdscr |= MDSCR_EL1::SS::SET.value;

@@ -50,6 +50,7 @@ pub enum PointError {
 
 impl Watch {
     /// DBGWVR and DBGWCR.
+    #[inline(always)]
     fn encode(self) -> Result<(usize, u64), PointError> {
         let Self { address, bytes, access } = self;
         if !matches!(bytes, 1 | 2 | 4 | 8) || !address.is_multiple_of(bytes) {
@@ -66,6 +67,7 @@ impl Watch {
 }
 
 /// Slots of this CPU: a field of the ID register holds their number less one.
+#[inline(always)]
 fn slots(number_less_one: u64) -> usize {
     SLOTS.min(number_less_one as usize + 1)
 }
@@ -88,6 +90,7 @@ macro_rules! write_pair {
 }
 
 /// Sets or clears a breakpoint.
+#[inline(always)]
 pub(super) fn write_breakpoint(slot: usize, address: Option<usize>) -> Result<(), PointError> {
     let slots = slots(ID_AA64DFR0_EL1.read(ID_AA64DFR0_EL1::BRPs));
     if slot >= slots {
@@ -103,6 +106,7 @@ pub(super) fn write_breakpoint(slot: usize, address: Option<usize>) -> Result<()
 }
 
 /// Sets or clears a watchpoint.
+#[inline(always)]
 pub(super) fn write_watchpoint(slot: usize, watch: Option<Watch>) -> Result<(), PointError> {
     let slots = slots(ID_AA64DFR0_EL1.read(ID_AA64DFR0_EL1::WRPs));
     if slot >= slots {
