@@ -53,7 +53,7 @@ fn on_stop(_: &mut ExceptionFrame, _: Stop) -> Then {
     STOPPED_ON.fetch_or(1 << cpu::id(), Ordering::Relaxed);
     // SAFETY: an exception masks IRQs, and this one unmasks none.
     entry::for_each_interrupted(&unsafe { IrqsMasked::assume() }, note_interrupted);
-    if STOPS.fetch_add(1, Ordering::Relaxed) % STOPS_PER_SGI == 0 {
+    if STOPS.fetch_add(1, Ordering::Relaxed).is_multiple_of(STOPS_PER_SGI) {
         gic::send_sgi(SGI_LAB, cpu::id());
     }
     Then::Step

@@ -62,8 +62,8 @@ fn a_listed_block_says_so_until_it_is_taken() {
     let arena = Arena::new();
     let mut classes = Classes::<{ ORDER + 1 }>::new();
     let block = arena.at(64);
-    // SAFETY: the first words of a block of the arena.
     let says_so = || {
+        // SAFETY: the first words of a block of the arena.
         let words = unsafe { core::slice::from_raw_parts(block.cast::<u64>().as_ptr(), 8) };
         Classes::<ORDER>::is_marked(block.addr().get(), words)
     };
