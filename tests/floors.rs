@@ -50,6 +50,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/irq/entry.rs", name: "LAB_SGI", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/lab/oracle/violation.rs", name: "VERDICT", wired_by: "src/lab/oracle/violation.rs" },
     Hook { file: "src/shell/mod.rs", name: "STRESS", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/shell/mod.rs", name: "STEP", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/shell/mod.rs", name: "VERSION", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/irq/softirq.rs", name: "LAB", wired_by: "src/kernel/wiring.rs" },
 ];

@@ -6,7 +6,7 @@ use holdout::arch::{boot, exit};
 use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq};
-use holdout::lab::{calls, oracle};
+use holdout::lab::{calls, oracle, walk};
 use holdout::mm::heap;
 use holdout::sched::switch;
 use holdout::sync::preempt;
@@ -23,6 +23,7 @@ pub(super) fn wire() {
     live::LATE.set(oracle::late_entry);
     heap::DAMAGED.set(damage::tell);
     shell::STRESS.set(stress_from_shell);
+    shell::STEP.set(walk::run);
     shell::VERSION.set(print_version);
 }
 

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod calls;
 #[cfg(target_os = "none")]
 pub mod demo;
+pub mod held;
 #[cfg(target_os = "none")]
 pub mod oracle;
 pub mod report;
@@ -17,3 +18,5 @@ pub mod selftest;
 pub mod stress;
 #[cfg(target_os = "none")]
 pub mod tracees;
+#[cfg(target_os = "none")]
+pub mod walk;

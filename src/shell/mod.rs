@@ -46,5 +46,11 @@ pub use session::run;
 /// boot into it would end with: 0 is PASS. Wired by `main.rs` to `lab`.
 pub static STRESS: Hook<fn(&BootArgs<'_>) -> u8> = Hook::new();
 
+/// What an experiment on the function at an address came to: why it was not done, if it was not.
+pub type OnFunction = fn(entry: usize) -> Result<(), &'static str>;
+
+/// Steps a hit of the traceable function at this address and prints it. Wired by `main.rs` to `lab`.
+pub static STEP: Hook<OnFunction> = Hook::new();
+
 /// Prints the boot's first line again. Wired by `main.rs`, which knows it.
 pub static VERSION: Hook<fn()> = Hook::new();

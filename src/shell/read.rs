@@ -77,6 +77,10 @@ pub(super) fn trace<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     }
 }
 
+pub(super) fn step<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    pattern(typed.arguments()[0]).map(Request::Step)
+}
+
 pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     let chosen = |word: &&&str| CHOSEN_AT_BOOT.iter().any(|key| word.starts_with(key));
     if let Some(&word) = typed.arguments().iter().find(chosen) {

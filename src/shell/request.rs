@@ -42,6 +42,8 @@ pub enum Request<'a> {
         /// The same, taken apart.
         filter: Box<Filter>,
     },
+    /// Step a hit of the one function that matches.
+    Step(Box<Filter>),
     /// Stop what was started under this pattern.
     TraceOff {
         /// As it was typed.

@@ -15,9 +15,10 @@ use super::read;
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{STRESS, VERSION, faults, look, tasks, tracing};
+use super::{STEP, STRESS, VERSION, faults, look, tasks, tracing};
 use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
 use crate::console::print::write_raw;
+use crate::ftrace::filter::Filter;
 use crate::hook::Hook;
 use crate::irq::serial;
 use crate::platform::bootargs::{self, BootArgs};
@@ -219,6 +220,7 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::Callsites(filter) => tracing::list_callsites(&filter),
         Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,
         Request::TraceOff { pattern } => traced.switch_off(pattern)?,
+        Request::Step(filter) => step(&filter)?,
         Request::Stress(args) => stress(&args)?,
         Request::Echo(text) => println!("{text}"),
         Request::Sleep { ms } => sched::sleep(u64::from(ms) * NS_PER_MS),
@@ -235,6 +237,11 @@ fn help(topic: Topic) {
         Topic::Boot => print!("{}", bootargs::help(sched::nr_cpus())),
         Topic::Command(command) => print!("{}", Entry(command)),
     }
+}
+
+fn step(filter: &Filter) -> Result<(), Failure> {
+    let entry = tracing::only_match(filter)?;
+    wired(&STEP)?(entry).map_err(|why| Failure::Trace(TraceError::Step(why)))
 }
 
 fn stress(args: &BootArgs<'_>) -> Result<(), Failure> {

@@ -80,7 +80,7 @@ impl fmt::Debug for Command {
 }
 
 /// Every command, in the order of `help`.
-pub static COMMANDS: [Command; 16] = [
+pub static COMMANDS: [Command; 17] = [
     Command {
         name: "help",
         arguments: "[command|boot]",
@@ -187,6 +187,18 @@ pub static COMMANDS: [Command; 16] = [
         completes: &[Argument::Function, Argument::OneOf(&["on", "off"])],
         counts: 2..=2,
         read: read::trace,
+    },
+    Command {
+        name: "step",
+        arguments: "NAME",
+        what: "step one hit: each instruction, and what it holds",
+        details: "A thread calls the function through its callsite and is stepped through\n\
+            trampoline and func; the body is not run. HOLDS is what must not be freed while\n\
+            a task stands there: from behind T2, which loads the ops, to func's `ret`.\n",
+        group: Group::Trace,
+        completes: &[Argument::Function],
+        counts: 1..=1,
+        read: read::step,
     },
     Command {
         name: "stress",

@@ -44,6 +44,13 @@ pub(super) enum TraceError {
     NotOn,
     /// No room for another one.
     Full,
+    /// So many functions match, where one is wanted.
+    NotOne {
+        /// How many.
+        matches: usize,
+    },
+    /// It cannot be stepped.
+    Step(&'static str),
     /// The registry refused.
     Register(RegisterError<PatchError>),
 }
@@ -54,6 +61,11 @@ impl fmt::Display for TraceError {
             Self::AlreadyOn => f.write_str("this pattern is on already"),
             Self::NotOn => f.write_str("this pattern is not on; `ops` lists those that are, as they were typed"),
             Self::Full => write!(f, "{MOST_PATTERNS} patterns are on: switch one off first"),
+            Self::NotOne { matches: 0 } => f.write_str("no traceable function matches; `callsites` lists them"),
+            Self::NotOne { matches } => {
+                write!(f, "{matches} functions match, one is wanted; `callsites GLOB` lists them")
+            }
+            Self::Step(why) => f.write_str(why),
             Self::Register(error) => error.fmt(f),
         }
     }
@@ -117,6 +129,18 @@ fn nr_callsites(ops: *const Ops) -> usize {
     live::with_registry(|registry| {
         let own = registry.registrations().find(|registration| registration.ops.address() == ops);
         own.map_or(0, |registration| registration.sites().len())
+    })
+}
+
+/// The entry of the one traceable function that `filter` matches.
+pub(super) fn only_match(filter: &Filter) -> Result<usize, TraceError> {
+    live::with_registry(|registry| {
+        let table = registry.table();
+        let mut matching = live::matching(table, filter).map(|id| table.site(id).entry());
+        match (matching.next(), matching.count()) {
+            (Some(entry), 0) => Ok(entry),
+            (first, more) => Err(TraceError::NotOne { matches: more + usize::from(first.is_some()) }),
+        }
     })
 }
 

@@ -141,7 +141,11 @@ pub(crate) const INDIRECT: &[Indirect] = &[
     Indirect { caller: "exception_irq", callees: &["holdout::irq::entry::irq"], given_to: &[], reason: "the hook IRQ" },
     Indirect {
         caller: "exception_sync",
-        callees: &["holdout::lab::selftest::*::on_stop", "holdout::lab::selftest::debug::on_point"],
+        callees: &[
+            "holdout::lab::selftest::*::on_stop",
+            "holdout::lab::selftest::debug::on_point",
+            "holdout::lab::walk::on_stop",
+        ],
         given_to: &[],
         reason: "the handler of a debugged thread",
     },
@@ -215,6 +219,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::debug::*_points", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "holdout::lab::walk::on_stop", reason: "O8: the handler of a debugged thread" },
     Listed { pattern: "holdout::lab::selftest::*::on_*", reason: "O8: the handler of a debugged thread" },
     Listed { pattern: "holdout::lab::oracle::*", reason: "O8: funcs, and what they call" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },

@@ -13,5 +13,6 @@ mod heap;
 mod locks;
 mod machines;
 mod shell;
+mod step;
 mod stress;
 mod verdict;

@@ -1,0 +1,139 @@
+//! One hit, instruction by instruction, with what is held at each: what the shell's `step NAME` prints.
+//!
+//! A thread of its own calls the function through its callsite and is stepped through trampoline and func up to the
+//! function's body. The body is not run: whoever calls it here knows neither its arguments nor what it does. Behind the
+//! last instruction of the trampoline the thread goes back to where it called.
+//! Context: task. One walk at a time: the handler's statics belong to it.
+
+use super::held::Held;
+use crate::arch::insn::Insn;
+use crate::arch::site::CallSite;
+use crate::arch::step::{self, Stop, Then};
+use crate::arch::text;
+use crate::arch::trampoline::Trampoline;
+use crate::arch::vectors::ExceptionFrame;
+use crate::console::epitaph::Place;
+use crate::ftrace::live;
+use crate::sched::{self, Class, Spawn};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::lock::IrqLock;
+use crate::tracers::count;
+use crate::{println, rcu};
+use alloc::boxed::Box;
+use core::arch::asm;
+
+/// Boundaries that are kept. A longer path is stepped to its end all the same.
+const MOST: usize = 256;
+
+static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
+static HOLDS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
+static LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// The function's entry, and the two boundaries of the trampoline that begin and end holding.
+static ENTRY: AtomicUsize = AtomicUsize::new(0);
+static T2: AtomicUsize = AtomicUsize::new(0);
+static T7: AtomicUsize = AtomicUsize::new(0);
+/// Between two stops; the stepped thread's alone.
+static BETWEEN: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new() });
+
+struct Between {
+    /// The instruction that is about to be executed.
+    pc: usize,
+    held: Held,
+}
+
+/// Each stop. Context: exception; the thread holds no lock, as it runs nothing but the callsite, trampoline and func.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
+    let pc = frame.elr as usize;
+    let entry = ENTRY.load(Ordering::Relaxed);
+    let number = LENGTH.load(Ordering::Relaxed);
+    if number == 0 && pc != entry {
+        return Then::Step;
+    }
+    // Nobody else takes it while a walk runs.
+    let Some(mut between) = BETWEEN.try_lock() else { return Then::Step };
+    let marks = (T2.load(Ordering::Relaxed), T7.load(Ordering::Relaxed));
+    let executed = core::mem::replace(&mut between.pc, pc);
+    between.held.step(executed, pc, frame.x[2] as usize, marks);
+    if let (Some(pc_slot), Some(holds)) = (PCS.get(number), HOLDS.get(number)) {
+        pc_slot.store(pc, Ordering::Relaxed);
+        holds.store(between.held.innermost().unwrap_or(0), Ordering::Relaxed);
+    }
+    LENGTH.store(number + 1, Ordering::Relaxed);
+    if pc == entry + 8 {
+        frame.elr = frame.lr; // as if the body had returned at once
+        return Then::Leave;
+    }
+    Then::Step
+}
+
+/// Calls the function at `entry`, whose body does not run.
+#[inline(never)]
+fn call(entry: usize) {
+    // SAFETY: `on_stop` turns the call back before its first own instruction; callsite, trampoline and func change what
+    // the C ABI lets a call change.
+    unsafe { asm!("blr {entry}", entry = in(reg) entry, clobber_abi("C")) };
+}
+
+/// The label that the steps of the trampoline have in its source.
+fn label(pc: usize, site: CallSite, trampoline: &Trampoline) -> &'static str {
+    let labels = [
+        (site.entry(), "F+0"),
+        (site.entry() + 8, "F+8"),
+        (trampoline.t0, "T0"),
+        (trampoline.t2, "T2"),
+        (trampoline.t3, "T3"),
+        (trampoline.t6, "T6"),
+        (trampoline.t7, "T7"),
+    ];
+    labels.iter().find(|(at, _)| *at == pc).map_or("", |(_, label)| label)
+}
+
+/// Steps a hit of the function at `entry`, which is traceable, and prints it. Returns why it could not.
+pub fn run(entry: usize) -> Result<(), &'static str> {
+    let id = live::with_registry(|registry| registry.table().find(entry)).ok_or("this function cannot be traced")?;
+    let site = CallSite::from_return_address(entry + 8);
+    let ops = live::register_at(count::counter("step"), alloc::vec![id])
+        .map_err(|_| "its callsite has as many ops as it can have")?;
+    let trampoline = live::trampoline();
+    for (word, value) in [(&ENTRY, entry), (&T2, trampoline.t2), (&T7, trampoline.t7), (&LENGTH, 0)] {
+        word.store(value, Ordering::Relaxed);
+    }
+    *BETWEEN.lock() = Between { pc: 0, held: Held::new() };
+    let what = Spawn { name: "stepped", class: Class::Normal, cpu: None };
+    let stepped = sched::spawn(what, Box::new(move || step::debug(on_stop, || call(entry))));
+    let outcome = stepped.map(sched::JoinHandle::join).map_err(|_| "there is no memory for the stepped thread");
+    if outcome.is_ok() {
+        print(id, site, &trampoline);
+    }
+    let gone = live::unregister(ops).expect("registered above");
+    drop(gone.reclaim(rcu::synchronize()));
+    outcome
+}
+
+/// Prints what the handler kept. The ops are still registered.
+fn print(id: crate::ftrace::table::SiteId, site: CallSite, trampoline: &Trampoline) {
+    let literal = text::read_literal(site).addr();
+    let nr_ops = live::with_registry(|registry| registry.ops_of(id).len());
+    let length = LENGTH.load(Ordering::Relaxed);
+    println!("{:>3}  {:<12} {:<8} {:<4} {:<21} WHERE", "N", "PC", "INSN", "STEP", "HOLDS");
+    for number in 0..length.min(MOST) {
+        let pc = PCS[number].load(Ordering::Relaxed);
+        let holds = HOLDS[number].load(Ordering::Relaxed);
+        let Insn(word) = text::read_insn(pc);
+        let label = label(pc, site, trampoline);
+        let what = if nr_ops > 1 && holds == literal { "node" } else { "ops" };
+        let place = Place(pc);
+        match holds {
+            0 => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {:<21} {place}", "-"),
+            _ => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {what:<4} {holds:#016x} {place}"),
+        }
+        sched::cond_resched();
+    }
+    let held = HOLDS.iter().take(length).filter(|holds| holds.load(Ordering::Relaxed) != 0).count();
+    println!(
+        "{} instructions from callsite to body; {what} held at {held} of the boundaries; the body was not run",
+        length.saturating_sub(1),
+        what = if nr_ops > 1 { "a node is" } else { "the ops is" },
+    );
+}
