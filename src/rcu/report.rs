@@ -6,12 +6,12 @@
 
 use super::gp_task::rcu;
 use super::schemes::Scheme;
+use crate::arch::relax::SpinMutex;
 use crate::arch::unwind::Frames;
 use crate::console::epitaph::print_backtrace;
 use crate::println;
 use crate::sched::{self, Task, Visit};
 use crate::sync::atomic::Ordering;
-use spin::mutex::SpinMutex;
 
 /// More backtraces than this would only push the first ones off the screen.
 const MOST_BACKTRACES: usize = 8;

@@ -7,8 +7,9 @@
 use super::switch;
 use super::task::Task;
 use super::tasks::{self, SpawnError};
+use crate::arch::relax::SpinMutex;
 use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK};
-use crate::arch::{cpu, gic};
+use crate::arch::{cpu, gic, relax};
 use crate::console::events::{self, Event};
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +17,6 @@ use crate::sync::irqs;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt;
 use alloc::boxed::Box;
-use spin::mutex::SpinMutex;
 
 /// Look at your run queue.
 pub const SGI_RESCHED: u32 = 0;
@@ -105,7 +105,7 @@ pub fn visit_every_cpu(work: Work) {
     for target in (0..nr_cpus()).filter(|&target| target != this) {
         // Order: Acquire pairs with the Release of the handler.
         while ACKNOWLEDGED.of(target).load(Ordering::Acquire) < generation {
-            core::hint::spin_loop();
+            relax::relax();
         }
     }
 }

@@ -17,11 +17,11 @@ use super::order::{Class, Order, Place};
 use super::percpu::PerCpu;
 use super::preempt;
 use crate::arch::cpu;
+use crate::arch::relax::SpinMutex;
 use crate::arch::site::{HARDIRQ_MASK, PREEMPT_MASK, PREEMPT_ONE, SOFTIRQ_MASK};
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use core::panic::Location;
-use spin::mutex::SpinMutex;
 
 static ORDER: Order = Order::new();
 /// Whoever adds an edge. Nothing is waited for under it, so it is in no order itself.

@@ -17,11 +17,11 @@ use super::order::Place;
 use super::percpu::PerCpu;
 use super::{helps, irqs::IrqsMasked};
 use crate::arch::cpu;
+use crate::arch::relax::{SpinMutex, SpinMutexGuard};
 use crate::percpu;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
-use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// What a CPU holds, and what it waits for.
 #[derive(Debug)]

@@ -17,6 +17,8 @@ pub mod mmu;
 pub mod pmu;
 #[cfg(target_os = "none")]
 pub mod psci;
+#[cfg(target_os = "none")]
+pub mod relax;
 pub mod site;
 #[cfg(target_os = "none")]
 pub mod step;

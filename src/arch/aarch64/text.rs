@@ -10,11 +10,11 @@
 use super::cpu;
 use super::insn::{BranchError, Insn};
 use super::mmu::{self, Access, PAGE_SIZE};
+use super::relax::SpinMutex;
 use super::site::{Branch, CallSite, OpsHeader, Patch};
 use core::arch::asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use spin::mutex::SpinMutex;
 
 /// What the caller owes after a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

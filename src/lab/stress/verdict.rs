@@ -1,6 +1,7 @@
 //! The verdict of a run, from what was counted; also in the middle of a violation, in any context.
 
 use super::{FREED, SWAPS, TASKS, load, updaters};
+use crate::arch::relax::SpinMutex;
 use crate::irq::entry;
 use crate::lab::oracle::{COVERAGE, Property};
 use crate::lab::report::{Coverage, Replay, StressLine, Verdict, percentile};
@@ -8,7 +9,6 @@ use crate::platform::{BootArgs, Mode, PreemptModel, SchemeName};
 use crate::println;
 use crate::sched::{self, now_ns};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use spin::mutex::SpinMutex;
 
 /// From this many seconds on, a situation that was never met is a FAIL.
 pub(super) const COVERAGE_FROM_SECS: u32 = 5;

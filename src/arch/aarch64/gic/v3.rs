@@ -2,6 +2,7 @@
 
 use super::{FIQ_PRIORITY, GicError, Interrupt, Registers, typed};
 use crate::arch::cpu::{self, MAX_CPUS};
+use crate::arch::relax::SpinMutex;
 use crate::platform::devicetree::Machine;
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicV3, Group, SecureIntGroup, SgiTarget, SgiTargetGroup};
@@ -10,7 +11,6 @@ use core::arch::asm;
 use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use spin::mutex::SpinMutex;
 
 static GIC: SpinMutex<Option<GicV3<'static>>> = SpinMutex::new(None);
 static DISTRIBUTOR: AtomicUsize = AtomicUsize::new(0);
