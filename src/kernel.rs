@@ -8,8 +8,9 @@ mod wiring;
 
 use alloc::boxed::Box;
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
-use holdout::arch::{boot, exit, gic, pmu, psci, step, timer, uart};
+use holdout::arch::{boot, cpu, exit, gic, pmu, psci, step, timer, uart};
 use holdout::console::epitaph;
 use holdout::ftrace::live;
 use holdout::platform::bootargs::{self, BootArgs};
@@ -36,8 +37,8 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     pmu::start();
     timer::init();
     wiring::wire();
-    let machine = read_machine(device_tree);
-    memory::init(&machine, device_tree);
+    let (machine, tree) = read_machine(device_tree);
+    memory::init(&machine, tree);
     gic::init(&machine).unwrap_or_else(|error| refuse(format_args!("{error}")));
     irq::entry::init(machine.timer, machine.uart.interrupt);
     TIMER_INTERRUPT.store(machine.timer, Ordering::Relaxed);
@@ -50,6 +51,9 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     start_helpers(booted);
     start_other_cpus(booted);
     print_version();
+    if booted.machine.cpus_in_tree > cpu::MAX_CPUS {
+        println!("holdout: {} CPUs, of which {} can be used", booted.machine.cpus_in_tree, cpu::MAX_CPUS);
+    }
     gic::enable_shared(booted.machine.uart.interrupt);
     uart::enable_receive_interrupt();
     let what = Spawn { name: booted.args.mode.as_str(), class: Class::Normal, cpu: None };
@@ -57,11 +61,15 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     ipi::run_idle()
 }
 
-/// Reads the device tree, and makes the console speak as soon as it can.
-fn read_machine(device_tree: usize) -> Machine {
+/// Reads the device tree, and makes the console speak as soon as it can. Also returns where the tree lies.
+fn read_machine(device_tree: usize) -> (Machine, Range<usize>) {
     // SAFETY: RAM: where a loader leaves the device tree, or what lies there instead of one.
     let header = unsafe { core::ptr::with_exposed_provenance::<[u8; 8]>(device_tree).read() };
-    let Some(size) = devicetree::blob_bytes(header) else { exit::exit(exit::STATUS_REFUSED) };
+    let Some(size) = devicetree::blob_bytes(header) else {
+        refuse(format_args!(
+            "there is no device tree at {device_tree:#x}: a loader hands it over in x0, as -kernel does"
+        ))
+    };
     // SAFETY: the header says that the tree is this long; nobody writes to it before it has been read.
     let blob = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(device_tree), size) };
     if let Ok(console) = devicetree::console(blob) {
@@ -69,7 +77,7 @@ fn read_machine(device_tree: usize) -> Machine {
     }
     let machine = devicetree::read(blob).unwrap_or_else(|error| refuse(format_args!("{error}")));
     psci::init(machine.psci);
-    machine
+    (machine, device_tree..device_tree + size)
 }
 
 /// Boot arguments, and what the image has to be traced: all that can be refused has been after this.
@@ -106,7 +114,10 @@ fn start_helpers(booted: &Booted) {
 fn start_other_cpus(booted: &Booted) {
     for (number, description) in booted.machine.cpus.iter().enumerate().take(booted.args.cpus).skip(1) {
         let (task, stack_top) = must(ipi::prepare_cpu(number));
-        must(boot::start_secondary(number, description.mpidr, &raw const task.header, stack_top));
+        if let Err(error) = boot::start_secondary(number, description.mpidr, &raw const task.header, stack_top) {
+            let mpidr = description.mpidr;
+            refuse(format_args!("CPU {number} with MPIDR {mpidr:#x} does not start, says PSCI: {error}"));
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The hooks by which lower floors call up, wired in one place, and what a fault does.
 
-use super::{damage, print_version, secondary, stress_from_shell};
+use super::{damage, print_version, refuse, secondary, stress_from_shell};
 use holdout::arch::vectors::{ExceptionFrame, FAULT, Fault, IRQ};
-use holdout::arch::{boot, exit};
+use holdout::arch::{boot, exit, uart};
 use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq};
@@ -44,6 +44,9 @@ fn fault(frame: &mut ExceptionFrame, fault: &Fault) {
     let (what, why, syndrome) = (fault.describe(), fault.reason(), fault.syndrome);
     let at = if why.is_empty() { frame.elr } else { fault.address };
     let gap = if why.is_empty() { "" } else { " " };
+    if !uart::is_known() {
+        refuse(format_args!("what the loader handed over is no device tree: {what}{gap}{why} at address {at:#x}"));
+    }
     epitaph::die(
         format_args!("{what}{gap}{why} at address {at:#x}, syndrome {syndrome:#x}"),
         Some(frame),

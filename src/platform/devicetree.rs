@@ -116,11 +116,15 @@ pub enum Conduit {
     Smc,
 }
 
-/// Bytes of a blob whose first eight bytes are these: how much to hand to [`read`]. `None` if it is not a device tree.
+/// A longer one is none: the boot protocol allows 2 MiB, and QEMU pads what it was given to more than that.
+pub const MAX_BLOB_BYTES: usize = 16 << 20;
+
+/// Bytes of a blob whose first eight bytes are these: how much to hand to [`read`]. `None` if it is not a device tree,
+/// or says that it is longer than one may be.
 pub fn blob_bytes(header: [u8; 8]) -> Option<usize> {
     let [magic, size] =
         [&header[..4], &header[4..]].map(|word| word.iter().fold(0, |n: u32, &b| n << 8 | u32::from(b)));
-    (magic == 0xd00d_feed).then_some(size as usize)
+    (magic == 0xd00d_feed && size as usize <= MAX_BLOB_BYTES).then_some(size as usize)
 }
 
 /// Reads the machine from a blob, which may be followed by other bytes.

@@ -7,6 +7,7 @@
 pub mod bootargs;
 pub mod devicetree;
 pub mod names;
+pub mod ranges;
 pub mod shown;
 pub mod symbols;
 

@@ -124,27 +124,3 @@ fn an_overlong_word_is_refused_and_shown_cut() {
     let [line] = lines[..] else { panic!("more than one line: {}", ended.story()) };
     assert!(line.len() <= 200 && line.contains("xxxxxxxx") && line.contains("stress"), "{line}");
 }
-
-#[test]
-fn an_entry_at_el2_comes_up_at_el1_with_all_cpus() {
-    let guest = Guest::with_cpus(4).option("--qemu-arg").option("-machine").option("--qemu-arg");
-    let ended = guest.option("virtualization=on").boot(&["stress", "secs=1", "seed=7"]).expect_status(0);
-    let line = FirstLine::of(&ended);
-    assert_eq!((line.cpus, line.el), (4, 2), "{line:?}");
-}
-
-#[test]
-fn what_it_cannot_run_on_is_said_in_one_line() {
-    for (options, said) in [
-        (["--qemu-arg", "-machine", "--qemu-arg", "secure=on"].as_slice(), "entered at EL3"),
-        (["--cpu", "cortex-a57"].as_slice(), "LSE"),
-        (["--memory", "32M"].as_slice(), "32 MiB"),
-    ] {
-        let guest = options.iter().fold(Guest::with_cpus(1), |guest, option| guest.option(option));
-        let ended = guest.boot(&["shell", "cmds=version"]).expect_status(2);
-        // Before there is a console QEMU itself prints the line, beside the guest's output.
-        let story = ended.story();
-        let lines: Vec<&str> = story.lines().filter(|line| line.starts_with("holdout: ")).collect();
-        assert!(matches!(lines[..], [line] if line.contains(said)), "{said}: {lines:?} in {story}");
-    }
-}

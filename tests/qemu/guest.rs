@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 /// Host seconds that a guest gets on top of what its boot arguments ask for: slow hosts are not failures.
 const PATIENCE_SECS: u64 = 240;
@@ -21,6 +22,7 @@ pub(crate) struct Guest {
     options: Vec<String>,
     typed: String,
     extra_secs: u64,
+    raw: bool,
 }
 
 /// A guest that ended by itself.
@@ -31,6 +33,8 @@ pub(crate) struct Ended {
     pub(crate) console: String,
     /// What the emulator and the scripts said beside it.
     errors: String,
+    /// Host time from its start to its end.
+    pub(crate) seconds: f64,
     /// How to start it again, for messages.
     command: String,
 }
@@ -44,6 +48,17 @@ impl Guest {
     /// Adds an option of `scripts/boot`.
     pub(crate) fn option(mut self, option: &str) -> Self {
         self.options.push(option.to_owned());
+        self
+    }
+
+    /// Adds arguments of QEMU's own.
+    pub(crate) fn qemu(self, arguments: &[&str]) -> Self {
+        arguments.iter().fold(self, |guest, argument| guest.option(&format!("--qemu-arg={argument}")))
+    }
+
+    /// Boots the raw Image instead of the ELF.
+    pub(crate) fn raw_image(mut self) -> Self {
+        self.raw = true;
         self
     }
 
@@ -62,7 +77,7 @@ impl Guest {
     /// Boots it with these words as boot arguments, and waits for its end. Panics with the console's tail when it
     /// does not end in time.
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
-        let image = image();
+        let image = if self.raw { raw_image() } else { image() };
         let mut arguments = self.options.clone();
         arguments.extend([image.display().to_string(), "--".into()]);
         arguments.extend(words.iter().map(|&word| word.to_owned()));
@@ -91,10 +106,24 @@ impl Ended {
         found.unwrap_or_else(|| panic!("no line holds {parts:?} in {}", self.story()))
     }
 
+    /// The one line by which the kernel refuses. Before there is a console QEMU prints it, beside the guest's output.
+    #[track_caller]
+    pub(crate) fn refusal(&self) -> &str {
+        let all = self.console.lines().chain(self.errors.lines());
+        let lines: Vec<&str> = all.filter_map(|line| line.trim_end().strip_prefix("holdout: ")).collect();
+        let [line] = lines[..] else { panic!("{} refusals in {}", lines.len(), self.story()) };
+        line
+    }
+
     /// What was started and how the console ended, for a failing assertion.
     pub(crate) fn story(&self) -> String {
         format!("`{}`, whose console ended:\n{}\n{}", self.command, tail(&self.console), tail(&self.errors))
     }
+}
+
+/// The emulator, as the scripts pick it.
+pub(crate) fn emulator() -> String {
+    std::env::var("QEMU").unwrap_or_else(|_| "qemu-system-aarch64".into())
 }
 
 /// The root of the tree.
@@ -109,6 +138,7 @@ pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) ->
     let mut command = Command::new("timeout");
     command.arg("--kill-after=10").arg(secs.to_string()).arg(script).args(arguments).current_dir(root());
     let shown = format!("{script} {}", arguments.join(" "));
+    let start = Instant::now();
     let output = feed(&mut command, typed).map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     let console = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -117,7 +147,7 @@ pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) ->
         Some(124 | 137) | None => {
             Err(format!("no end within {secs} s: `{shown}`\n{}\n{}", tail(&console), tail(&errors)))
         }
-        Some(status) => Ok(Ended { status, console, errors, command: shown }),
+        Some(status) => Ok(Ended { status, console, errors, seconds: start.elapsed().as_secs_f64(), command: shown }),
     }
 }
 
@@ -146,13 +176,25 @@ pub(crate) fn image() -> &'static Path {
     image.as_ref().unwrap_or_else(|| panic!("there is no kernel to test: {why}"))
 }
 
-fn build_and_try() -> Result<PathBuf, String> {
-    let build = Command::new("scripts/build").args(["--profile", "checked"]).current_dir(root()).output();
+/// The same kernel as a raw Image.
+pub(crate) fn raw_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    image(); // seen to boot
+    IMAGE.get_or_init(|| build(&["--image"]).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// What `scripts/build` prints the path of.
+fn build(options: &[&str]) -> Result<PathBuf, String> {
+    let build = Command::new("scripts/build").args(["--profile", "checked"]).args(options).current_dir(root()).output();
     let build = build.map_err(|error| format!("scripts/build: {error}"))?;
     if !build.status.success() {
         return Err(format!("scripts/build failed:\n{}", tail(&String::from_utf8_lossy(&build.stderr))));
     }
-    let image = PathBuf::from(String::from_utf8_lossy(&build.stdout).trim());
+    Ok(PathBuf::from(String::from_utf8_lossy(&build.stdout).trim()))
+}
+
+fn build_and_try() -> Result<PathBuf, String> {
+    let image = build(&[])?;
     let arguments = [image.display().to_string(), "--".into(), "shell".into(), "cmds=version".into()];
     let first =
         run(FIRST_BOOT_SECS, "scripts/boot", &arguments, "").map_err(|why| format!("it does not boot: {why}"))?;

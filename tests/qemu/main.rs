@@ -12,6 +12,7 @@ mod guest;
 mod heap;
 mod locks;
 mod machines;
+mod refusals;
 mod shell;
 mod step;
 mod stress;

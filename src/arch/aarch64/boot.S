@@ -1,5 +1,7 @@
 // From reset to Rust on each CPU.
 //
+// The image starts with the header of a raw arm64 Image: 64 bytes, of which the first instruction is the entry. An
+// ELF is entered there too. Source: the boot protocol of arm64 Linux, "Booting AArch64 Linux".
 // Entry is at EL1 or EL2; the kernel runs at EL1.
 // First CPU: QEMU's entry with the MMU off. A temporary table of 1 GiB blocks (ASID 0, not
 // global) makes memory normal, so that Rust's atomics work; Rust then builds the real one (ASID 1).
@@ -8,7 +10,14 @@
     .pushsection .head, "ax", %progbits
     .global _start
 _start:
-    b       first_cpu
+    b       first_cpu                   // code0
+    nop                                 // code1
+    .quad   __text_offset               // from a 2 MiB boundary, the start of RAM on `virt`
+    .quad   __image_size                // with .bss and the boot stack
+    .quad   1 << 1                      // flags: little-endian, 4 KiB pages, near the start of RAM
+    .quad   0, 0, 0
+    .ascii  "ARM\x64"
+    .long   0
     .popsection
 
     .pushsection .text.boot, "ax", %progbits
@@ -21,6 +30,10 @@ first_cpu:
     cmp     x20, #3
     b.eq    wrong_level
     bl      drop_to_el1
+    adr     x0, first_cpu
+    ldr     x1, =first_cpu
+    cmp     x0, x1
+    b.ne    misplaced
     msr     mdscr_el1, xzr              // unknown after reset; every switch compares it
     mrs     x0, id_aa64isar0_el1
     tst     x0, #(0xf << 20)
@@ -45,7 +58,7 @@ first_cpu:
 3:  orr     x1, x3, x2, lsl #30
     str     x1, [x0, x2, lsl #3]
     add     x2, x2, #1
-    cmp     x2, #16                     // as far as `virt` puts RAM for this kernel, with room
+    cmp     x2, #{BOOT_GIB}             // as far as `virt` puts RAM for this kernel, with room
     b.ne    3b
     // The stores went past the caches: drop lines that a loader may have left there, so that the table walk, which
     // looks into them, reads what was stored.
@@ -102,8 +115,7 @@ drop_to_el1:
     msr     vpidr_el2, x0
     mrs     x0, mpidr_el1
     msr     vmpidr_el2, x0
-    mrs     x0, cnthctl_el2             // timers and counters
-    orr     x0, x0, #3
+    mov     x0, #3                      // timers and counters
     msr     cnthctl_el2, x0
     msr     cntvoff_el2, xzr
     mov     x0, #0x33ff                 // CPTR_EL2: its RES1 bits, no trap
@@ -118,6 +130,19 @@ drop_to_el1:
     mrs     x1, pmcr_el0
     ubfx    x1, x1, #11, #5
 2:  msr     mdcr_el2, x1
+    mrs     x0, id_aa64mmfr0_el1        // fine-grained traps, where there are any
+    ubfx    x0, x0, #56, #4
+    cbz     x0, 4f
+    msr     S3_4_C1_C1_4, xzr           // HFGRTR_EL2
+    msr     S3_4_C1_C1_5, xzr           // HFGWTR_EL2
+    msr     S3_4_C1_C1_6, xzr           // HFGITR_EL2
+    msr     S3_4_C3_C1_4, xzr           // HDFGRTR_EL2
+    msr     S3_4_C3_C1_5, xzr           // HDFGWTR_EL2
+4:  mrs     x0, id_aa64mmfr1_el1        // HCRX_EL2, where there is one: no feature beyond HCR_EL2's
+    ubfx    x0, x0, #40, #4
+    cbz     x0, 5f
+    msr     S3_4_C1_C2_2, xzr
+5:
     mrs     x0, id_aa64pfr0_el1         // the GIC's system registers, where there are any
     ubfx    x0, x0, #24, #4
     cbz     x0, 3f
@@ -184,6 +209,9 @@ secondary_entry:
 wrong_level:
     adr     x1, wrong_level_text
     b       refuse
+misplaced:
+    adr     x1, misplaced_text
+    b       refuse
 no_lse:
     adr     x1, no_lse_text
 refuse:
@@ -202,6 +230,8 @@ refuse_block:
     .quad   0x20026, 2
 wrong_level_text:
     .asciz  "holdout: entered at EL3, needs EL1 or EL2 (leave out secure=on)\n"
+misplaced_text:
+    .asciz  "holdout: loaded at another address than 0x40200000, which it is linked for: RAM must start at 0x40000000\n"
 no_lse_text:
     .asciz  "holdout: this CPU has no large-system atomics (LSE), use -cpu max, cortex-a76 or neoverse-n1\n"
     .balign 8

@@ -43,8 +43,12 @@ const BLOCK: u64 = 1 | 1 << 10 | 1 << 11;
 const INNER_SHAREABLE: u64 = 3 << 8;
 const EXECUTE_NEVER: u64 = 3 << 53;
 
+/// The temporary table maps so many GiB, the first of them as devices.
+const BOOT_GIB: usize = 16;
+
 global_asm!(
     include_str!("boot.S"),
+    BOOT_GIB = const BOOT_GIB,
     BLOCK_DEVICE = const BLOCK | EXECUTE_NEVER,
     BLOCK_NORMAL = const BLOCK | 1 << 2 | INNER_SHAREABLE,
     MAIR = const super::mmu::MAIR,
@@ -70,9 +74,11 @@ pub fn entry_level() -> u8 {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 extern "C" fn first_entry(loader_tree: usize, entry_level: u8) -> ! {
     ENTRY_LEVEL.store(entry_level, Ordering::Relaxed);
-    // QEMU leaves an ELF's device tree at the start of RAM, for which linker.ld leaves 2 MiB below the image.
+    // The boot protocol hands the tree over in x0, but an ELF is entered with anything there: QEMU leaves its tree at
+    // the start of RAM, for which linker.ld leaves 2 MiB below the image.
     let below_image = (&raw const __image_start).addr() - (2 << 20);
-    let device_tree = if loader_tree == 0 { below_image } else { loader_tree };
+    let can_be_read = (1 << 30..BOOT_GIB << 30).contains(&loader_tree) && loader_tree.is_multiple_of(8);
+    let device_tree = if can_be_read { loader_tree } else { below_image };
     // SAFETY: called once, as the last thing of boot code.
     unsafe { kernel_main(device_tree) }
 }

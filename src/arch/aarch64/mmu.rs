@@ -9,6 +9,7 @@
 //! rights or a guard: task stacks, the patcher's alias, func pages. Context: task (boot for `init`).
 
 use super::cpu;
+use super::relax::SpinMutex;
 use crate::platform::devicetree::Machine;
 use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
 use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
@@ -18,7 +19,6 @@ use core::arch::asm;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use spin::mutex::SpinMutex;
 use tock_registers::interfaces::Readable;
 
 /// The translation granule.
@@ -156,6 +156,12 @@ unsafe extern "C" {
     static __image_end: u8;
 }
 
+/// What of a bank of RAM this table can map: whole pages, below the windows.
+pub fn usable(bank: &Range<u64>) -> Range<usize> {
+    let (start, end) = (bank.start as usize, bank.end as usize & !(PAGE_SIZE - 1));
+    start.next_multiple_of(PAGE_SIZE)..end.min(STACK_WINDOW.start)
+}
+
 /// The addresses of kernel text.
 pub fn text() -> Range<usize> {
     (&raw const __text_start).addr()..(&raw const __text_end).addr()
@@ -197,8 +203,7 @@ pub fn init(
     let text = text();
     let rodata_end = (&raw const __rodata_end).addr();
     let symbols = (&raw const __symbols_start).addr();
-    for range in &machine.memory {
-        let (start, end) = (range.start as usize, range.end as usize & !(PAGE_SIZE - 1));
+    for Range { start, end } in machine.memory.iter().map(usable).filter(|bank| !bank.is_empty()) {
         if (start..end).contains(&image.start) {
             identity(start..image.start, Access::ReadWrite)?;
             identity(image.end..end, Access::ReadWrite)?;

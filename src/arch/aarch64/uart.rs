@@ -1,7 +1,8 @@
 //! The PL011 UART, through arm-pl011-uart: bytes out, bytes in.
 //!
 //! The register block is named by the device tree. Nothing here locks: `console` serialises writers, and
-//! the panic path writes without asking anybody.
+//! the panic path writes without asking anybody. Before it is known what is written goes out by semihosting: without a
+//! device tree there is no other way.
 
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use core::ptr::NonNull;
@@ -47,13 +48,24 @@ pub fn init(base: usize, clock_hz: u32) {
     }
 }
 
+/// Whether the device tree has named it. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn is_known() -> bool {
+    BASE.load(Ordering::Relaxed) != 0
+}
+
 /// Writes bytes, waiting for room. Context: any; the console's lock keeps writers apart.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn write(bytes: &[u8]) {
-    let Some(mut uart) = uart() else { return };
+    let Some(mut uart) = uart() else {
+        for &byte in bytes {
+            super::exit::say(byte);
+        }
+        return;
+    };
     for &byte in bytes {
         while uart.is_tx_fifo_full() {
-            core::hint::spin_loop();
+            super::relax::relax();
         }
         uart.write_word(byte);
     }

@@ -81,6 +81,16 @@ fn bytes_behind_the_tree_do_not_matter() {
 }
 
 #[test]
+fn a_blob_longer_than_any_tree_is_none() {
+    let header = |size: usize| {
+        let [magic, size] = [0xd00d_feed_u32, u32::try_from(size).unwrap()].map(u32::to_be_bytes);
+        [magic, size].concat().try_into().unwrap()
+    };
+    assert_eq!(blob_bytes(header(MAX_BLOB_BYTES)), Some(MAX_BLOB_BYTES));
+    assert_eq!(blob_bytes(header(MAX_BLOB_BYTES + 1)), None);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let lacks = |from: &[u8], to: &[u8]| {
         let error = read(&with(GICV3_4_CPUS, from, to)).unwrap_err();
