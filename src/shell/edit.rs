@@ -1,7 +1,7 @@
 //! The text of a line that is being edited: what stands in it, where the cursor is, what was killed. Pure.
 //!
 //! INVARIANT `cursor-inside`: the cursor stands at the start of a character of the text, or at its end. Everything that
-//! changes the text goes through [`Buffer::replace`], which keeps that. Positions are bytes, columns are characters.
+//! changes the text goes through one function, which keeps that. Positions are bytes, columns are characters.
 //! Callable from any context.
 
 use core::ops::Range;

@@ -22,7 +22,7 @@ impl Terminal {
 
     /// What stands in a row, without the blanks at its end.
     pub(crate) fn text(&self, row: usize) -> String {
-        self.rows[row].iter().collect::<String>().trim_end().to_owned()
+        self.rows[row].iter().collect::<String>().trim_end_matches(' ').to_owned()
     }
 
     fn next_row(&mut self) {
