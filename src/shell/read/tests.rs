@@ -26,6 +26,7 @@ const GOOD: &[(&str, &str)] = &[
     ("callsites sched::t?ck*", "Callsites("),
     ("trace sched::* on", "TraceOn { pattern: \"sched::*\""),
     ("trace \"<A as B>::c d\" off", "TraceOff { pattern: \"<A as B>::c d\" }"),
+    ("step sched::tick::on_tick", "Step("),
     ("stress secs=3 seed=0x2a tasks_rcu=none", "Stress(BootArgs { mode: Stress, tasks_rcu: Some(None)"),
     ("echo", "Echo(\"\")"),
     ("echo  a  \"b c\" ", "Echo(\"a  \\\"b c\\\"\")"),
