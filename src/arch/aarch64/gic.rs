@@ -16,7 +16,6 @@ mod v3;
 use super::cpu;
 use crate::platform::devicetree::{self, Machine};
 use arm_gic::IntId;
-use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The priority of IRQs.
@@ -69,27 +68,6 @@ impl Interrupt {
     #[inline(always)]
     pub fn id(&self) -> u32 {
         self.0 & 0x3ff
-    }
-}
-
-/// A block of 32-bit registers in memory, by their offsets. Each access is one plain load or store, which a
-/// hypervisor that emulates the device can decode.
-#[derive(Clone, Copy, Debug)]
-struct Registers(usize);
-
-impl Registers {
-    #[inline(always)]
-    fn read(self, offset: usize) -> u32 {
-        let value: u32;
-        // SAFETY: `init` made it of a block that the device tree names and `mmu::init` mapped as device memory.
-        unsafe { asm!("ldr {:w}, [{}]", out(reg) value, in(reg) self.0 + offset, options(nostack, preserves_flags)) };
-        value
-    }
-
-    #[inline(always)]
-    fn write(self, offset: usize, value: u32) {
-        // SAFETY: as for `read`; what is written concerns interrupts alone.
-        unsafe { asm!("str {:w}, [{}]", in(reg) value, in(reg) self.0 + offset, options(nostack, preserves_flags)) };
     }
 }
 

@@ -1,4 +1,17 @@
 //! AArch64 on QEMU's `virt` machine and its like. Floor 1: below are `platform` and `hook`.
+//!
+//! # What it asks of a CPU, and of a hypervisor (`-accel kvm|hvf -cpu host`)
+//! Armv8.1 with LSE, asked before anything else; 4 KiB pages, EL1, the virtual timer, PSCI, and a GIC and a PL011 whose
+//! registers may be emulated (`mmio`). All else is found out and can be missing:
+//! - The PMU: `pmu` reads ID_AA64DFR0_EL1 and PMCEID0_EL0, and `bench` leaves instructions out.
+//! - Semihosting: HLT is then undefined, skipped by `vectors`, and the kernel ends by PSCI SYSTEM_OFF.
+//! - FIQs: `gic` sends itself one. The system registers of Group 0 are touched only if the distributor serves one world.
+//! - EL2 is used only to leave it: `boot.S` asks ID registers for each thing that it turns off (GIC registers, PMU,
+//!   fine-grained traps, HCRX). EL3 is refused.
+//!
+//! Features that a CPU has are off: SCTLR_EL1 is written whole, so pointer authentication, BTI, tag checks, SError
+//! synchronisation and alignment checks are as this kernel says; TCR_EL1 too, so no byte of an address is ignored.
+//! PAN, UAO, TCO and DIT do not matter to a kernel without EL0 mappings, tags or secrets. Neither FP nor SVE is used.
 
 #[cfg(target_os = "none")]
 pub mod boot;
@@ -11,6 +24,8 @@ pub mod exit;
 #[cfg(target_os = "none")]
 pub mod gic;
 pub mod insn;
+#[cfg(target_os = "none")]
+mod mmio;
 #[cfg(target_os = "none")]
 pub mod mmu;
 #[cfg(target_os = "none")]

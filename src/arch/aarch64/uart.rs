@@ -4,6 +4,7 @@
 //! the panic path writes without asking anybody. Before it is known what is written goes out by semihosting: without a
 //! device tree there is no other way.
 
+use super::mmio::Registers;
 use arm_pl011_uart::{Interrupts, PL011Registers, Uart, UniqueMmioPointer};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -36,16 +37,13 @@ pub fn init(base: usize, clock_hz: u32) {
     BASE.store(base, Ordering::Relaxed);
     // The divisor counts 64ths of 16 samples per bit.
     let divisor = clock_hz.saturating_mul(4) / BAUD_RATE;
-    for (offset, value) in [
-        (UARTCR, 0),
-        (UARTIBRD, divisor >> 6),
-        (UARTFBRD, divisor & 0x3f),
-        (UARTLCR_H, EIGHT_BITS),
-        (UARTCR, RECEIVE_AND_SEND),
-    ] {
-        // SAFETY: registers of the PL011 that the device tree says is there, mapped as device memory; boot runs alone.
-        unsafe { core::ptr::with_exposed_provenance_mut::<u32>(base + offset).write_volatile(value) };
-    }
+    // SAFETY: the PL011 that the device tree says is there, mapped as device memory; boot runs alone.
+    let registers = unsafe { Registers::new(base) };
+    registers.write(UARTCR, 0);
+    registers.write(UARTIBRD, divisor >> 6);
+    registers.write(UARTFBRD, divisor & 0x3f);
+    registers.write(UARTLCR_H, EIGHT_BITS);
+    registers.write(UARTCR, RECEIVE_AND_SEND);
 }
 
 /// Whether the device tree has named it. Context: any.

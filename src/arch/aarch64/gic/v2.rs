@@ -8,7 +8,8 @@
 //! Its set-up puts every interrupt into Group 0, none of its functions can be called without the one `&mut`, and it
 //! has no interrupt targets.
 
-use super::{FIQ_PRIORITY, FIQS, GicError, IRQ_PRIORITY, Interrupt, Registers};
+use super::{FIQ_PRIORITY, FIQS, GicError, IRQ_PRIORITY, Interrupt};
+use crate::arch::aarch64::mmio::Registers;
 use crate::arch::cpu::{self, MAX_CPUS};
 use arm_gic::gicv2::registers::{Gicc, Gicd, GicdCtlr};
 use core::mem::offset_of;
@@ -30,7 +31,8 @@ static CPU_INTERFACE: AtomicUsize = AtomicUsize::new(0);
 static TARGET: [AtomicU8; MAX_CPUS] = [const { AtomicU8::new(0) }; MAX_CPUS];
 
 fn distributor() -> Registers {
-    Registers(DISTRIBUTOR.load(Ordering::Relaxed))
+    // SAFETY: `init` got it from the device tree, and `mmu::init` mapped it; interrupts are this module's.
+    unsafe { Registers::new(DISTRIBUTOR.load(Ordering::Relaxed)) }
 }
 
 /// This CPU's interface, if the controller is a GICv2.
@@ -38,7 +40,8 @@ fn distributor() -> Registers {
 pub(super) fn cpu_interface() -> Option<Registers> {
     match CPU_INTERFACE.load(Ordering::Relaxed) {
         0 => None,
-        base => Some(Registers(base)),
+        // SAFETY: as for the distributor.
+        base => Some(unsafe { Registers::new(base) }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! GICv3 and later, through arm-gic: distributor and redistributors in memory, the CPU interface in system registers.
 
-use super::{FIQ_PRIORITY, GicError, Interrupt, Registers, typed};
+use super::{FIQ_PRIORITY, GicError, Interrupt, typed};
+use crate::arch::aarch64::mmio::Registers;
 use crate::arch::cpu::{self, MAX_CPUS};
 use crate::arch::relax::SpinMutex;
 use crate::platform::devicetree::Machine;
@@ -50,7 +51,8 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
     GicCpuInterface::enable_group1(true);
     GicCpuInterface::set_priority_mask(0xff);
     // Beside another world Group 0 is that world's, and its registers may trap.
-    let ctlr = Registers(DISTRIBUTOR.load(Ordering::Relaxed)).read(offset_of!(Gicd, ctlr));
+    // SAFETY: `init` got it from the device tree, and `mmu::init` mapped it; interrupts are this module's.
+    let ctlr = unsafe { Registers::new(DISTRIBUTOR.load(Ordering::Relaxed)) }.read(offset_of!(Gicd, ctlr));
     let fiqs = if ctlr & GicdCtlr::DS.bits() == 0 { 0 } else { fiqs };
     if fiqs != 0 {
         gic.gicd_set_control(GicdCtlr::EnableGrp0);
