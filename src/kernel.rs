@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod damage;
+mod fault;
 mod memory;
 mod wiring;
 

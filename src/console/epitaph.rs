@@ -1,18 +1,26 @@
-//! The panic epitaph: message, CPU, task, a symbolised backtrace, the last events of this CPU. Takes no lock.
+//! The panic epitaph: message, CPU, task, context, registers, a symbolised backtrace, the last events.
 //!
-//! Context: any. A second panic, on this CPU or another, stops where it is.
+//! Context: any. Waits for no lock, but a moment for the line that another CPU is printing. Allocates nothing.
 
+use super::context::Context;
 use super::events::{self, Log};
+use super::print::{Turn, begin_panic, panicked_too};
 use crate::arch::unwind::Frames;
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, exit};
 use crate::hook::Hook;
 use crate::platform::symbols::SymbolTable;
 use crate::println;
+use crate::sync::preempt;
 use core::fmt;
 
 /// What is told of the CPUs that go on.
 const EVENTS_OF_OTHERS: usize = 16;
+
+/// Lines of a backtrace; who reads them has seen enough.
+const MOST_LINES: usize = 48;
+/// PSTATE.I in a saved PSTATE.
+const SPSR_I: u64 = 1 << 7;
 
 /// Describes the current task in a few words. Wired by `main.rs` to `sched`.
 pub static DESCRIBE_TASK: Hook<fn(&mut dyn fmt::Write)> = Hook::new();
@@ -44,13 +52,25 @@ impl fmt::Display for Place {
     }
 }
 
-/// Prints one line per frame, innermost first. Context: any.
+/// Prints one line per frame, innermost first; one for all of a call that calls itself. Context: any.
 pub fn print_backtrace(frames: Frames) {
-    for (number, step) in frames.enumerate() {
+    let mut frames = frames.enumerate().peekable();
+    for _ in 0..MOST_LINES {
+        let Some((number, step)) = frames.next() else { return };
         // A return address belongs to the call before it.
         let place = Place(if step.interrupted { step.pc } else { step.pc - 4 });
         let mark = if step.interrupted { " (interrupted)" } else { "" };
-        println!("  #{number:<2} {:#012x} {place}{mark}", step.pc);
+        let mut times = 1;
+        while frames.next_if(|(_, next)| *next == step).is_some() {
+            times += 1;
+        }
+        match times {
+            1 => println!("  #{number:<2} {:#012x} {place}{mark}", step.pc),
+            _ => println!("  #{number:<2} {:#012x} {place}{mark}, {times} times", step.pc),
+        }
+    }
+    if frames.peek().is_some() {
+        println!("  and {} more", frames.count());
     }
 }
 
@@ -69,34 +89,46 @@ impl fmt::Display for CurrentTask {
 }
 
 /// Prints the epitaph and ends the machine with `status`. `frame` is where an exception interrupted.
+///
+/// A panic of the same CPU on the way is told in place of the rest, a further one ends the machine without a word.
+/// Another CPU that panics meanwhile stops where it is; the epitaph's end says so.
 pub fn die(message: fmt::Arguments<'_>, frame: Option<&ExceptionFrame>, status: u8) -> ! {
-    cpu::mask_irqs();
-    if super::print::begin_panic() {
-        cpu::park();
+    let were_masked = frame.map_or(cpu::irqs_are_masked(), |frame| frame.spsr & SPSR_I != 0);
+    cpu::mask_irqs_and_fiqs();
+    let this = cpu::id();
+    match begin_panic() {
+        Turn::First => println!("\npanic: {message}"),
+        Turn::Again(1) => println!("\npanic again, while the first was told: {message}"),
+        Turn::Again(_) => exit::exit(status),
+        Turn::Late => cpu::park(),
     }
-    println!("\npanic: {message}");
-    println!("CPU {}, task {CurrentTask}", cpu::id());
+    let masked = if were_masked { "masked" } else { "unmasked" };
+    println!("CPU {this}, task {CurrentTask}, {}, IRQs {masked}", Context(preempt::count()));
     if let Some(frame) = frame {
         print_registers(frame);
     }
     println!("backtrace:");
     print_backtrace(frame.map_or_else(Frames::here, Frames::of_exception));
-    println!("last events of CPU {}:", cpu::id());
-    for happening in Log::of(|cpu| cpu == cpu::id(), events::DEPTH) {
+    println!("last events of CPU {this}:");
+    for happening in Log::of(|cpu| cpu == this, events::DEPTH) {
         println!("{happening}");
     }
-    let mut others = Log::of(|cpu| cpu != cpu::id(), EVENTS_OF_OTHERS).peekable();
+    let mut others = Log::of(|cpu| cpu != this, EVENTS_OF_OTHERS).peekable();
     if others.peek().is_some() {
         println!("last events of the other CPUs:");
         others.for_each(|happening| println!("{happening}"));
+    }
+    for cpu in (0..cpu::MAX_CPUS).filter(|&cpu| panicked_too(cpu)) {
+        println!("CPU {cpu} panicked too, and was stopped");
     }
     exit::exit(status)
 }
 
 fn print_registers(frame: &ExceptionFrame) {
-    println!("pc {:#x} sp {:#x} lr {:#x} pstate {:#x}", frame.elr, frame.sp, frame.lr, frame.spsr);
-    for (number, pair) in frame.x.chunks(5).enumerate() {
-        for (offset, value) in pair.iter().enumerate() {
+    println!("pc {:#x} {}", frame.elr, Place(frame.elr as usize));
+    println!("sp {:#x} lr {:#x} pstate {:#x}", frame.sp, frame.lr, frame.spsr);
+    for (number, registers) in frame.x.chunks(5).enumerate() {
+        for (offset, value) in registers.iter().enumerate() {
             crate::print!("x{:<2} {value:#018x} ", number * 5 + offset);
         }
         println!();

@@ -1,13 +1,30 @@
 //! `print!` and `println!`: one caller's text at a time. Context: any; the panic path takes no lock.
 
-use crate::arch::uart;
+use crate::arch::{cpu, uart};
 use crate::sync::lock::IrqLock;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 static CONSOLE: IrqLock<()> = IrqLock::new(());
-/// Set once by the panic path: from then on nobody waits for the lock.
-static PANICKING: AtomicBool = AtomicBool::new(false);
+/// Set once by the panic path: one more than the number of the CPU whose console it is from then on.
+static PANICKING: AtomicUsize = AtomicUsize::new(0);
+/// Panics of that CPU behind its first.
+static AGAIN: AtomicUsize = AtomicUsize::new(0);
+/// Other CPUs that panicked meanwhile, a bit each.
+static TOO: AtomicUsize = AtomicUsize::new(0);
+/// How often a panic looks whether another CPU's line has ended: some milliseconds.
+const LOOKS: u32 = 1_000_000;
+
+/// Whose turn it is to tell of a panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The caller's: the console is its own.
+    First,
+    /// The caller's, who has panicked so often on its way.
+    Again(usize),
+    /// Another CPU's: the caller must stop.
+    Late,
+}
 
 /// Writes to the UART, turning `\n` into `\r\n`.
 struct Uart;
@@ -28,7 +45,11 @@ impl Write for Uart {
 
 /// Writes formatted text; use the macros.
 pub fn write(arguments: fmt::Arguments<'_>) {
-    let guard = (!PANICKING.load(Ordering::Relaxed)).then(|| CONSOLE.lock());
+    let guard = match PANICKING.load(Ordering::Relaxed) {
+        0 => Some(CONSOLE.lock()),
+        _ if is_panicking_here() => None,
+        _ => cpu::park(),
+    };
     // The UART takes everything.
     let _ = Uart.write_fmt(arguments);
     drop(guard);
@@ -45,9 +66,37 @@ pub fn write_raw(bytes: &[u8]) {
     uart::write(bytes);
 }
 
-/// From here on nothing waits for the console's lock. Returns whether a panic had begun before.
-pub fn begin_panic() -> bool {
-    PANICKING.swap(true, Ordering::Relaxed)
+/// Takes the console for a panic of this CPU: nobody else prints from here on. Context: any, IRQs and FIQs masked.
+pub fn begin_panic() -> Turn {
+    let this = cpu::id();
+    match PANICKING.compare_exchange(0, this + 1, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {
+            // A line that another CPU is printing may end first; one that this CPU was printing never will.
+            for _ in 0..LOOKS {
+                if let Some(console) = CONSOLE.try_lock() {
+                    core::mem::forget(console);
+                    break;
+                }
+                core::hint::spin_loop();
+            }
+            Turn::First
+        }
+        Err(by) if by == this + 1 => Turn::Again(AGAIN.fetch_add(1, Ordering::Relaxed) + 1),
+        Err(_) => {
+            TOO.fetch_or(1 << this, Ordering::Relaxed);
+            Turn::Late
+        }
+    }
+}
+
+/// Whether this CPU has panicked and is telling of it. Context: any.
+pub fn is_panicking_here() -> bool {
+    PANICKING.load(Ordering::Relaxed) == cpu::id() + 1
+}
+
+/// Whether CPU number `cpu` panicked while another one was telling of its panic.
+pub fn panicked_too(cpu: usize) -> bool {
+    TOO.load(Ordering::Relaxed) & 1 << cpu != 0
 }
 
 /// Prints without a line's end.

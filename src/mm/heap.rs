@@ -16,8 +16,8 @@
 use super::classes::{Classes, SMALLEST, class_of};
 use super::damage::{Damage, Deed};
 use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
+use super::ranges::Ranges;
 use crate::hook::Hook;
-use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use buddy_system_allocator::Heap;
 use core::alloc::{GlobalAlloc, Layout};
@@ -58,9 +58,8 @@ static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
     ram: 0,
 }));
 
-/// The lowest address that was given to the heap, and the one past the highest.
-static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
-static END: AtomicUsize = AtomicUsize::new(0);
+/// What was given to the heap: banks of RAM, cut where something else lies.
+static GIVEN: Ranges<8> = Ranges::new();
 
 /// Tells what was done to the heap, and ends the kernel; a plain panic follows if it returns. Wired by `main.rs`, to the
 /// oracle first.
@@ -71,12 +70,21 @@ pub static DAMAGED: Hook<fn(&Damage)> = Hook::new();
 /// # Safety
 /// It is mapped writable, and nobody else uses it.
 pub unsafe fn add(range: Range<usize>) {
-    LOWEST.fetch_min(range.start, Ordering::Relaxed);
-    END.fetch_max(range.end, Ordering::Relaxed);
+    GIVEN.add(range.clone());
     let mut state = HEAP.0.lock();
     state.ram += range.len();
     // SAFETY: the caller.
     unsafe { state.heap.add_to_heap(range.start, range.end) };
+}
+
+/// Whether `address` is in the heap's memory. Context: any.
+pub fn holds(address: usize) -> bool {
+    GIVEN.holds(address)
+}
+
+/// Past the highest address that was given to the heap: the end of RAM, but for what others own of it.
+pub fn end() -> usize {
+    GIVEN.end()
 }
 
 /// How the heap stands, in bytes.
@@ -144,7 +152,7 @@ const fn layout_of(class: usize) -> Layout {
 /// Why `block` can be no block of 2^`class` bytes.
 #[inline(always)]
 fn no_block(block: usize, class: usize) -> Option<&'static str> {
-    if block < LOWEST.load(Ordering::Relaxed) || block >= END.load(Ordering::Relaxed) {
+    if !GIVEN.holds(block) {
         Some("it is not in the heap's memory")
     } else if class >= ORDERS || block & ((1 << class) - 1) != 0 {
         Some("no block of this size begins there")

@@ -6,6 +6,7 @@ pub mod damage;
 #[cfg(target_os = "none")]
 pub mod heap;
 pub mod poison;
+pub mod ranges;
 #[cfg(target_os = "none")]
 pub mod stack;
 #[cfg(target_os = "none")]

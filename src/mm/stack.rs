@@ -94,6 +94,11 @@ impl Stack {
         mmu::STACK_WINDOW.start + self.slot * SLOT_SIZE + STACK_SIZE
     }
 
+    /// The guard and the stack.
+    pub const fn slot(&self) -> core::ops::Range<usize> {
+        self.bottom() - STACK_SIZE..self.top()
+    }
+
     /// Past the highest: where sp starts.
     pub const fn top(&self) -> usize {
         self.bottom() + STACK_SIZE

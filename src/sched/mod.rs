@@ -43,6 +43,7 @@ pub use {
     task::{Class, Task},
     tasks::{
         JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_for_each_task,
+        try_owner_of_stack,
     },
     tick::{TICK_NS, idle_ticks, ticks},
     wait::{WaitQueue, defer_wake},

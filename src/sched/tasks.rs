@@ -159,6 +159,27 @@ impl core::fmt::Display for TaskName {
     }
 }
 
+/// Calls `found` with the task on whose stack, or in whose guard, `address` is, if no lock is in the way. Context: any.
+pub fn try_owner_of_stack(address: usize, mut found: impl FnMut(&Task)) {
+    let owns = |task: &Task| {
+        let stack = task.stack.try_lock();
+        stack.is_some_and(|stack| stack.as_ref().is_some_and(|stack| stack.slot().contains(&address)))
+    };
+    let idle = (0..super::nr_cpus()).filter_map(idle_task).find(|task| owns(task));
+    match idle {
+        Some(task) => found(task),
+        None => {
+            let mut is_found = false;
+            try_for_each_task(|task| {
+                if !is_found && owns(task) {
+                    is_found = true;
+                    found(task);
+                }
+            });
+        }
+    }
+}
+
 /// The idle task of CPU number `cpu`, which is on no list.
 pub fn idle_task(cpu: usize) -> Option<&'static Task> {
     // SAFETY: set once, by `make_idle`; idle tasks live for ever.

@@ -1,16 +1,20 @@
-//! What a broken kernel does, done on purpose: each must end in an epitaph that names this file's functions.
+//! What a broken kernel does, done on purpose: each must end in an epitaph that names this room's functions.
 //!
 //! The deed is one instruction of assembly, so that the compiler can neither see it coming nor leave it out.
 //! Context: task.
 
+mod access;
 mod heap;
 mod lockups;
-
-use core::arch::asm;
-use core::hint::black_box;
+mod stack;
+mod twice;
 
 use super::kinds::FaultKind;
-use crate::arch::mmu;
+use crate::sched::timers::arm_call;
+use crate::sched::{self, now_ns};
+
+/// Long past the moment at which an armed call has come.
+const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// Panics.
 #[inline(never)]
@@ -21,11 +25,26 @@ pub(super) fn panic() {
 /// Does it. What comes back was not caught.
 pub(super) fn provoke(kind: FaultKind) {
     match kind {
-        FaultKind::TextStore => store_to_text(),
-        FaultKind::Null => load_from_null(),
-        FaultKind::Undefined => execute_undefined(),
-        FaultKind::StackOverflow => overflow_stack(0),
-        FaultKind::JumpToData => jump_to_data(),
+        FaultKind::TextStore => access::store_to_text(),
+        FaultKind::RodataStore => access::store_to_constant(),
+        FaultKind::Null => access::load(0),
+        FaultKind::NearNull => access::load(0x48),
+        FaultKind::NullIrq => in_irq(|_| access::load(0)),
+        FaultKind::Poison => access::load(access::POISONED_FIELD),
+        FaultKind::GuardStore => access::store_to_guard(),
+        FaultKind::Undefined => access::execute_undefined(),
+        FaultKind::JumpToData => access::jump_to_data(),
+        FaultKind::UnalignedDevice => access::load_unaligned_from_device(),
+        FaultKind::ExternalAbort => access::load_from_hole(),
+        FaultKind::StackOverflow => stack::overflow(0),
+        FaultKind::StackOverflowIrq => in_irq(|_| stack::overflow(0)),
+        FaultKind::StackOverflowPanic => twice::overflow_in_panic(),
+        FaultKind::StackOverflowTwice => stack::overflow_the_overflow_stack(),
+        FaultKind::BadSp => stack::use_bad_sp(),
+        FaultKind::MisalignedSp => stack::use_misaligned_sp(),
+        FaultKind::NestedException => twice::fault_in_panic(),
+        FaultKind::SecondPanic => twice::panic_in_panic(),
+        FaultKind::PanicOnTwoCpus => twice::panic_on_two_cpus(),
         FaultKind::DoubleFree => heap::free_twice(|| {}),
         FaultKind::DoubleFreeLate => heap::free_twice_late(),
         FaultKind::WriteAfterFree => heap::write_after_free(),
@@ -40,38 +59,12 @@ pub(super) fn provoke(kind: FaultKind) {
     panic!("{kind:?} was not caught");
 }
 
-#[inline(never)]
-fn store_to_text() {
-    // SAFETY: if text were writable, this would write the word back that lies there.
-    unsafe { asm!("ldr {word:w}, [{at}]", "str {word:w}, [{at}]", at = in(reg) mmu::text().start, word = out(reg) _) };
-}
-
-#[inline(never)]
-fn load_from_null() {
-    // SAFETY: a load changes nothing.
-    unsafe { asm!("ldr {word:w}, [{at}]", at = in(reg) 0_usize, word = out(reg) _, options(nostack)) };
-}
-
-#[inline(never)]
-fn execute_undefined() {
-    // SAFETY: permanently undefined: it only traps.
-    unsafe { asm!("udf #0x5e11", options(nostack)) };
-}
-
-/// Goes deeper than any stack. The condition never holds, but nobody knows.
-#[inline(never)]
-fn overflow_stack(depth: u64) {
-    let frame = black_box([depth; 16]);
-    if frame[1] != u64::MAX {
-        overflow_stack(frame[2] + 1);
+/// Does it in a timer's call, and waits for that.
+fn in_irq(deed: fn(usize)) {
+    let timer = arm_call(now_ns(), deed, 0);
+    let until = now_ns() + PATIENCE_NS;
+    while now_ns() < until {
+        sched::cond_resched();
     }
-    black_box(frame);
-}
-
-#[inline(never)]
-fn jump_to_data() {
-    /// `ret`: if data were executable, the call would return.
-    static mut CODE: u32 = 0xd65f_03c0;
-    // SAFETY: if the fetch were let through, a function that does nothing would have been called.
-    unsafe { asm!("blr {at}", at = in(reg) &raw const CODE, clobber_abi("C")) };
+    timer.cancel();
 }

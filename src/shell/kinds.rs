@@ -23,14 +23,44 @@ macro_rules! kinds {
 kinds! {
     /// Stores to kernel text.
     TextStore = "text-store",
+    /// Stores to a constant.
+    RodataStore = "rodata-store",
     /// Loads from address 0.
     Null = "null",
+    /// Loads a field of an object that is not there.
+    NearNull = "near-null",
+    /// Loads from address 0 in an interrupt.
+    NullIrq = "null-irq",
+    /// Loads through a pointer that was read from freed memory.
+    Poison = "poison",
+    /// Stores to the guard below its stack.
+    GuardStore = "guard-store",
     /// Executes an undefined instruction.
     Undefined = "undefined",
-    /// Calls itself until the stack meets its guard.
-    StackOverflow = "stack-overflow",
     /// Executes a variable.
     JumpToData = "jump-to-data",
+    /// Loads a word of a device's register that is not aligned.
+    UnalignedDevice = "unaligned-device",
+    /// Loads from where neither RAM nor a device is.
+    ExternalAbort = "external-abort",
+    /// Calls itself until the stack meets its guard.
+    StackOverflow = "stack-overflow",
+    /// The same in an interrupt.
+    StackOverflowIrq = "stack-overflow-irq",
+    /// The same while a panic is told.
+    StackOverflowPanic = "stack-overflow-panic",
+    /// The same on the stack that overflows are handled on.
+    StackOverflowTwice = "stack-overflow-twice",
+    /// Pushes with a stack pointer that points to no stack.
+    BadSp = "bad-sp",
+    /// Pushes with a stack pointer that is not aligned.
+    MisalignedSp = "misaligned-sp",
+    /// Faults while a panic is told.
+    NestedException = "nested-exception",
+    /// Panics while a panic is told.
+    SecondPanic = "second-panic",
+    /// Panics on two CPUs at once.
+    PanicOnTwoCpus = "panic-on-two-cpus",
     /// Frees a block again while it is in quarantine.
     DoubleFree = "double-free",
     /// Frees a block again when it has long left the quarantine.

@@ -6,6 +6,7 @@
 mod bench;
 mod boot;
 mod demo;
+mod epitaph;
 mod faults;
 mod gdb;
 mod guest;

@@ -95,10 +95,17 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("dsb ish", "wfi", options(nostack, preserves_flags)) };
 }
 
-/// Stops this CPU for good, IRQs masked.
+/// Masks IRQs and FIQs on this CPU for good: it is about to end.
+#[inline(always)]
+pub fn mask_irqs_and_fiqs() {
+    // SAFETY: masking interrupts is always allowed.
+    unsafe { asm!("msr daifset, #3", options(nostack, preserves_flags)) };
+}
+
+/// Stops this CPU for good, interrupts masked.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn park() -> ! {
-    mask_irqs();
+    mask_irqs_and_fiqs();
     loop {
         wait_for_interrupt();
     }

@@ -9,6 +9,7 @@
 //! rights or a guard: task stacks, the patcher's alias, func pages. Context: task (boot for `init`).
 
 use super::cpu;
+use super::image::try_for_each_part;
 use super::relax::SpinMutex;
 use crate::platform::devicetree::Machine;
 use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
@@ -20,6 +21,8 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use tock_registers::interfaces::Readable;
+
+pub use super::image::{image, text};
 
 /// The translation granule.
 pub const PAGE_SIZE: usize = 4096;
@@ -146,30 +149,10 @@ impl Translation<El1Attributes> for Tables {
 
 static KERNEL: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
 
-unsafe extern "C" {
-    static __text_start: u8;
-    static __text_end: u8;
-    static __rodata_end: u8;
-    static __boot_stack_slot: u8;
-    static __symbols_start: u8;
-    static __image_start: u8;
-    static __image_end: u8;
-}
-
 /// What of a bank of RAM this table can map: whole pages, below the windows.
 pub fn usable(bank: &Range<u64>) -> Range<usize> {
     let (start, end) = (bank.start as usize, bank.end as usize & !(PAGE_SIZE - 1));
     start.next_multiple_of(PAGE_SIZE)..end.min(STACK_WINDOW.start)
-}
-
-/// The addresses of kernel text.
-pub fn text() -> Range<usize> {
-    (&raw const __text_start).addr()..(&raw const __text_end).addr()
-}
-
-/// The addresses of the whole image, boot stack and symbols included.
-pub fn image() -> Range<usize> {
-    (&raw const __image_start).addr()..(&raw const __image_end).addr()
 }
 
 static TABLES_LEN: AtomicUsize = AtomicUsize::new(0);
@@ -200,9 +183,6 @@ pub fn init(
         mapping.map_range(&region, PhysicalAddress(range.start), access.attributes(), Constraints::empty())
     };
     let image = image();
-    let text = text();
-    let rodata_end = (&raw const __rodata_end).addr();
-    let symbols = (&raw const __symbols_start).addr();
     for Range { start, end } in machine.memory.iter().map(usable).filter(|bank| !bank.is_empty()) {
         if (start..end).contains(&image.start) {
             identity(start..image.start, Access::ReadWrite)?;
@@ -211,12 +191,7 @@ pub fn init(
             identity(start..end, Access::ReadWrite)?;
         }
     }
-    let guard = (&raw const __boot_stack_slot).addr();
-    identity(text.clone(), Access::ReadExecute)?;
-    identity(text.end..rodata_end, Access::Read)?;
-    identity(rodata_end..guard, Access::ReadWrite)?;
-    identity(guard + super::vectors::STACK_SIZE..symbols, Access::ReadWrite)?;
-    identity(symbols..image.end, Access::Read)?;
+    try_for_each_part(&mut identity)?;
     for device in devices {
         identity(device.start & !(PAGE_SIZE - 1)..device.end.next_multiple_of(PAGE_SIZE), Access::Device)?;
     }

@@ -23,6 +23,8 @@ pub mod cpu;
 pub mod exit;
 #[cfg(target_os = "none")]
 pub mod gic;
+#[cfg(target_os = "none")]
+pub mod image;
 pub mod insn;
 #[cfg(target_os = "none")]
 mod mmio;

@@ -29,6 +29,11 @@ const EIGHT_BITS: u32 = 3 << 5;
 /// On, in both directions.
 const RECEIVE_AND_SEND: u32 = 1 << 9 | 1 << 8 | 1;
 
+/// Where its registers are; 0 before `init`.
+pub fn base() -> usize {
+    BASE.load(Ordering::Relaxed)
+}
+
 /// Turns the UART at `base` on. Context: boot, registers mapped.
 ///
 /// Its FIFOs stay off, as they are after reset: to turn them on empties them, and a pipe does not wait for the boot. For

@@ -25,6 +25,8 @@ pub struct Frames {
     /// The stack that the chain is on.
     slot: usize,
     next: Option<Step>,
+    /// Behind `next`: who called what is no text.
+    caller: Option<Step>,
     left: usize,
     is_at_base: bool,
 }
@@ -34,19 +36,22 @@ const fn slot_of(address: usize) -> usize {
     address & !(2 * vectors::STACK_SIZE - 1)
 }
 
-/// Longer chains are cut: whoever reads them has seen enough.
-const MOST_FRAMES: usize = 48;
+/// No stack holds more.
+const MOST_FRAMES: usize = 4 * vectors::STACK_SIZE / size_of::<FrameRecord>();
 
 impl Frames {
     /// From an interrupted context.
     pub fn of_exception(frame: &vectors::ExceptionFrame) -> Self {
         let first = Step { pc: frame.elr as usize, interrupted: true };
-        Self { next: Some(first), ..Self::from_fp(frame.x[29] as usize) }
+        // A jump to what is no text: it has pushed no record, so x30 alone says who jumped.
+        let jumped = !mmu::text().contains(&first.pc) && mmu::text().contains(&(frame.lr as usize));
+        let caller = jumped.then_some(Step { pc: frame.lr as usize, interrupted: false });
+        Self { next: Some(first), caller, ..Self::from_fp(frame.x[29] as usize) }
     }
 
     /// From a frame pointer, as an off-CPU task's saved x29.
     pub const fn from_fp(fp: usize) -> Self {
-        Self { fp, lowest: 0, slot: slot_of(fp), next: None, left: MOST_FRAMES, is_at_base: false }
+        Self { fp, lowest: 0, slot: slot_of(fp), next: None, caller: None, left: MOST_FRAMES, is_at_base: false }
     }
 
     /// From the caller's own frame.
@@ -75,7 +80,7 @@ impl Iterator for Frames {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        if let Some(step) = self.next.take() {
+        if let Some(step) = self.next.take().or_else(|| self.caller.take()) {
             return Some(step);
         }
         if self.left == 0 || !self.readable(self.fp) {

@@ -5,7 +5,9 @@
 // D, A, I and F are masked by the entry itself; SPSR goes back as it came, with its SS and D bits.
 //
 // Overflow: each stack is the upper half of a slot of 2 * STACK_SIZE, so bit STACK_SHIFT of sp is set while
-// sp is inside. sp and x0 are swapped by arithmetic to have a register before anything is stored.
+// sp is inside; stacks lie in their window, which alone has these upper 32 bits, or in the image. Where there is no
+// room for a frame, or no stack at all, it goes to this CPU's overflow stack. EL0 does not exist here: its thread
+// registers are scratch.
 
 .macro save_frame
     stp     x0, x1, [sp, #16 * 0]
@@ -32,12 +34,21 @@
 
 .macro vector name
     .balign 128
-    sub     sp, sp, #{FRAME_SIZE}
-    add     sp, sp, x0                  // sp = sp0 + x0
-    sub     x0, sp, x0                  // x0 = sp0
+    msr     tpidr_el0, x0
+    sub     x0, sp, #{FRAME_SIZE}
     tbz     x0, #{STACK_SHIFT}, overflowed
-    sub     x0, sp, x0                  // x0 back
-    sub     sp, sp, x0                  // sp0 back
+    lsr     x0, x0, #32
+    cmp     x0, #{STACK_WINDOW_HIGH}    // the flags are in SPSR
+    b.eq    1f
+    adrp    x0, __image_start
+    sub     x0, sp, x0
+    lsr     x0, x0, #{IMAGE_SHIFT}
+    cbnz    x0, overflowed
+1:  mov     x0, sp
+    tst     x0, #0xf
+    b.ne    overflowed
+    mrs     x0, tpidr_el0
+    sub     sp, sp, #{FRAME_SIZE}
     b       entry_\name
 .endm
 
@@ -78,10 +89,9 @@ exception_vectors:
     vector  unexpected
 
     .balign 128
-overflowed:                             // x0 = sp0, sp = sp0 + the interrupted x0
-    msr     tpidrro_el0, x0             // EL0 does not exist here: its thread registers are scratch
-    sub     x0, sp, x0
-    msr     tpidr_el0, x0
+overflowed:                             // tpidr_el0 = the interrupted x0, sp as it was
+    mov     x0, sp
+    msr     tpidrro_el0, x0
     mrs     x0, tpidr_el1               // this CPU's overflow stack: slot number CPU, its upper end
     add     x0, x0, #1
     lsl     x0, x0, #{STACK_SHIFT} + 1
@@ -104,7 +114,6 @@ overflowed:                             // x0 = sp0, sp = sp0 + the interrupted 
 entry_overflow:
     save_frame
     mrs     x21, tpidrro_el0
-    add     x21, x21, #{FRAME_SIZE}
     stp     x30, x21, [sp, #{FRAME_LR}]
     mov     x0, sp
     bl      exception_overflow

@@ -5,11 +5,13 @@
 
 use super::exit::SEMIHOSTING_HLT;
 use super::site::FrameRecord;
+use super::{image, mmu};
 use crate::hook::Hook;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1};
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
+use core::ops::Range;
 use tock_registers::LocalRegisterCopy;
 use tock_registers::interfaces::Readable;
 
@@ -45,6 +47,8 @@ pub enum Kind {
     Synchronous,
     /// The stack ran over into its guard.
     StackOverflow,
+    /// sp is misaligned, or in no stack at all.
+    BadStack,
     /// SError: an external abort.
     SystemError,
     /// A vector that nothing should come through (FIQ, SP_EL0, a lower level).
@@ -72,6 +76,7 @@ impl Fault {
     pub fn describe(&self) -> &'static str {
         match (self.kind, self.class()) {
             (Kind::StackOverflow, _) => "stack overflow",
+            (Kind::BadStack, _) => "bad stack pointer",
             (Kind::SystemError, _) => "external abort (SError)",
             (Kind::Unexpected, _) => "exception through an unused vector",
             (_, 0x00) => "undefined instruction",
@@ -98,6 +103,7 @@ impl Fault {
                 0x08..=0x0b => "access flag",
                 0x0c..=0x0f => "not permitted",
                 0x10 => "external abort",
+                0x14..=0x17 => "external abort of a table walk",
                 0x21 => "misaligned",
                 _ => "see the syndrome",
             },
@@ -126,7 +132,22 @@ global_asm!(
     FRAME_RECORD = const offset_of!(ExceptionFrame, record),
     STACK_SHIFT = const STACK_SHIFT,
     OVERFLOW_STACKS = sym OVERFLOW_STACKS,
+    STACK_WINDOW_HIGH = const STACK_WINDOW_HIGH,
+    IMAGE_SHIFT = const IMAGE_SHIFT,
 );
+
+/// The upper 32 bits of every address in the stack window.
+const STACK_WINDOW_HIGH: usize = mmu::STACK_WINDOW.start >> 32;
+const _: () = assert!((mmu::STACK_WINDOW.end - 1) >> 32 == STACK_WINDOW_HIGH && mmu::STACK_WINDOW.start << 32 == 0);
+/// log2 of what the image has room in.
+const IMAGE_SHIFT: usize = 23;
+
+/// The overflow stack of CPU number `cpu`: its guard, which is never mapped, and past the guard the stack.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn overflow_slot(cpu: usize) -> (Range<usize>, Range<usize>) {
+    let start = OVERFLOW_STACKS.0.get().addr() + cpu * 2 * STACK_SIZE;
+    (start..start + STACK_SIZE, start + STACK_SIZE..start + 2 * STACK_SIZE)
+}
 
 unsafe extern "C" {
     fn exception_return_sync();
@@ -182,7 +203,10 @@ fn is_unanswered_semihosting(pc: u64) -> bool {
 #[unsafe(no_mangle)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 extern "C" fn exception_overflow(frame: &mut ExceptionFrame) {
-    fault(frame, Kind::StackOverflow);
+    let below = (frame.sp as usize).wrapping_sub(size_of::<ExceptionFrame>());
+    let is_guard = mmu::STACK_WINDOW.contains(&below) || image::is_stack_guard(below);
+    let ran_over = frame.sp.is_multiple_of(16) && below & STACK_SIZE == 0 && is_guard;
+    fault(frame, if ran_over { Kind::StackOverflow } else { Kind::BadStack });
 }
 
 #[unsafe(no_mangle)]

@@ -5,12 +5,13 @@ use crate::arch::unwind::Frames;
 use crate::arch::vectors::{ExceptionFrame, Fault, Kind};
 use crate::arch::{cpu, exit};
 use crate::console::epitaph::{Place, print_backtrace};
+use crate::console::print::{Turn, begin_panic};
 use crate::hook::Hook;
 use crate::mm::poison::is_poison;
 use crate::mm::text_page::place_of;
+use crate::println;
 use crate::sched::{self, now_ns};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::{console, println};
 
 /// The properties, as THEORY numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,8 @@ pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
 }
 
 fn tell(property: Property, number: Option<usize>, ip: usize, what: &str, frame: Option<&ExceptionFrame>) -> ! {
-    cpu::mask_irqs();
-    if VIOLATED.swap(true, Ordering::Relaxed) || console::print::begin_panic() {
+    cpu::mask_irqs_and_fiqs();
+    if VIOLATED.swap(true, Ordering::Relaxed) || begin_panic() != Turn::First {
         cpu::park(); // one story is enough
     }
     let task = sched::current();
