@@ -1,5 +1,13 @@
 //! Softirqs: work that an IRQ handler puts off to the end of its interrupt, done with IRQs on, so that it can
 //! be interrupted itself. On the interrupted task's stack, at most one level deep per CPU.
+//!
+//! No softirq keeps a task from running for ever: one interrupt's exit does at most [`MOST_ROUNDS`] rounds, then the
+//! task goes on, until the next interrupt, which does the rest: a tick away at most. A softirq that raises itself
+//! without end thus gets a few runs for each interrupt, and the task what lies between.
+//!
+//! # Why not …
+//! - a task that takes over (Linux: ksoftirqd): softirqs would be holders at task level too, with a stack and a turn
+//!   of their own, and what a raise waits for would depend on the scheduler. What is left is served by the tick.
 
 use crate::arch::cpu;
 use crate::arch::site::{Level, SOFTIRQ_ONE};
@@ -26,9 +34,12 @@ static PENDING: PerCpu<AtomicU32> = percpu!(AtomicU32::new(0));
 /// keep a task from running for ever.
 const MOST_ROUNDS: usize = 4;
 
-/// Wants `softirq` to run on this CPU at the end of the current interrupt. Context: IRQ handler.
-pub fn raise(softirq: Softirq, irqs: &IrqsMasked<'_>) {
-    PENDING.this(irqs).fetch_or(1 << softirq as u32, Ordering::Relaxed);
+/// Wants `softirq` to run on this CPU at the end of the current interrupt, or of the next one if [`MOST_ROUNDS`] have
+/// been done. Returns whether it was not pending before: it runs once, however often it is raised until then.
+/// Context: IRQ handler, softirq.
+pub fn raise(softirq: Softirq, irqs: &IrqsMasked<'_>) -> bool {
+    let bit = 1 << softirq as u32;
+    PENDING.this(irqs).fetch_or(bit, Ordering::Relaxed) & bit == 0
 }
 
 /// Runs what is pending. Context: the outermost IRQ's exit, IRQs masked before and after.

@@ -67,6 +67,9 @@ impl Stack {
             match stacks.free.pop() {
                 Some(slot) => slot,
                 None if stacks.fresh < SLOTS => {
+                    // So that giving a slot back takes no memory: tasks end when there is none, too.
+                    let room = stacks.fresh + 1 - stacks.free.len();
+                    stacks.free.try_reserve(room).map_err(|_| StackError::OutOfMemory)?;
                     stacks.fresh += 1;
                     stacks.fresh - 1
                 }

@@ -11,6 +11,9 @@
 //! is notrace (O8).
 
 #[cfg(target_os = "none")]
+mod account;
+pub mod deadlines;
+#[cfg(target_os = "none")]
 pub mod ipi;
 #[cfg(target_os = "none")]
 mod mutex;
@@ -36,9 +39,9 @@ pub mod wait;
 #[cfg(target_os = "none")]
 pub use {
     crate::arch::timer::now_ns,
+    account::{Account, account},
     ipi::{Visit, nr_cpus, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
-    runqueue::switches,
     switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
     tasks::{

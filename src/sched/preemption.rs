@@ -36,31 +36,19 @@ pub const fn preempts(model: PreemptModel) -> bool {
     matches!(model, PreemptModel::Full | PreemptModel::Lazy)
 }
 
-/// How urgently a task that became runnable wants the CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
-    /// It waits for its turn.
-    None,
-    /// A lazy reschedule: from the second tick on.
-    Lazy,
-    /// Now.
-    Now,
-}
-
-/// What it means for the running task that another became runnable.
+/// The ticks of a task's turn, after which others of its class may run. Lazy is no more than a longer one: its
+/// reschedule is put off to the tick after.
 #[inline(always)]
-pub const fn urgency(model: PreemptModel, is_higher_class: bool, runs_idle: bool, slice_is_over: bool) -> Urgency {
+pub const fn turn_ticks(model: PreemptModel) -> u32 {
     match model {
-        _ if is_higher_class || runs_idle => Urgency::Now,
-        PreemptModel::Lazy if slice_is_over => Urgency::Lazy,
-        _ if slice_is_over => Urgency::Now,
-        _ => Urgency::None,
+        PreemptModel::Lazy => 2,
+        PreemptModel::None | PreemptModel::Voluntary | PreemptModel::Full => 1,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Urgency, preempts, urgency};
+    use super::{preempts, turn_ticks};
     use crate::platform::PreemptModel;
 
     #[test]
@@ -70,11 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn lazy_defers_its_own_class_and_nothing_else() {
-        assert_eq!(urgency(PreemptModel::Lazy, false, false, true), Urgency::Lazy);
-        assert_eq!(urgency(PreemptModel::Lazy, true, false, false), Urgency::Now);
-        assert_eq!(urgency(PreemptModel::Lazy, false, true, false), Urgency::Now);
-        assert_eq!(urgency(PreemptModel::Full, false, false, true), Urgency::Now);
-        assert_eq!(urgency(PreemptModel::Full, false, false, false), Urgency::None);
+    fn a_lazy_turn_lasts_to_the_second_tick_and_no_other_does() {
+        assert_eq!(turn_ticks(PreemptModel::Lazy), 2);
+        assert!([PreemptModel::None, PreemptModel::Voluntary, PreemptModel::Full].map(turn_ticks) == [1; 3]);
     }
 }

@@ -1,12 +1,14 @@
 //! Per-CPU run queues: two classes, first in first out, linked through the tasks. Notrace (O8).
 //!
+//! A task of the high class runs before all normal ones. Within a class tasks take turns of `turn_ticks`: whoever's turn
+//! is over, or let go of it, queues last; whoever was taken off by a higher class goes on first.
+//!
 //! Lock order: a wait queue's lock, then a run queue's; never two run queues at once (stealing tries).
 
-use super::preemption::{Urgency, model, urgency};
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::NEED_RESCHED;
@@ -33,6 +35,17 @@ impl Fifo {
             None => self.head = Some(entry),
         }
         self.tail = Some(entry);
+    }
+
+    /// Puts `task` before all others: it has not had its whole turn yet.
+    #[inline(always)]
+    fn push_first(&mut self, task: &Task) {
+        let entry = NonNull::from(task);
+        task.next.store(self.head.map_or(core::ptr::null_mut(), NonNull::as_ptr), Ordering::Relaxed);
+        self.head = Some(entry);
+        if self.tail.is_none() {
+            self.tail = Some(entry);
+        }
     }
 
     /// Takes out the first task that `fits`.
@@ -71,12 +84,14 @@ pub(super) struct RunQueue {
 unsafe impl Send for RunQueue {}
 
 impl RunQueue {
+    /// Queues `task`; `first` in its class, or last.
     #[inline(always)]
-    pub(super) fn push(&mut self, task: &Task) {
-        match task.class() {
-            Class::High => self.high.push(task),
-            Class::Normal => self.normal.push(task),
-        }
+    fn push(&mut self, task: &Task, first: bool) {
+        let fifo = match task.class() {
+            Class::High => &mut self.high,
+            Class::Normal => &mut self.normal,
+        };
+        if first { fifo.push_first(task) } else { fifo.push(task) }
     }
 
     /// A task that may not run on `cpu`, if there is one.
@@ -105,10 +120,6 @@ pub(super) struct Local {
     /// What it is, as a [`Running`].
     pub(super) running: AtomicU8,
     pub(super) idle: AtomicPtr<Task>,
-    /// Switches to another task; this CPU alone counts.
-    pub(super) switches: AtomicU64,
-    /// A lazy reschedule is wanted.
-    pub(super) lazy: AtomicBool,
     /// The queue may hold tasks that may not run here any more: see [`evict`].
     unfit: AtomicBool,
 }
@@ -119,15 +130,8 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
     current: AtomicPtr::new(core::ptr::null_mut()),
     running: AtomicU8::new(Running::Nothing as u8),
     idle: AtomicPtr::new(core::ptr::null_mut()),
-    switches: AtomicU64::new(0),
-    lazy: AtomicBool::new(false),
     unfit: AtomicBool::new(false),
 });
-
-/// Switches of CPU number `cpu` so far. Context: any.
-pub fn switches(cpu: usize) -> u64 {
-    RUNQUEUES.of(cpu).switches.load(Ordering::Relaxed)
-}
 
 /// Whether some CPU runs `task`.
 pub(super) fn is_current(task: &Task) -> bool {
@@ -203,7 +207,8 @@ pub(super) fn enqueue(task: &Task) {
     let is_unfit = {
         let mut queue = local.queue.lock();
         task.queued_on.store(target, Ordering::Relaxed);
-        queue.push(task);
+        // It goes on with its turn, where it was taken off: a higher class only ever borrows the CPU.
+        queue.push(task, task.ticks_left.load(Ordering::Relaxed) > 0 && task.cpu() == target);
         local.len.fetch_add(1, Ordering::Relaxed);
         // Pairs with the fence of `set_affinity`: of the two, at least one sees what the other stored.
         fence(Ordering::SeqCst);
@@ -214,10 +219,8 @@ pub(super) fn enqueue(task: &Task) {
     }
     let is_higher = is_high && !runs(target, Running::High);
     let is_idle = runs(target, Running::Idle) || runs(target, Running::Nothing);
-    match urgency(model(), is_higher, is_idle, false) {
-        Urgency::Now => resched(target),
-        Urgency::Lazy => local.lazy.store(true, Ordering::Relaxed),
-        Urgency::None => {}
+    if is_higher || is_idle {
+        resched(target);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The switch: who runs next on this CPU, and what is owed to the task that was left. Notrace (O8).
 
-use super::preemption::{model, preempts};
+use super::account::{COUNTERS, count};
+use super::preemption::{model, preempts, turn_ticks};
 use super::runqueue::{RUNQUEUES, enqueue, evict, set_current, steal, want_eviction};
-use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, SLICE_TICKS, Task};
+use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
 use crate::arch::cpu;
@@ -28,6 +29,8 @@ pub(super) enum Reason {
     Block,
     /// It lets others go first.
     Yield,
+    /// It lets go first who has a right to: a higher class, or anybody once its turn is over.
+    Offer,
     /// It never comes back.
     Exit,
     /// It is taken off.
@@ -57,20 +60,31 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     }
     // Order: Acquire pairs with the Release of `resched`: the task that asked for this is visible.
     NEED_RESCHED.of(cpu).swap(false, Ordering::Acquire);
-    local.lazy.store(false, Ordering::Relaxed);
     evict(cpu);
-    let stays = matches!(reason, Reason::Yield | Reason::Preempt) && prev.may_run_on(cpu) && !prev.is_idle();
-    let least = if stays { prev.class() } else { Class::Normal };
-    let next = local.queue.lock().take(cpu, least);
+    let stays = !matches!(reason, Reason::Block | Reason::Exit) && prev.may_run_on(cpu) && !prev.is_idle();
+    let has_turn = matches!(reason, Reason::Offer | Reason::Preempt) && prev.ticks_left.load(Ordering::Relaxed) > 0;
+    if !has_turn {
+        prev.ticks_left.store(0, Ordering::Relaxed);
+    }
+    let least = match prev.class() {
+        _ if !stays => Some(Class::Normal),
+        class if has_turn => class.above(),
+        class => Some(class),
+    };
+    let next = least.and_then(|least| local.queue.lock().take(cpu, least));
     let next = match next {
         Some(next) => {
             local.len.fetch_sub(1, Ordering::Relaxed);
             next
         }
         None if stays => {
-            if reason == Reason::Yield {
+            if prev.ticks_left.load(Ordering::Relaxed) == 0 {
+                prev.ticks_left.store(turn_ticks(model()), Ordering::Relaxed);
+            }
+            if reason.is_voluntary() {
                 // It let go, and nobody took over: that counts as a switch for whoever waits for one.
-                prev.nvcsw.store(prev.nvcsw.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+                count(&prev.nvcsw);
+                count(&COUNTERS.of(cpu).unanswered);
                 seam::with(|hooks| hooks.switch(prev, cpu, true));
                 seam::with(|hooks| hooks.resume(prev));
                 wait::drain_deferred();
@@ -88,16 +102,18 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     if voluntary {
         prev.set_boosted(false); // what it was boosted for is over
     }
-    let counter = if voluntary { &prev.nvcsw } else { &prev.nivcsw };
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-    local.switches.store(local.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    count(if voluntary { &prev.nvcsw } else { &prev.nivcsw });
+    count(&COUNTERS.of(cpu).switches);
     prev.left_voluntarily.store(voluntary, Ordering::Relaxed);
     seam::with(|hooks| hooks.switch(prev, cpu, voluntary));
     events::record(irqs, Event::Switch, next.id as usize, usize::from(voluntary));
     if next.cpu.swap(cpu, Ordering::Relaxed) != cpu {
-        next.migrations.store(next.migrations.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        count(&next.migrations);
+        count(&COUNTERS.of(cpu).arrivals);
     }
-    next.ticks_left.store(SLICE_TICKS, Ordering::Relaxed);
+    if next.ticks_left.load(Ordering::Relaxed) == 0 {
+        next.ticks_left.store(turn_ticks(model()), Ordering::Relaxed);
+    }
     set_current(cpu, next);
     next.on_cpu.store(true, Ordering::Relaxed);
     // SAFETY: IRQs are masked; prev runs here; next was taken off a queue (or is this CPU's idle task), so
@@ -186,7 +202,7 @@ pub fn yield_now() {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn cond_resched() {
     if !preempts(model()) && preempt::count() == 0 && NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed) {
-        yield_now();
+        irqs::with_masked(|irqs| schedule(Reason::Offer, irqs));
     }
 }
 
@@ -300,21 +316,15 @@ pub(super) unsafe fn beginning(stack_top: usize) -> SavedContext {
     unsafe { SavedContext::new(stack_top, task_main, 0) }
 }
 
-/// The tick's part in scheduling: the time slice, and lazy reschedules that waited a tick. Context: IRQ.
+/// The tick's part in scheduling: turns. Context: IRQ.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn on_tick(cpu: usize) {
-    let local = RUNQUEUES.of(cpu);
     let task = current();
-    if local.lazy.load(Ordering::Relaxed) {
-        NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
-    }
+    count(&task.ticks_run);
     let left = task.ticks_left.load(Ordering::Relaxed).saturating_sub(1);
     task.ticks_left.store(left, Ordering::Relaxed);
-    if left == 0 && local.len.load(Ordering::Relaxed) > 0 {
-        match super::preemption::urgency(model(), false, task.is_idle(), true) {
-            super::preemption::Urgency::Lazy => local.lazy.store(true, Ordering::Relaxed),
-            _ => NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed),
-        }
+    if left == 0 && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) > 0 {
+        NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
     }
     timers::expire(cpu);
 }

@@ -31,6 +31,17 @@ pub enum Class {
     High,
 }
 
+impl Class {
+    /// The class that goes before this one, if there is one.
+    #[inline(always)]
+    pub(super) const fn above(self) -> Option<Self> {
+        match self {
+            Self::Normal => Some(Self::High),
+            Self::High => None,
+        }
+    }
+}
+
 /// The work that a task was spawned for.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
 
@@ -57,6 +68,8 @@ pub struct Task {
     pub nivcsw: AtomicU64,
     /// Times that it went on on another CPU.
     pub migrations: AtomicU64,
+    /// Ticks that found it running.
+    pub ticks_run: AtomicU64,
     /// Whether the last switch away from it was voluntary. Written before the context is saved.
     pub(super) left_voluntarily: AtomicBool,
     /// Some CPU runs it, or has not finished leaving it.
@@ -67,6 +80,7 @@ pub struct Task {
     pub rcu: TaskWords,
     /// What `lab` keeps about it: the call it is inside of.
     pub lab: AtomicUsize,
+    /// What is left of its turn: nothing once a tick has used it up or the task has let go of it.
     pub(super) ticks_left: AtomicU32,
     /// Next on the run queue, or on the reaper's list; the list's lock guards it.
     pub(super) next: AtomicPtr<Task>,
@@ -83,9 +97,6 @@ pub struct Task {
 unsafe impl Sync for Task {}
 // SAFETY: a task owns nothing that is bound to a CPU.
 unsafe impl Send for Task {}
-
-/// Ticks that a task of the normal class runs before others of its class may.
-pub(super) const SLICE_TICKS: u32 = 1;
 
 impl Task {
     pub(super) fn new(id: u32, name: &str, class: Class, affinity: u32, is_idle: bool) -> Self {
@@ -110,12 +121,13 @@ impl Task {
             nvcsw: AtomicU64::new(0),
             nivcsw: AtomicU64::new(0),
             migrations: AtomicU64::new(0),
+            ticks_run: AtomicU64::new(0),
             left_voluntarily: AtomicBool::new(false),
             on_cpu: AtomicBool::new(false),
             exiting: AtomicBool::new(false),
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
-            ticks_left: AtomicU32::new(SLICE_TICKS),
+            ticks_left: AtomicU32::new(0),
             next: AtomicPtr::new(core::ptr::null_mut()),
             context: UnsafeCell::new(SavedContext::default()),
             stack: IrqLock::new(None),

@@ -17,12 +17,13 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+/// Both lists in one: [`Task::is_exiting`] tells which, so that to exit takes no memory.
 struct Lists {
-    living: BTreeMap<u32, Arc<Task>>,
-    exiting: BTreeMap<u32, Arc<Task>>,
+    tasks: BTreeMap<u32, Arc<Task>>,
+    nr_exiting: usize,
 }
 
-static LISTS: IrqLock<Lists> = IrqLock::new(Lists { living: BTreeMap::new(), exiting: BTreeMap::new() });
+static LISTS: IrqLock<Lists> = IrqLock::new(Lists { tasks: BTreeMap::new(), nr_exiting: 0 });
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 /// Dead tasks that are off their CPU, linked through [`Task::next`].
 static DEAD_TASKS: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
@@ -91,7 +92,7 @@ pub fn spawn(what: Spawn<'_>, work: Box<dyn FnOnce() + Send>) -> Result<JoinHand
     *task.stack.lock() = Some(stack);
     *task.work.lock() = Some(work);
     let task = Arc::new(task);
-    LISTS.lock().living.insert(id, Arc::clone(&task));
+    LISTS.lock().tasks.insert(id, Arc::clone(&task));
     debug_assert!(task.state.load(Ordering::Relaxed) == RUNNABLE);
     irqs::with_masked(|irqs| {
         events::record(irqs, Event::Spawn, id as usize, 0);
@@ -124,7 +125,7 @@ pub(super) fn make_idle(cpu: usize, on_boot_stack: bool) -> Result<(&'static Tas
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn for_each_task(mut visit: impl FnMut(&Task)) {
     let lists = LISTS.lock();
-    for task in lists.living.values().chain(lists.exiting.values()) {
+    for task in lists.tasks.values() {
         visit(task);
     }
 }
@@ -132,7 +133,7 @@ pub fn for_each_task(mut visit: impl FnMut(&Task)) {
 /// The same for the panic path: does nothing when somebody holds the lists. Context: any.
 pub fn try_for_each_task(mut visit: impl FnMut(&Task)) {
     if let Some(lists) = LISTS.try_lock() {
-        lists.living.values().chain(lists.exiting.values()).for_each(|task| visit(task));
+        lists.tasks.values().for_each(|task| visit(task));
     }
 }
 
@@ -152,7 +153,7 @@ impl core::fmt::Display for TaskName {
             return write!(f, "idle/{cpu}");
         }
         let Some(lists) = LISTS.try_lock() else { return write!(f, "task {number}") };
-        match lists.living.get(&number).or_else(|| lists.exiting.get(&number)) {
+        match lists.tasks.get(&number) {
             Some(task) => write!(f, "{task:?}"),
             None => write!(f, "task {number} (gone)"),
         }
@@ -188,13 +189,13 @@ pub fn idle_task(cpu: usize) -> Option<&'static Task> {
 
 /// The living task of number `id`.
 pub fn find(id: u32) -> Option<Arc<Task>> {
-    LISTS.lock().living.get(&id).cloned()
+    LISTS.lock().tasks.get(&id).filter(|task| !task.is_exiting()).cloned()
 }
 
 /// How many tasks live, and how many exit.
 pub fn counts() -> (usize, usize) {
     let lists = LISTS.lock();
-    (lists.living.len(), lists.exiting.len())
+    (lists.tasks.len() - lists.nr_exiting, lists.nr_exiting)
 }
 
 /// Moves the current task from the living list to the exiting one.
@@ -202,9 +203,7 @@ pub fn counts() -> (usize, usize) {
 pub(super) fn begin_exit(task: &Task) {
     let mut lists = LISTS.lock();
     task.exiting.store(true, Ordering::Relaxed);
-    if let Some(owner) = lists.living.remove(&task.id) {
-        lists.exiting.insert(task.id, owner);
-    }
+    lists.nr_exiting += 1;
 }
 
 /// What an exiting task does last: traceable code, run by a task that is off the task list.
@@ -241,7 +240,11 @@ pub(super) fn reap() {
             at = task.next.load(Ordering::Relaxed);
             assert!(task.state.load(Ordering::Relaxed) == DEAD, "{task:?} is reaped alive");
             // Off the list first: whoever looks at a listed task under the lock may unwind its stack.
-            let owner = LISTS.lock().exiting.remove(&task.id);
+            let owner = {
+                let mut lists = LISTS.lock();
+                lists.nr_exiting -= 1;
+                lists.tasks.remove(&task.id)
+            };
             drop(task.stack.lock().take());
             drop(owner);
         }

@@ -28,6 +28,11 @@ pub fn start() {
     rearm(cpu);
 }
 
+/// When CPU number `cpu` ticks next. Context: any.
+pub fn next_ns(cpu: usize) -> u64 {
+    NEXT_TICK.of(cpu).load(Ordering::Relaxed)
+}
+
 /// Ticks of CPU number `cpu` so far.
 pub fn ticks(cpu: usize) -> u64 {
     TICKS.of(cpu).load(Ordering::Relaxed)
@@ -46,8 +51,9 @@ pub fn on_alarm() {
     let next = NEXT_TICK.of(cpu);
     let due = next.load(Ordering::Relaxed);
     if now >= due {
-        // Ticks that were missed (a stopped guest) are not made up for.
-        next.store((due + TICK_NS).max(now), Ordering::Relaxed);
+        // Ticks that were missed (a stopped guest) are not made up for: one at once would cost a task its turn.
+        let following = due + TICK_NS;
+        next.store(if following > now { following } else { now + TICK_NS }, Ordering::Relaxed);
         let ticks = TICKS.of(cpu);
         ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if switch::current().is_idle() {

@@ -6,7 +6,7 @@
 
 use super::switch::{self, block, current, might_sleep};
 use super::task::{BLOCKING, RUNNABLE, Task};
-use super::timers;
+use super::timers::Timer;
 use crate::arch::cpu;
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -20,65 +20,70 @@ use core::ptr::NonNull;
 
 struct Waiter {
     task: &'static Task,
-    next: Option<NonNull<Waiter>>,
+    /// Who waits for longer and for less long. Meaningful while it is linked.
+    older: Option<NonNull<Waiter>>,
+    newer: Option<NonNull<Waiter>>,
+    is_linked: bool,
+}
+
+impl Waiter {
+    const fn new(task: &'static Task) -> Self {
+        Self { task, older: None, newer: None, is_linked: false }
+    }
 }
 
 #[derive(Debug)]
 struct List {
-    head: Option<NonNull<Waiter>>,
+    oldest: Option<NonNull<Waiter>>,
+    newest: Option<NonNull<Waiter>>,
 }
 
 // SAFETY: the entries are reached under the lock alone.
 unsafe impl Send for List {}
 
-// An entry is alive while it is linked: its waiter takes the lock to unlink it before it goes on.
+// An entry is alive while it is linked: its waiter takes the lock to unlink it before it goes on. Each of these takes
+// a few steps, however many wait: they are done with IRQs masked.
 impl List {
-    /// Links a new entry, first.
+    /// Links a new entry, behind all others.
     #[inline(always)]
     fn push(&mut self, mut entry: NonNull<Waiter>) {
-        // SAFETY: the entry is the caller's until it is linked, on the next line.
-        unsafe { entry.as_mut() }.next = self.head;
-        self.head = Some(entry);
+        // SAFETY: the entry is the caller's until it is linked, below.
+        let waiter = unsafe { entry.as_mut() };
+        (waiter.older, waiter.newer, waiter.is_linked) = (self.newest, None, true);
+        match self.newest {
+            // SAFETY: linked entries are alive.
+            Some(mut newest) => unsafe { newest.as_mut() }.newer = Some(entry),
+            None => self.oldest = Some(entry),
+        }
+        self.newest = Some(entry);
     }
 
     /// Takes `entry` out, if no waker has.
     #[inline(always)]
-    fn remove(&mut self, entry: NonNull<Waiter>) {
-        let mut link = &mut self.head;
-        while let Some(mut at) = *link {
+    fn remove(&mut self, mut entry: NonNull<Waiter>) {
+        // SAFETY: the caller's own, or linked, and under the lock.
+        let waiter = unsafe { entry.as_mut() };
+        if !core::mem::replace(&mut waiter.is_linked, false) {
+            return;
+        }
+        match waiter.older {
             // SAFETY: linked entries are alive.
-            let waiter = unsafe { at.as_mut() };
-            if at == entry {
-                *link = waiter.next;
-                return;
-            }
-            link = &mut waiter.next;
+            Some(mut older) => unsafe { older.as_mut() }.newer = waiter.newer,
+            None => self.oldest = waiter.newer,
+        }
+        match waiter.newer {
+            // SAFETY: linked entries are alive.
+            Some(mut newer) => unsafe { newer.as_mut() }.older = waiter.older,
+            None => self.newest = waiter.older,
         }
     }
 
-    /// Takes the first entry out.
-    #[inline(always)]
-    fn take_newest(&mut self) -> Option<NonNull<Waiter>> {
-        let entry = self.head?;
-        // SAFETY: linked entries are alive.
-        self.head = unsafe { entry.as_ref() }.next;
-        Some(entry)
-    }
-
-    /// Takes the last entry out.
+    /// Takes out the entry that has been in for longest.
     #[inline(always)]
     fn take_oldest(&mut self) -> Option<NonNull<Waiter>> {
-        let mut link = &mut self.head;
-        while let Some(mut at) = *link {
-            // SAFETY: linked entries are alive.
-            let waiter = unsafe { at.as_mut() };
-            if waiter.next.is_none() {
-                *link = None;
-                return Some(at);
-            }
-            link = &mut waiter.next;
-        }
-        None
+        let entry = self.oldest?;
+        self.remove(entry);
+        Some(entry)
     }
 }
 
@@ -99,7 +104,7 @@ impl WaitQueue {
     /// Nobody waits; the caller's place is its lock's class.
     #[track_caller]
     pub const fn new() -> Self {
-        Self { list: IrqLock::new(List { head: None }) }
+        Self { list: IrqLock::new(List { oldest: None, newest: None }) }
     }
 
     /// Blocks until `condition` holds. It is looked at again after each wake-up. Context: task, preemptible.
@@ -128,7 +133,7 @@ impl WaitQueue {
         wake(&self.list, 1);
     }
 
-    /// Wakes all that wait. Context: any but inside a switch.
+    /// Wakes all that wait, who waits longest first. Context: any but inside a switch.
     #[inline(always)]
     pub fn wake_all(&self) {
         wake(&self.list, usize::MAX);
@@ -149,7 +154,7 @@ fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: 
             return false;
         }
         let task = current();
-        let mut waiter = Waiter { task, next: None };
+        let mut waiter = Waiter::new(task);
         let entry = NonNull::from(&mut waiter);
         {
             let mut list = list.lock();
@@ -162,24 +167,30 @@ fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: 
             list.lock().remove(entry);
             return true;
         }
-        // SAFETY: the timer is cancelled below, before this task can go away.
-        let timer = deadline_ns.map(|deadline| unsafe { timers::arm_wake(deadline, task) });
-        block();
-        if let Some(timer) = timer {
-            timer.cancel();
+        match deadline_ns {
+            None => block(),
+            Some(deadline_ns) => block_until(task, deadline_ns),
         }
         list.lock().remove(entry);
     }
+}
+
+/// [`block`], but for a timer that wakes this `task` at `deadline_ns`.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn block_until(task: &'static Task, deadline_ns: u64) {
+    // SAFETY: this task goes on after the timer is gone.
+    let timer = core::pin::pin!(unsafe { Timer::wake(task) });
+    timer.as_ref().arm(deadline_ns);
+    block();
+    timer.as_ref().cancel();
 }
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn wake(list: &IrqLock<List>, most: usize) {
     {
         let mut list = list.lock();
-        // All: in any order, each in one step. One: the one that has waited for longest.
         for _ in 0..most {
-            let entry = if most == 1 { list.take_oldest() } else { list.take_newest() };
-            let Some(entry) = entry else { break };
+            let Some(entry) = list.take_oldest() else { break };
             // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
             switch::wake(unsafe { entry.as_ref() }.task);
         }

@@ -68,7 +68,7 @@ pub(super) fn cpus() {
             "{cpu:>3} {:>#10x} {ticks:>10} {:>10} {:>10} {:>4}%  {running:<20} ",
             answer.mpidr.load(Ordering::Relaxed),
             entry::taken(cpu),
-            sched::switches(cpu),
+            sched::account(cpu).switches,
             sched::idle_ticks(cpu) * PERCENT / ticks.max(1),
         );
         match answer.place.load(Ordering::Relaxed) {

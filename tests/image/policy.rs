@@ -93,11 +93,6 @@ pub(crate) const CUTS: &[Cut] = &[
         reason: "frees the task's closure, after the switch is finished",
     },
     Cut {
-        caller: "holdout::irq::entry::irq",
-        callee: "<alloc::collections::btree::*",
-        reason: "the timer's handler, with the IRQ counted: an IRQ-level tracee",
-    },
-    Cut {
         caller: "holdout::lab::oracle::hit::*",
         callee: "holdout::lab::tracees::*",
         reason: "recursion on purpose: the guard skips and counts it",
@@ -227,6 +222,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::grace::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::shell::look::answer", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "<holdout::sched::deadlines::*", reason: "O8: the timers' order" },
+    Listed { pattern: "holdout::sched::deadlines::*", reason: "O8: the timers' order" },
     Listed { pattern: "holdout::sched::ipi::*", reason: "O8: rounds of patcher and grace period" },
     Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
     Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },

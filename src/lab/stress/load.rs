@@ -6,7 +6,7 @@ use crate::irq::softirq::{self, Softirq};
 use crate::lab::calls::{self, Calls};
 use crate::lab::tracees;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue, timers};
+use crate::sched::{self, Class, JoinHandle, Spawn, WaitQueue, timers::Timer};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
@@ -86,6 +86,7 @@ fn tracee(place: usize, life: u64) {
 /// A chaos task: preempts what runs on its CPU, moves tracee tasks about, sends storms.
 fn chaos(cpu: usize) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed_of(0xc0a5 << 32 | cpu as u64));
+    let timer = core::pin::pin!(Timer::new(on_timer, cpu));
     while is_running() {
         sched::sleep(u64::from(30 + random.next_u32() % 300) * MICROSECOND_NS);
         let target = random.next_u32() as usize % sched::nr_cpus();
@@ -94,8 +95,8 @@ fn chaos(cpu: usize) {
             3 => {
                 (0..16).for_each(|_| gic::send_sgi(SGI_LAB, target));
                 let soon = sched::now_ns() + u64::from(random.next_u32() % 100) * MICROSECOND_NS;
-                // Nobody takes it back: it goes off, and finds the run over or not.
-                let _timer = timers::arm_call(soon, on_timer, random.next_u32() as usize);
+                // Armed already: so be it.
+                let _ = timer.as_ref().arm(soon);
             }
             4..=5 => {
                 let victim = IDS[random.next_u32() as usize % TRACEES].load(Ordering::Relaxed);
@@ -109,9 +110,9 @@ fn chaos(cpu: usize) {
 }
 
 /// A timer's function: an IRQ-level tracee too. Context: IRQ.
-fn on_timer(word: usize) {
+fn on_timer(cpu: usize) {
     if is_running() {
-        tracees::call(word, 4);
+        tracees::call(crate::arch::timer::count() as usize ^ cpu, 4);
     }
 }
 
@@ -119,7 +120,9 @@ fn on_timer(word: usize) {
 fn on_sgi() {
     if is_running() {
         tracees::call(crate::arch::timer::count() as usize, 1);
-        irqs::with_masked(|irqs| softirq::raise(Softirq::Lab, irqs));
+        irqs::with_masked(|irqs| {
+            softirq::raise(Softirq::Lab, irqs);
+        });
     }
 }
 
