@@ -1,7 +1,7 @@
 //! Softirqs: work that an IRQ handler puts off to the end of its interrupt, done with IRQs on, so that it can
 //! be interrupted itself. On the interrupted task's stack, at most one level deep per CPU.
 //!
-//! No softirq keeps a task from running for ever: one interrupt's exit does at most [`MOST_ROUNDS`] rounds, then the
+//! No softirq keeps a task from running for ever: one interrupt's exit does at most `MOST_ROUNDS` rounds, then the
 //! task goes on, until the next interrupt, which does the rest: a tick away at most. A softirq that raises itself
 //! without end thus gets a few runs for each interrupt, and the task what lies between.
 //!
@@ -34,7 +34,7 @@ static PENDING: PerCpu<AtomicU32> = percpu!(AtomicU32::new(0));
 /// keep a task from running for ever.
 const MOST_ROUNDS: usize = 4;
 
-/// Wants `softirq` to run on this CPU at the end of the current interrupt, or of the next one if [`MOST_ROUNDS`] have
+/// Wants `softirq` to run on this CPU at the end of the current interrupt, or of the next one if `MOST_ROUNDS` have
 /// been done. Returns whether it was not pending before: it runs once, however often it is raised until then.
 /// Context: IRQ handler, softirq.
 pub fn raise(softirq: Softirq, irqs: &IrqsMasked<'_>) -> bool {

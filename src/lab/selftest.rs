@@ -3,12 +3,20 @@
 //! A scenario returns what it saw, or in words what did not hold; a panic or a fault in it ends the kernel as it would
 //! anywhere. What is random in it comes from the seed and its own name, so that `only=` replays it. Scenarios run one
 //! after the other in the mode's task; each leaves the kernel as it found it. To add one: a name in
-//! `platform::names::Selftest`, a row in [`scenario`].
+//! `platform::names::Selftest`, a row in `scenario`.
 
+mod crew;
 mod debug;
+mod fairness;
 mod ground;
 mod memory;
+mod mutexes;
+mod softirqs;
 mod step;
+mod switches;
+mod tasks;
+mod timers;
+mod waits;
 
 use super::report::{ScenarioLine, SelftestVerdict, Verdict};
 use crate::platform::{BootArgs, Name, Selftest};
@@ -61,6 +69,13 @@ fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
         Selftest::StepHitPath => ("the hit path, preempted and moved at each of its boundaries", step::hit_path),
         Selftest::DebugPrivate => ("what a stepped thread switches on is seen by no other", debug::private),
         Selftest::DebugPoints => ("breakpoints and watchpoints stop the debugged thread alone", debug::points),
+        Selftest::Tasks => ("ten thousand tasks at once run, block, wake and are reaped", tasks::ten_thousand),
+        Selftest::Switches => ("a million switches, counted alike by tasks and CPUs", switches::million),
+        Selftest::Timers => ("of a million timers none is early, lost or done twice", timers::million),
+        Selftest::SoftirqStorm => ("what is raised runs, interrupted or not, and tasks go on", softirqs::storm),
+        Selftest::Fairness => ("the high class goes first, and within a class turns are equal", fairness::shares),
+        Selftest::MutexTorture => ("a mutex has one holder, and everybody gets it", mutexes::torture),
+        Selftest::WaitTorture => ("no wake-up is lost, from whatever context", waits::torture),
     }
 }
 

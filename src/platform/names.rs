@@ -163,6 +163,20 @@ names! {
         DebugPrivate = "debug-private" built,
         /// Breakpoints and watchpoints stop the debugged thread.
         DebugPoints = "debug-points" built,
+        /// Ten thousand tasks at once.
+        Tasks = "tasks-10000" built,
+        /// A million switches, with migration.
+        Switches = "switches" built,
+        /// A million timers.
+        Timers = "timers" built,
+        /// Softirqs that are interrupted by what raises them.
+        SoftirqStorm = "softirq-storm" built,
+        /// Each class and each task gets its share.
+        Fairness = "fairness" built,
+        /// One holder at a time, and everybody gets it.
+        MutexTorture = "mutex-torture" built,
+        /// No wake-up is lost, whatever context it comes from.
+        WaitTorture = "wait-torture" built,
     }
 }
 

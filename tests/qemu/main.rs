@@ -14,6 +14,7 @@ mod heap;
 mod locks;
 mod machines;
 mod refusals;
+mod selftest;
 mod shell;
 mod step;
 mod stress;

@@ -1,0 +1,223 @@
+//! Who gets the CPU: turns within a class are equal, the high class goes first, and load spreads over the CPUs.
+//!
+//! Shares are counted in ticks, by which turns are measured, so that a host that stops the guest changes nothing.
+//! Tasks of a class take turns in a fixed order: any window holds of each the same number of whole turns, give or take
+//! one; and a look may fall into a tick's own handler, between the CPU's count and the task's. One turn and one tick is
+//! the bound, however long the window.
+
+use super::crew::{Crew, await_that};
+use super::{Outcome, Run, check};
+use crate::sched::preemption::{model, turn_ticks};
+use crate::sched::timers::Timer;
+use crate::sched::{self, Class, Spawn, TICK_NS, Task, WaitQueue, tick};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Tasks that share a CPU, and turns of each that are looked at.
+const SHARERS: usize = 5;
+const TURNS: u64 = 10;
+/// Tasks for each CPU that spread.
+const SPREAD: usize = 2;
+/// Tasks on one CPU at most, once they have spread: see [`spread`].
+const MOST_ON_ONE_CPU: u64 = 4;
+const SPREAD_TICKS: u64 = 30;
+/// How long after a tick the high task comes.
+const AFTER_TICK_NS: u64 = TICK_NS / 4;
+
+/// Ticks of one turn.
+fn turn() -> u64 {
+    u64::from(turn_ticks(model()))
+}
+
+/// A task that always wants to run.
+fn hog(is_running: &AtomicBool) {
+    while is_running.load(Ordering::Relaxed) {
+        core::hint::spin_loop();
+        sched::cond_resched();
+    }
+}
+
+fn hogs(crew: &mut Crew, n: usize, cpu: Option<usize>) -> Result<Arc<AtomicBool>, String> {
+    let is_running = Arc::new(AtomicBool::new(true));
+    for _ in 0..n {
+        let is_running = Arc::clone(&is_running);
+        crew.normal("hog", cpu, move || hog(&is_running))?;
+    }
+    Ok(is_running)
+}
+
+/// Ticks of each task so far, looked at between two ticks of CPU number `cpu`, where they all run.
+fn ticks_run(tasks: &[&Task], cpu: usize) -> Vec<u64> {
+    loop {
+        let before = sched::ticks(cpu);
+        let ticks = tasks.iter().map(|task| task.ticks_run.load(Ordering::Relaxed)).collect();
+        if sched::ticks(cpu) == before {
+            return ticks;
+        }
+    }
+}
+
+/// Ticks of each task while `watch` waits, once each of them has had its first.
+fn ticks_during(tasks: &[&Task], cpu: usize, watch: impl FnOnce() -> Outcome) -> Result<Vec<u64>, String> {
+    await_that("each task to have its first turn", || ticks_run(tasks, cpu).iter().all(|&ticks| ticks > 0))?;
+    let before = ticks_run(tasks, cpu);
+    watch()?;
+    Ok(ticks_run(tasks, cpu).iter().zip(before).map(|(after, before)| after - before).collect())
+}
+
+pub(super) fn shares(run: &mut Run) -> Outcome {
+    let cpu = sched::nr_cpus() - 1;
+    equal_turns(run, cpu)?;
+    borrowed_turns(run, cpu)?;
+    spread(run)
+}
+
+fn spread_of(ticks: &[u64]) -> (u64, u64) {
+    (ticks.iter().copied().min().unwrap_or_default(), ticks.iter().copied().max().unwrap_or_default())
+}
+
+/// Several tasks of one class on one CPU.
+fn equal_turns(run: &mut Run, cpu: usize) -> Outcome {
+    let mut crew = Crew::new();
+    let is_running = hogs(&mut crew, SHARERS, Some(cpu))?;
+    let tasks: Vec<&Task> = crew.tasks().collect();
+    let ticks = ticks_during(&tasks, cpu, || {
+        let end = sched::ticks(cpu) + turn() * TURNS * SHARERS as u64;
+        await_that("ticks", || sched::ticks(cpu) >= end)
+    });
+    is_running.store(false, Ordering::Relaxed);
+    let (least, most) = spread_of(&ticks?);
+    crew.finish("ends its last turn")?;
+    run.note("share_ticks", alloc::format!("{least}..{most}"));
+    check!(most - least <= turn() + 1, "{SHARERS} tasks of one class had between {least} and {most} ticks of one CPU");
+    check!(least >= TURNS / 2 * turn(), "a task had {least} ticks of {}", TURNS * turn() * SHARERS as u64);
+    Ok(())
+}
+
+/// A task of the high class, and who calls it: a timer, a while after each tick.
+struct Caller {
+    cpu: usize,
+    is_running: AtomicBool,
+    timer: spin::Once<core::pin::Pin<Box<Timer>>>,
+    is_called: AtomicBool,
+    called: WaitQueue,
+    /// Switches of the CPU when it was called.
+    switches: AtomicU64,
+    nr_calls: AtomicU64,
+    nr_late: AtomicU64,
+}
+
+/// Context: IRQ.
+fn call(caller: usize) {
+    // SAFETY: the scenario keeps it until the timer is taken back and the CPU has gone on.
+    let caller = unsafe { &*core::ptr::with_exposed_provenance::<Caller>(caller) };
+    caller.switches.store(sched::account(caller.cpu).switches, Ordering::Relaxed);
+    caller.is_called.store(true, Ordering::Release);
+    caller.called.wake_one();
+    caller.arm();
+}
+
+impl Caller {
+    fn arm(&self) {
+        if self.is_running.load(Ordering::Relaxed)
+            && let Some(timer) = self.timer.get()
+        {
+            timer.as_ref().arm(tick::next_ns(self.cpu) + AFTER_TICK_NS);
+        }
+    }
+
+    /// The high task: it must be the next that runs.
+    fn answer(&self) {
+        self.arm();
+        loop {
+            self.called.wait_until(|| {
+                self.is_called.swap(false, Ordering::Acquire) || !self.is_running.load(Ordering::Relaxed)
+            });
+            if !self.is_running.load(Ordering::Relaxed) {
+                return;
+            }
+            let switches = sched::account(self.cpu).switches - self.switches.load(Ordering::Relaxed);
+            self.nr_calls.fetch_add(1, Ordering::Relaxed);
+            self.nr_late.fetch_add(u64::from(switches > 1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Two tasks, and between each two ticks one of the high class that takes the CPU from whoever has it: always next, and
+/// never at the cost of one of the two alone.
+fn borrowed_turns(run: &mut Run, cpu: usize) -> Outcome {
+    let caller = Arc::new(Caller {
+        cpu,
+        is_running: AtomicBool::new(true),
+        timer: spin::Once::new(),
+        is_called: AtomicBool::new(false),
+        called: WaitQueue::new(),
+        switches: AtomicU64::new(0),
+        nr_calls: AtomicU64::new(0),
+        nr_late: AtomicU64::new(0),
+    });
+    let address = Arc::as_ptr(&caller).expose_provenance();
+    caller.timer.call_once(|| Box::pin(Timer::new(call, address)));
+    let mut crew = Crew::new();
+    let is_running = hogs(&mut crew, 2, Some(cpu))?;
+    {
+        let caller = Arc::clone(&caller);
+        crew.start(Spawn { name: "high", class: Class::High, cpu: Some(cpu) }, move || caller.answer())?;
+    }
+    let tasks: Vec<&Task> = crew.tasks().take(2).collect();
+    let ticks = ticks_during(&tasks, cpu, || {
+        let end = caller.nr_calls.load(Ordering::Relaxed) + 4 * turn() * TURNS;
+        await_that("calls of a high task", || caller.nr_calls.load(Ordering::Relaxed) >= end)
+    });
+    is_running.store(false, Ordering::Relaxed);
+    caller.is_running.store(false, Ordering::Relaxed);
+    if let Some(timer) = caller.timer.get() {
+        timer.as_ref().cancel();
+    }
+    caller.called.wake_all();
+    let (least, most) = spread_of(&ticks?);
+    crew.finish("answers a call")?;
+    // The timer's last function is over when this has been answered.
+    sched::synchronise_every_cpu();
+    let (calls, late) = (caller.nr_calls.load(Ordering::Relaxed), caller.nr_late.load(Ordering::Relaxed));
+    run.note("calls", calls);
+    run.note("late", late);
+    run.note("borrowed_ticks", alloc::format!("{least}..{most}"));
+    check!(late == 0, "{late} of {calls} times a normal task ran before one of the high class that was woken");
+    check!(most - least <= turn() + 1, "a high task came {calls} times, and two others had {least} and {most} ticks");
+    Ok(())
+}
+
+/// Twice as many tasks as CPUs, all of them started on one: no CPU idles, and each task goes on.
+///
+/// Whoever is queued again after a turn goes where two tasks less wait, so that the numbers of those that wait differ
+/// by two at most; with as many that wait as CPUs, two wait on one CPU at most, behind the one that runs. This
+/// scenario's own task may be a fourth.
+fn spread(run: &mut Run) -> Outcome {
+    let cpus = sched::nr_cpus();
+    let mut crew = Crew::new();
+    let is_running = hogs(&mut crew, SPREAD * cpus, None)?;
+    let tasks: Vec<&Task> = crew.tasks().collect();
+    let idle: Vec<&Task> = (0..cpus).filter_map(sched::idle_task).collect();
+    let settled = await_that("every CPU to be busy", || !idle.iter().any(|task| task.is_running()));
+    let nr_hogs = tasks.len();
+    let ticks_of_cpus = || (0..cpus).map(sched::ticks).collect::<Vec<u64>>();
+    let (idled, before) = (ticks_run(&idle, 0), ticks_of_cpus());
+    let end = before[0] + SPREAD_TICKS * turn();
+    let ticks = ticks_during(&tasks, 0, || await_that("ticks", || sched::ticks(0) >= end));
+    let window = ticks_of_cpus().iter().zip(before).map(|(after, before)| after - before).min().unwrap_or_default();
+    let idled: u64 = ticks_run(&idle, 0).iter().zip(idled).map(|(after, before)| after - before).sum();
+    is_running.store(false, Ordering::Relaxed);
+    let (least, most) = spread_of(&ticks?);
+    crew.finish("ends its last turn")?;
+    settled?;
+    run.note("spread_ticks", alloc::format!("{least}..{most}"));
+    run.note("idle_ticks", idled);
+    check!(idled == 0, "CPUs idled for {idled} ticks while {nr_hogs} tasks wanted to run");
+    let bound = (window / MOST_ON_ONE_CPU).saturating_sub(2 * turn());
+    check!(least >= bound, "of {nr_hogs} tasks on {cpus} CPUs one had {least} ticks of {window}, not {bound}");
+    Ok(())
+}

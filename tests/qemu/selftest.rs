@@ -1,0 +1,220 @@
+//! The kernel's own tests, inside the guest: each scenario's line is there, says ok, and shows what it is there for.
+//!
+//! The whole list on four CPUs, on one and on an odd number of them, the tortures under each preemption model, scale on
+//! eight CPUs and on little memory.
+
+use std::sync::OnceLock;
+
+use crate::guest::{Ended, Guest};
+use crate::verdict::{FirstLine, Pairs, Verdict};
+
+/// The keys of the verdict as the boot contract fixes them; others may only follow.
+const KEYS: [&str; 6] = ["seed", "preempt", "cpus", "n", "failed", "ms"];
+const TORTURES: [&str; 4] = ["softirq-storm", "fairness", "mutex-torture", "wait-torture"];
+const SCALE: [&str; 3] = ["tasks-10000", "switches", "timers"];
+
+/// `test: <name> ok|FAILED key=value … [why=<words>]`.
+#[derive(Debug)]
+struct Line {
+    name: String,
+    is_ok: bool,
+    facts: Pairs,
+    why: Option<String>,
+}
+
+fn scenarios(ended: &Ended) -> Vec<Line> {
+    let lines = ended.lines().filter_map(|line| line.strip_prefix("test: "));
+    lines
+        .map(|line| {
+            let (line, why) = match line.split_once(" why=") {
+                Some((line, why)) => (line, Some(why.to_owned())),
+                None => (line, None),
+            };
+            let mut words = line.splitn(3, ' ');
+            let (name, outcome) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            assert!(["ok", "FAILED"].contains(&outcome), "neither ok nor FAILED: {line}");
+            let facts = Pairs::parse(words.next().unwrap_or_default());
+            Line { name: name.to_owned(), is_ok: outcome == "ok", facts, why }
+        })
+        .collect()
+}
+
+/// The facts of one scenario.
+#[track_caller]
+fn facts<'a>(lines: &'a [Line], name: &str) -> &'a Pairs {
+    &lines.iter().find(|line| line.name == name).unwrap_or_else(|| panic!("no line of {name} in {lines:?}")).facts
+}
+
+/// Boots a run that must pass, and returns its lines: those of `only`, in its order, or of all scenarios.
+#[track_caller]
+fn passes(guest: &Guest, cpus: u64, model: &str, seed: u64, only: &[&str]) -> (Ended, Vec<Line>) {
+    let only_words = format!("only={}", only.join(","));
+    let (model_word, seed_word) = (format!("preempt={model}"), format!("seed={seed}"));
+    let mut words = vec!["selftest", &model_word, &seed_word];
+    if !only.is_empty() {
+        words.push(&only_words);
+    }
+    let ended = guest.boot(&words).expect_status(0);
+    let verdict = Verdict::of("selftest", &ended);
+    assert_eq!(verdict.pairs.keys()[..KEYS.len()], KEYS, "{}", ended.story());
+    assert!(verdict.passed && verdict.pairs.text("preempt") == model, "{}", ended.story());
+    let lines = scenarios(&ended);
+    for (key, value) in [("seed", seed), ("cpus", cpus), ("failed", 0), ("n", lines.len() as u64)] {
+        verdict.pairs.expect(key, |found| found == value, &value.to_string());
+    }
+    for line in &lines {
+        assert!(line.is_ok && line.why.is_none(), "{line:?} in {}", ended.story());
+    }
+    let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
+    assert!(only.is_empty() || names == only, "{names:?} ran, asked for {only:?}");
+    (ended, lines)
+}
+
+/// What the scale scenarios must show on so many CPUs.
+#[track_caller]
+fn expect_scale(lines: &[Line], cpus: u64) {
+    let tasks = facts(lines, "tasks-10000");
+    for count in ["n", "ran", "blocked", "woken", "reaped"] {
+        tasks.expect(count, |count| count == 10_000, "10000");
+    }
+    let switches = facts(lines, "switches");
+    switches.expect("switches", |count| count >= 1_000_000, "a million or more");
+    let sum = switches.number("voluntary") + switches.number("involuntary");
+    assert_eq!(switches.number("switches") + switches.number("unanswered"), sum, "{switches:?}");
+    switches.expect("migrations", |count| (count > 0) == (cpus > 1), "non-zero where there is another CPU");
+}
+
+#[track_caller]
+fn expect_timers(lines: &[Line]) {
+    let timers = facts(lines, "timers");
+    timers.expect("n", |count| count >= 1_000_000, "a million or more");
+    assert_eq!(timers.number("n"), timers.number("fired") + timers.number("cancelled"), "{timers:?}");
+    for counted in ["fired", "cancelled", "armed_in_irq"] {
+        timers.expect(counted, |count| count > 0, "more than 0");
+    }
+}
+
+/// What the tortures must show under this model.
+#[track_caller]
+fn expect_tortures(lines: &[Line], cpus: u64, model: &str) {
+    let storm = facts(lines, "softirq-storm");
+    assert_eq!(storm.number("raised"), storm.number("ran"), "{storm:?}");
+    storm.expect("nested", |nested| nested == 2, "2");
+    for counted in ["sgis", "ran", "interrupted", "stack_bytes", "least_steps"] {
+        storm.expect(counted, |count| count > 0, "more than 0");
+    }
+    let fairness = facts(lines, "fairness");
+    for counted in ["late", "idle_ticks"] {
+        fairness.expect(counted, |count| count == 0, "0");
+    }
+    let turn = if model == "lazy" { 2 } else { 1 };
+    for range in ["share_ticks", "borrowed_ticks"] {
+        let (least, most) = fairness.text(range).split_once("..").expect("least..most");
+        let [least, most] = [least, most].map(|ticks| ticks.parse::<u64>().expect("ticks"));
+        assert!(least > 0 && most - least <= turn + 1, "{range} in {fairness:?}");
+    }
+    let mutex = facts(lines, "mutex-torture");
+    mutex.expect("tasks", |tasks| tasks == 4 * cpus, "four for each CPU");
+    mutex.expect("locks", |locks| locks >= 24_000, "24000 or more");
+    let waits = facts(lines, "wait-torture");
+    waits.expect("tokens", |tokens| tokens >= 24_000, "24000 or more");
+    waits.expect("timeouts", |timeouts| timeouts > 0, "more than 0");
+}
+
+/// The one run of all scenarios on four CPUs.
+fn whole() -> &'static (Ended, Vec<Line>) {
+    static WHOLE: OnceLock<(Ended, Vec<Line>)> = OnceLock::new();
+    WHOLE.get_or_init(|| passes(&Guest::with_cpus(4), 4, "full", 11, &[]))
+}
+
+#[test]
+fn all_scenarios_pass_on_four_cpus_and_show_what_they_are_there_for() {
+    let (ended, lines) = whole();
+    expect_scale(lines, 4);
+    expect_timers(lines);
+    expect_tortures(lines, 4, "full");
+    let ground = [("clock", "cpus", 4), ("visits", "rounds", 2000), ("callsites", "on", 0)];
+    for (name, key, value) in ground {
+        facts(lines, name).expect(key, |found| found == value, &value.to_string());
+    }
+    let callsites = FirstLine::of(ended).callsites;
+    facts(lines, "callsites").expect("callsites", |count| count > 0 && count <= callsites, "some of the first line's");
+    facts(lines, "w-xor-x").expect("executable_pages", |pages| pages > 0, "more than 0");
+    let boundaries = facts(lines, "step-hit-path").number("boundaries");
+    facts(lines, "step-hit-path").expect("preempted", |count| count == boundaries, "at every boundary");
+}
+
+#[test]
+fn the_list_names_the_scenarios_that_run_in_their_order() {
+    let ended = Guest::with_cpus(1).boot(&["selftest", "list"]).expect_status(0);
+    let listed: Vec<&str> = ended.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    let ran: Vec<&str> = whole().1.iter().map(|line| line.name.as_str()).collect();
+    assert_eq!(listed, ran);
+    assert!(ended.lines().skip(1).all(|line| line.split_whitespace().count() > 3), "{}", ended.story());
+}
+
+#[test]
+fn scale_and_tortures_hold_on_one_cpu_without_preemption() {
+    let only: Vec<&str> = SCALE.iter().chain(&TORTURES).copied().collect();
+    let (_, lines) = passes(&Guest::with_cpus(1), 1, "none", 12, &only);
+    expect_scale(&lines, 1);
+    expect_timers(&lines);
+    expect_tortures(&lines, 1, "none");
+    facts(&lines, "switches").expect("involuntary", |count| count == 0, "0 where nobody is preempted");
+}
+
+#[test]
+fn the_tortures_hold_under_voluntary_preemption_on_two_cpus() {
+    let (_, lines) = passes(&Guest::with_cpus(2), 2, "voluntary", 13, &TORTURES);
+    expect_tortures(&lines, 2, "voluntary");
+}
+
+#[test]
+fn the_tortures_hold_under_lazy_preemption_on_three_cpus() {
+    let (_, lines) = passes(&Guest::with_cpus(3), 3, "lazy", 14, &TORTURES);
+    expect_tortures(&lines, 3, "lazy");
+}
+
+#[test]
+fn ten_thousand_tasks_and_a_million_switches_hold_on_eight_cpus() {
+    let (_, lines) = passes(&Guest::with_cpus(8), 8, "full", 15, &SCALE[..2]);
+    expect_scale(&lines, 8);
+}
+
+#[test]
+fn with_less_memory_there_are_fewer_tasks_and_the_line_says_how_many() {
+    let (_, lines) = passes(&Guest::with_cpus(2).option("--memory=128M"), 2, "full", 16, &SCALE[..1]);
+    let tasks = facts(&lines, "tasks-10000");
+    tasks.expect("n", |n| (4_000..10_000).contains(&n), "what 128 MiB hold");
+    let n = tasks.number("n");
+    for count in ["ran", "blocked", "woken", "reaped"] {
+        tasks.expect(count, |count| count == n, "as many as n");
+    }
+}
+
+#[test]
+fn a_scenario_that_fails_says_why_and_how_to_replay_it() {
+    let guest = Guest::with_cpus(1).option("--memory=64M");
+    let ended = guest.boot(&["selftest", "seed=17", "only=clock,tasks-10000"]).expect_status(1);
+    let lines = scenarios(&ended);
+    assert!(matches!(&lines[..], [clock, tasks] if clock.is_ok && !tasks.is_ok), "{lines:?}");
+    let why = lines[1].why.as_deref().unwrap_or_default();
+    assert!(why.starts_with("memory is left for ") && why.ends_with(" tasks, needs 4000"), "{why}");
+    let verdict = Verdict::of("selftest", &ended);
+    assert!(!verdict.passed && verdict.pairs.number("failed") == 1 && verdict.pairs.number("n") == 2);
+    let replay = ended.lines().last().unwrap_or_default();
+    assert_eq!(replay, "replay: selftest preempt=full cpus=1 seed=17 only=clock,tasks-10000", "{}", ended.story());
+}
+
+#[test]
+fn a_seed_replays_a_scenario_instruction_by_instruction() {
+    // Instructions alone are the guest's time, also while it idles.
+    let guest = Guest::with_cpus(1).option("--qemu-arg=-icount").option("--qemu-arg=shift=0,sleep=off");
+    let run = |seed| {
+        let (ended, _) = passes(&guest, 1, "full", seed, &["switches", "mutex-torture"]);
+        ended.lines().filter(|line| line.starts_with("test: ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = run(18);
+    assert_eq!(first, run(18), "the same seed twice");
+    assert_ne!(first, run(19), "another seed");
+}
