@@ -10,7 +10,7 @@ mod stack;
 mod twice;
 
 use super::kinds::FaultKind;
-use crate::sched::timers::arm_call;
+use crate::sched::timers::Timer;
 use crate::sched::{self, now_ns};
 
 /// Long past the moment at which an armed call has come.
@@ -61,10 +61,10 @@ pub(super) fn provoke(kind: FaultKind) {
 
 /// Does it in a timer's call, and waits for that.
 fn in_irq(deed: fn(usize)) {
-    let timer = arm_call(now_ns(), deed, 0);
+    let timer = core::pin::pin!(Timer::new(deed, 0));
+    timer.as_ref().arm(now_ns());
     let until = now_ns() + PATIENCE_NS;
     while now_ns() < until {
         sched::cond_resched();
     }
-    timer.cancel();
 }
