@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use holdout::arch::{boot, cpu, exit, gic, pmu, psci, step, timer, uart};
 use holdout::console::epitaph;
 use holdout::ftrace::live;
+use holdout::irq::watchdog;
 use holdout::platform::bootargs::{self, BootArgs};
 use holdout::platform::devicetree::{self, Machine};
 use holdout::platform::{Mode, Name, SchemeName};
@@ -103,12 +104,14 @@ fn start_this_cpu() {
     let fiqs = [ipi::SGI_FIQ, PHYSICAL_TIMER_INTERRUPT.load(Ordering::Relaxed)];
     gic::init_cpu(&irqs, &fiqs).unwrap_or_else(|error| refuse(format_args!("{error}")));
     tick::start();
+    watchdog::start_cpu();
 }
 
 /// Tasks that the rest counts on.
 fn start_helpers(booted: &Booted) {
     must(ipi::start_reaper());
     must(rcu::start());
+    must(watchdog::start());
     must(rcu::set_scheme(booted.args.scheme().as_str()));
 }
 

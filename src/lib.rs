@@ -62,7 +62,6 @@ pub mod arch;
 pub mod console;
 pub mod ftrace;
 pub mod hook;
-#[cfg(target_os = "none")]
 pub mod irq;
 pub mod lab;
 pub mod mm;

@@ -40,6 +40,8 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/arch/aarch64/boot.rs", name: "kernel_main", wired_by: "src/kernel.rs" },
     Hook { file: "src/arch/aarch64/boot.rs", name: "SECONDARY", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/vectors.rs", name: "IRQ", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/arch/aarch64/vectors.rs", name: "FIQ", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/irq/watchdog.rs", name: "HOLDOUTS", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/vectors.rs", name: "FAULT", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sync/preempt.rs", name: "RESCHEDULE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/epitaph.rs", name: "DESCRIBE_TASK", wired_by: "src/kernel/wiring.rs" },

@@ -48,11 +48,19 @@ pub fn write(arguments: fmt::Arguments<'_>) {
     let guard = match PANICKING.load(Ordering::Relaxed) {
         0 => Some(CONSOLE.lock()),
         _ if is_panicking_here() => None,
-        _ => cpu::park(),
+        _ => stop(),
     };
     // The UART takes everything.
     let _ = Uart.write_fmt(arguments);
     drop(guard);
+}
+
+/// Stands still for good, but for FIQs: the CPU whose console it is may ask where this one stands.
+fn stop() -> ! {
+    cpu::mask_irqs();
+    loop {
+        cpu::wait_for_interrupt();
+    }
 }
 
 /// Writes formatted text and a line's end; use the macros.
@@ -66,21 +74,33 @@ pub fn write_raw(bytes: &[u8]) {
     uart::write(bytes);
 }
 
-/// Takes the console for a panic of this CPU: nobody else prints from here on. Context: any, IRQs and FIQs masked.
+/// Makes the console this CPU's: nobody else prints from here on. Context: any, IRQs masked.
+///
+/// # Errors
+/// With one more than the number of the CPU whose it is already.
+pub fn take_console() -> Result<(), usize> {
+    PANICKING.compare_exchange(0, cpu::id() + 1, Ordering::Relaxed, Ordering::Relaxed)?;
+    // A line that another CPU is printing may end first; one that this CPU was printing never will.
+    for _ in 0..LOOKS {
+        if let Some(console) = CONSOLE.try_lock() {
+            console.keep();
+            break;
+        }
+        core::hint::spin_loop();
+    }
+    Ok(())
+}
+
+/// Makes the console CPU number `cpu`'s. Context: the CPU whose it is, or that waits until it is done with it.
+pub fn hand_console_to(cpu: usize) {
+    PANICKING.store(cpu + 1, Ordering::Relaxed);
+}
+
+/// Takes the console for a panic of this CPU. Context: any, IRQs and FIQs masked.
 pub fn begin_panic() -> Turn {
     let this = cpu::id();
-    match PANICKING.compare_exchange(0, this + 1, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => {
-            // A line that another CPU is printing may end first; one that this CPU was printing never will.
-            for _ in 0..LOOKS {
-                if let Some(console) = CONSOLE.try_lock() {
-                    core::mem::forget(console);
-                    break;
-                }
-                core::hint::spin_loop();
-            }
-            Turn::First
-        }
+    match take_console() {
+        Ok(()) => Turn::First,
         Err(by) if by == this + 1 => Turn::Again(AGAIN.fetch_add(1, Ordering::Relaxed) + 1),
         Err(_) => {
             TOO.fetch_or(1 << this, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 //! another CPU. The per-task mark is undone after that point: undone before it, every scheme that reads the
 //! mark at the switch would be blind.
 
-use super::{serial, softirq};
+use super::{serial, softirq, watchdog};
 use crate::arch::site::{HARDIRQ_ONE, Level, PREEMPT_MASK, SOFTIRQ_MASK};
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, trampoline};
@@ -145,7 +145,7 @@ pub fn irq(frame: &mut ExceptionFrame) {
     let mut state = IrqEntryState {
         mark: IrqMark::default(),
         interrupted_pc: frame.elr as usize,
-        frame,
+        frame: &raw const *frame,
         outer: chain.load(Ordering::Relaxed),
     };
     seam::with(|hooks| hooks.irq_in(&mut state.mark, state.interrupted_pc, task));
@@ -163,6 +163,7 @@ pub fn irq(frame: &mut ExceptionFrame) {
         let source = Source::of(interrupt.id());
         count(&statistics.sources[source as usize]);
         handle(source);
+        watchdog::after_irq(frame);
         gic::end(interrupt);
     }
 

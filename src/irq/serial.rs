@@ -30,6 +30,7 @@ pub(super) fn on_receive() {
 
 /// The next byte; blocks until there is one. Context: task.
 pub fn read() -> u8 {
+    on_receive(); // what came before the interrupt was on; from here on each byte wakes
     let mut byte = None;
     READABLE.wait_until(|| {
         let mut input = INPUT.lock();
@@ -37,7 +38,7 @@ pub fn read() -> u8 {
             // The interrupt is level-triggered: what waits raises it at once.
             uart::enable_receive_interrupt();
         }
-        byte = input.pop_front().or_else(uart::read);
+        byte = input.pop_front();
         byte.is_some()
     });
     byte.unwrap_or_default()

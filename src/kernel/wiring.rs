@@ -2,19 +2,21 @@
 
 use super::{damage, fault, print_version, secondary, stress_from_shell};
 use holdout::arch::boot;
-use holdout::arch::vectors::{FAULT, IRQ};
+use holdout::arch::vectors::{FAULT, FIQ, IRQ};
 use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
-use holdout::irq::{entry, softirq};
+use holdout::irq::{entry, softirq, watchdog};
 use holdout::lab::{calls, oracle, walk};
 use holdout::mm::heap;
 use holdout::sched::switch;
 use holdout::sync::preempt;
-use holdout::{sched, shell};
+use holdout::{rcu, sched, shell};
 
 /// Wires all hooks. Context: boot, first thing.
 pub(super) fn wire() {
     IRQ.set(entry::irq);
+    FIQ.set(watchdog::fiq);
+    watchdog::HOLDOUTS.set(rcu::tell_holdouts);
     FAULT.set(fault::fault);
     boot::SECONDARY.set(secondary);
     preempt::RESCHEDULE.set(switch::preempt_if_due);

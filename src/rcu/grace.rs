@@ -122,6 +122,14 @@ impl Machine {
         Action::Finish(sequence.end())
     }
 
+    /// The step that it waits in, and since when.
+    pub fn waiting(&self) -> Option<(usize, u64)> {
+        match self.state {
+            State::Waiting { step, since_ns, .. } => Some((step, since_ns)),
+            State::Idle | State::Begun { .. } => None,
+        }
+    }
+
     /// Whether no grace period runs: then another scheme may be selected.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_idle(&self) -> bool {

@@ -34,6 +34,8 @@ mod hooks;
 mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
+#[cfg(target_os = "none")]
+pub use report::tell_holdouts;
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,38 @@ pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
     sched::visit_every_cpu(tell_running);
 }
 
+/// Prints who keeps the running grace period from ending, without waiting for any lock: what is locked is left out.
+/// Context: the watchdog's report, every CPU stands still.
+pub fn tell_holdouts() {
+    let rcu = rcu();
+    let scheme = rcu.scheme();
+    let running = rcu.machine.try_lock().map(|machine| machine.waiting());
+    match running {
+        None => println!("rcu: {} decides right now", scheme.name()),
+        Some(None) => return println!("rcu: {}, no grace period waits", scheme.name()),
+        Some(Some((step, since_ns))) => println!(
+            "rcu: {} has waited {} ms in step {} of {} for {} holdouts",
+            scheme.name(),
+            sched::now_ns().saturating_sub(since_ns) / 1_000_000,
+            step + 1,
+            scheme.nr_steps(),
+            scheme.outstanding(step),
+        ),
+    }
+    for cpu in (0..sched::nr_cpus()).filter(|&cpu| scheme.waits_for_cpu(cpu)) {
+        println!("rcu:   CPU {cpu} was not seen outside of interrupts and atomic sections");
+    }
+    sched::try_for_each_task(|task| {
+        if is_holdout(task) {
+            let state = if task.is_running() { "running" } else { task.state_name() };
+            tell(task, state);
+            if !task.is_running() {
+                print_backtrace(Frames::from_fp(task.saved_fp()));
+            }
+        }
+    });
+}
+
 /// On each CPU: whether it, or the task that it runs, is waited for.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn tell_running(visit: &Visit) {

@@ -78,6 +78,29 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 static ACKNOWLEDGED: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 /// One request at a time; taken with IRQs unmasked, so that a waiting requester answers another's.
 static REQUESTER: SpinMutex<()> = SpinMutex::new(());
+/// The CPU whose visit is under way, counted from 1; 0 while there is none.
+static VISITOR: AtomicUsize = AtomicUsize::new(0);
+
+/// A visit that is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    /// The CPU that asked for it.
+    pub requester: usize,
+    /// Its generation.
+    pub generation: u64,
+    /// The CPUs that have not answered, a bit each.
+    pub missing: u32,
+}
+
+/// The visit that is under way, at a glance. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn pending_visit() -> Option<Pending> {
+    let requester = VISITOR.load(Ordering::Relaxed).checked_sub(1)?;
+    let generation = GENERATION.load(Ordering::Relaxed);
+    let is_missing = |&cpu: &usize| cpu != requester && ACKNOWLEDGED.of(cpu).load(Ordering::Relaxed) < generation;
+    let missing = (0..nr_cpus()).filter(is_missing).fold(0, |bits, cpu| bits | 1 << cpu);
+    Some(Pending { requester, generation, missing })
+}
 
 /// Runs `work` on every CPU, this one included, IRQs masked there, each behind a full barrier, and returns
 /// when all have. All that the caller stored before is visible to `work`, and what `work` saw and stored is
@@ -92,6 +115,7 @@ pub fn visit_every_cpu(work: Work) {
     // Order: Release pairs with the handler's Acquire; `send_sgi` adds DSB ISH, the updater's barrier of O4.
     let generation = GENERATION.fetch_add(1, Ordering::AcqRel) + 1;
     let this = cpu::id();
+    VISITOR.store(this + 1, Ordering::Relaxed);
     for target in (0..nr_cpus()).filter(|&target| target != this) {
         gic::send_sgi(SGI_VISIT, target);
     }
@@ -108,6 +132,7 @@ pub fn visit_every_cpu(work: Work) {
             relax::relax();
         }
     }
+    VISITOR.store(0, Ordering::Relaxed);
 }
 
 /// The visit's SGI. Context: IRQ.
@@ -156,6 +181,7 @@ pub fn prepare_cpu(cpu: usize) -> Result<(&'static Task, usize), SpawnError> {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn run_idle() -> ! {
     cpu::unmask_serror();
+    cpu::unmask_fiqs();
     cpu::unmask_irqs();
     switch::idle()
 }

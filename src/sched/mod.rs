@@ -35,18 +35,19 @@ pub mod tick;
 pub mod timers;
 #[cfg(target_os = "none")]
 pub mod wait;
+pub mod waiting;
 
 #[cfg(target_os = "none")]
 pub use {
     crate::arch::timer::now_ns,
     account::{Account, account},
-    ipi::{Visit, nr_cpus, synchronise_every_cpu, visit_every_cpu},
+    ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
     switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
     tasks::{
-        JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_for_each_task,
-        try_owner_of_stack,
+        JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_current_of,
+        try_for_each_task, try_owner_of_stack, watch_waits,
     },
     tick::{TICK_NS, idle_ticks, ticks},
     wait::{WaitQueue, defer_wake},

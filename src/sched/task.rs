@@ -2,6 +2,7 @@
 
 use super::rcu_words::TaskWords;
 use super::wait::WaitQueue;
+use super::waiting::Waiting;
 use crate::arch::context::SavedContext;
 use crate::arch::cpu;
 use crate::arch::site::TaskHeader;
@@ -89,6 +90,8 @@ pub struct Task {
     pub(super) work: IrqLock<Option<Work>>,
     pub(super) finished: AtomicBool,
     pub(super) joiners: WaitQueue,
+    /// What it waits for without a deadline.
+    pub waiting: Waiting,
     /// The mutexes that it holds.
     pub held: Held,
 }
@@ -134,6 +137,7 @@ impl Task {
             work: IrqLock::new(None),
             finished: AtomicBool::new(false),
             joiners: WaitQueue::new(),
+            waiting: Waiting::new(),
             held: Held::new(),
         }
     }

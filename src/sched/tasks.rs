@@ -6,6 +6,7 @@
 use super::switch::beginning;
 use super::task::{Class, DEAD, RUNNABLE, Task};
 use super::wait::{WaitQueue, defer_wake};
+use super::waiting::Verdict;
 use super::{runqueue, switch};
 use crate::arch::cpu;
 use crate::console::events::{self, Event};
@@ -179,6 +180,30 @@ pub fn try_owner_of_stack(address: usize, mut found: impl FnMut(&Task)) {
             });
         }
     }
+}
+
+/// Shows the task that CPU number `cpu` runs, as far as its run queue tells and nobody holds the lists. Context: any.
+pub fn try_current_of(cpu: usize, show: impl Fn(&Task)) {
+    let current = runqueue::RUNQUEUES.of(cpu).current.load(Ordering::Relaxed).cast_const();
+    let is_it = |task: &Task| core::ptr::eq(task, current);
+    idle_task(cpu).filter(|task| is_it(task)).into_iter().for_each(&show);
+    try_for_each_task(|task| {
+        if is_it(task) {
+            show(task);
+        }
+    });
+}
+
+/// Looks at every wait without a deadline, and nudges the tasks that have waited for long; gives the number of one whose
+/// wake-up is lost, if there is one. Context: the watchdog's task.
+pub fn watch_waits() -> Option<u32> {
+    let mut lost = None;
+    for_each_task(|task| match task.waiting.look(task.is_blocked(), task.nvcsw.load(Ordering::Relaxed)) {
+        Verdict::Leave => {}
+        Verdict::Nudge => switch::wake(task),
+        Verdict::Lost => lost = Some(task.id),
+    });
+    lost
 }
 
 /// The idle task of CPU number `cpu`, which is on no list.

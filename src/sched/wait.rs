@@ -36,6 +36,8 @@ impl Waiter {
 struct List {
     oldest: Option<NonNull<Waiter>>,
     newest: Option<NonNull<Waiter>>,
+    /// How often somebody woke one or all.
+    wakes: u64,
 }
 
 // SAFETY: the entries are reached under the lock alone.
@@ -104,7 +106,7 @@ impl WaitQueue {
     /// Nobody waits; the caller's place is its lock's class.
     #[track_caller]
     pub const fn new() -> Self {
-        Self { list: IrqLock::new(List { oldest: None, newest: None }) }
+        Self { list: IrqLock::new(List { oldest: None, newest: None, wakes: 0 }) }
     }
 
     /// Blocks until `condition` holds. It is looked at again after each wake-up. Context: task, preemptible.
@@ -156,8 +158,10 @@ fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: 
         let task = current();
         let mut waiter = Waiter::new(task);
         let entry = NonNull::from(&mut waiter);
+        let mut last_wakes;
         {
             let mut list = list.lock();
+            last_wakes = list.wakes;
             list.push(entry);
             // Order: under the lock, so a waker that comes later finds the entry and this state.
             task.state.store(BLOCKING, Ordering::Relaxed);
@@ -168,10 +172,30 @@ fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: 
             return true;
         }
         match deadline_ns {
-            None => block(),
-            Some(deadline_ns) => block_until(task, deadline_ns),
+            Some(deadline_ns) => {
+                block_until(task, deadline_ns);
+                list.lock().remove(entry);
+            }
+            None => {
+                task.waiting.begin(list.claim(), place);
+                let mut holds = false;
+                while let Some(wakes) = block_while_linked(list, entry) {
+                    // Nobody took the entry out: the watchdog wants this task to look; see `waiting`.
+                    holds = holds || condition();
+                    if holds && wakes != last_wakes {
+                        task.state.store(RUNNABLE, Ordering::Relaxed);
+                        list.lock().remove(entry);
+                        break;
+                    }
+                    last_wakes = wakes;
+                    task.waiting.set_doubts(holds);
+                }
+                task.waiting.end();
+                if holds {
+                    return true;
+                }
+            }
         }
-        list.lock().remove(entry);
     }
 }
 
@@ -185,10 +209,26 @@ fn block_until(task: &'static Task, deadline_ns: u64) {
     timer.as_ref().cancel();
 }
 
+/// Blocks once, in a wait that is announced. When the entry is linked still, gives how often the queue was woken so far,
+/// and another wait is announced.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn block_while_linked(list: &IrqLock<List>, entry: NonNull<Waiter>) -> Option<u64> {
+    block();
+    let list = list.lock();
+    // SAFETY: the caller's own entry, and under the lock.
+    unsafe { entry.as_ref() }.is_linked.then(|| {
+        // Order: under the lock, so a waker that comes later finds the entry and this state. The look at the condition
+        // that follows may come too early, but not too late: then a waker is to come.
+        current().state.store(BLOCKING, Ordering::Relaxed);
+        list.wakes
+    })
+}
+
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn wake(list: &IrqLock<List>, most: usize) {
     {
         let mut list = list.lock();
+        list.wakes += 1;
         for _ in 0..most {
             let Some(entry) = list.take_oldest() else { break };
             // SAFETY: the waiter takes the lock, which is held, before its entry goes away.

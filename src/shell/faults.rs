@@ -4,6 +4,7 @@
 //! Context: task.
 
 mod access;
+mod hangs;
 mod heap;
 mod lockups;
 mod stack;
@@ -55,6 +56,10 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::LockOrder => lockups::lock_in_both_orders(),
         FaultKind::SleepInAtomic => lockups::sleep_in_atomic(),
         FaultKind::MutexInAtomic => lockups::mutex_in_atomic(),
+        FaultKind::IrqsMasked => hangs::mask_irqs(),
+        FaultKind::LockHeld => hangs::hold_lock(),
+        FaultKind::DeafCpu => hangs::be_deaf(),
+        FaultKind::LostWakeUp => hangs::lose_wake_up(),
     }
     panic!("{kind:?} was not caught");
 }

@@ -81,6 +81,14 @@ kinds! {
     SleepInAtomic = "sleep-in-atomic",
     /// Takes a lock that may sleep with preemption disabled.
     MutexInAtomic = "mutex-in-atomic",
+    /// Masks interrupts for ever.
+    IrqsMasked = "irqs-masked",
+    /// Holds a lock for ever, which another CPU wants.
+    LockHeld = "lock-held",
+    /// Never answers a visit.
+    DeafCpu = "deaf-cpu",
+    /// Makes a condition true and wakes nobody.
+    LostWakeUp = "lost-wakeup",
 }
 
 impl FaultKind {

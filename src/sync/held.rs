@@ -4,7 +4,7 @@
 //! INVARIANT `own-claims`: a list is changed by its owner alone: a CPU that stays itself (IRQs masked), or a task. So
 //! plain stores do; an interrupt that comes between them takes back all that it puts down. Only the owner follows the
 //! links, or who knows that it stands still: a linked claim is held, so it lives.
-//! No time is read here: the watchdog, which looks once a second, notes when it first saw a claim.
+//! No time is read here: the watchdog, which looks at each of its beats, notes at which one it first saw a claim.
 //! Context: any. Pure. Below: `order`. Above: `lock`, `sched::mutex`, the watchdog.
 
 use super::order::{Class, Place};
@@ -20,7 +20,7 @@ pub struct Claim {
     /// The claim that its owner made before.
     outer: AtomicPtr<Claim>,
     place: AtomicPtr<Location<'static>>,
-    seen_ns: AtomicU64,
+    seen_at: AtomicU64,
     owner: AtomicUsize,
 }
 
@@ -32,7 +32,7 @@ impl Claim {
             class: Class::new(),
             outer: AtomicPtr::new(ptr::null_mut()),
             place: AtomicPtr::new(ptr::null_mut()),
-            seen_ns: AtomicU64::new(0),
+            seen_at: AtomicU64::new(0),
             owner: AtomicUsize::new(0),
         }
     }
@@ -47,10 +47,10 @@ impl Claim {
         self.owner.load(Ordering::Relaxed)
     }
 
-    /// Notes that the watchdog sees it held at `now_ns`, and gives when it did first.
+    /// Notes that the watchdog sees it held at this beat of its own, from 1, and gives the beat when it did first.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn seen_since(&self, now_ns: u64) -> u64 {
-        first_seen(&self.seen_ns, now_ns)
+    pub fn seen_since(&self, beat: u64) -> u64 {
+        first_seen(&self.seen_at, beat)
     }
 }
 
@@ -76,7 +76,7 @@ impl Held {
     pub fn push(&self, claim: &Claim, place: Place, owner: usize) {
         claim.outer.store(self.0.load(Ordering::Relaxed), Ordering::Relaxed);
         claim.place.store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
-        claim.seen_ns.store(0, Ordering::Relaxed);
+        claim.seen_at.store(0, Ordering::Relaxed);
         claim.owner.store(owner, Ordering::Relaxed);
         self.0.store(ptr::from_ref(claim).cast_mut(), Ordering::Relaxed);
     }
@@ -129,7 +129,7 @@ impl Default for Held {
 pub struct Wanted {
     claim: AtomicPtr<Claim>,
     place: AtomicPtr<Location<'static>>,
-    seen_ns: AtomicU64,
+    seen_at: AtomicU64,
 }
 
 impl Wanted {
@@ -138,7 +138,7 @@ impl Wanted {
         Self {
             claim: AtomicPtr::new(ptr::null_mut()),
             place: AtomicPtr::new(ptr::null_mut()),
-            seen_ns: AtomicU64::new(0),
+            seen_at: AtomicU64::new(0),
         }
     }
 
@@ -146,7 +146,7 @@ impl Wanted {
     #[inline(always)]
     pub fn set(&self, claim: &Claim, place: Place) {
         self.place.store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
-        self.seen_ns.store(0, Ordering::Relaxed);
+        self.seen_at.store(0, Ordering::Relaxed);
         self.claim.store(ptr::from_ref(claim).cast_mut(), Ordering::Relaxed);
     }
 
@@ -163,10 +163,10 @@ impl Wanted {
         Some((claim, place_in(&self.place)?))
     }
 
-    /// Notes that the watchdog sees the wait at `now_ns`, and gives when it did first.
+    /// Notes that the watchdog sees the wait at this beat of its own, from 1, and gives the beat when it did first.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn seen_since(&self, now_ns: u64) -> u64 {
-        first_seen(&self.seen_ns, now_ns)
+    pub fn seen_since(&self, beat: u64) -> u64 {
+        first_seen(&self.seen_at, beat)
     }
 }
 
@@ -182,13 +182,13 @@ fn place_in(slot: &AtomicPtr<Location<'static>>) -> Option<Place> {
 }
 
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-fn first_seen(seen_ns: &AtomicU64, now_ns: u64) -> u64 {
-    match seen_ns.load(Ordering::Relaxed) {
+fn first_seen(seen_at: &AtomicU64, beat: u64) -> u64 {
+    match seen_at.load(Ordering::Relaxed) {
         0 => {
-            seen_ns.store(now_ns, Ordering::Relaxed);
-            now_ns
+            seen_at.store(beat, Ordering::Relaxed);
+            beat
         }
-        since_ns => since_ns,
+        first => first,
     }
 }
 

@@ -65,6 +65,11 @@ impl<T> IrqLock<T> {
         Self { claim: Claim::new(), inner: SpinMutex::new(value) }
     }
 
+    /// Its part that says who holds it.
+    pub const fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     /// Waits for the lock, IRQs masked. Order: acquire; the drop of the guard is the release.
     #[inline(always)]
     #[track_caller]
@@ -116,6 +121,14 @@ fn wait_for<'a, T>(inner: &'a SpinMutex<T>, claim: &Claim, place: Place) -> Spin
     let guard = inner.lock();
     wanted.clear();
     guard
+}
+
+impl<T> IrqLockGuard<'_, T> {
+    /// Never unlocks, and nobody is said to hold it. Context: the kernel's end.
+    pub fn keep(self) {
+        self.held.pop(self.claim);
+        core::mem::forget(self);
+    }
 }
 
 impl<T> Deref for IrqLockGuard<'_, T> {

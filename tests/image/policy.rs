@@ -42,6 +42,8 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
 pub(crate) const ROOTS: &[Listed] = &[
     Listed { pattern: "exception_vectors", reason: "every exception comes in here" },
     Listed { pattern: "entry_irq", reason: "IRQ entry and exit" },
+    Listed { pattern: "entry_fiq", reason: "the watchdog's beat, on top of anything" },
+    Listed { pattern: "holdout::irq::watchdog::fiq", reason: "the watchdog's beat, behind its hook" },
     Listed { pattern: "holdout::irq::entry::irq", reason: "IRQ entry and exit, behind its hook" },
     Listed { pattern: "switch_context", reason: "the context switch" },
     Listed { pattern: "task_begin", reason: "the first switch to a task ends here" },
@@ -73,6 +75,7 @@ pub(crate) const PANICS: &[Listed] = &[
         pattern: "holdout::lab::oracle::violation::tell",
         reason: "a violation: tells its story and ends in FAIL",
     },
+    Listed { pattern: "holdout::irq::watchdog::report::*", reason: "the watchdog's report: every CPU tells and stops" },
 ];
 
 /// The grace-period task's report of a stall. No grace period waits for that task, since it alone ends them, and it
@@ -144,6 +147,12 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         given_to: &[],
         reason: "the handler of a debugged thread",
     },
+    Indirect {
+        caller: "exception_fiq",
+        callees: &["holdout::irq::watchdog::fiq"],
+        given_to: &[],
+        reason: "the hook FIQ",
+    },
     Indirect { caller: "exception_*", callees: &[], given_to: &[], reason: "the hook FAULT: ends the kernel" },
     Indirect {
         caller: "holdout::arch::aarch64::vectors::fault",
@@ -209,6 +218,9 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::ftrace::fanout::*", reason: "O8: the func of a node" },
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "O8: the func of a dead ops" },
     Listed { pattern: "holdout::irq::entry::*", reason: "O8: IRQ entry and exit" },
+    Listed { pattern: "holdout::irq::watchdog::*", reason: "O8: beats come on top of anything" },
+    Listed { pattern: "holdout::shell::faults::hangs::s*", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "<holdout::rcu::bracket::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },

@@ -131,6 +131,15 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The number of the first line of a source file, from the one that holds `after` on, that holds `what`.
+#[track_caller]
+pub(crate) fn line_of(file: &str, after: &str, what: &str) -> u32 {
+    let source = std::fs::read_to_string(root().join(file)).expect("the source");
+    let start = source.lines().position(|line| line.contains(after)).expect("where to begin");
+    let offset = source.lines().skip(start).position(|line| line.contains(what)).expect("the line");
+    (start + offset + 1) as u32
+}
+
 /// Runs a script of this tree under the lock, for at most `secs` host seconds.
 pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
     let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-guest.lock")).expect("a lock file");

@@ -1,6 +1,6 @@
 //! Lock helps of the `checked` build: what would deadlock panics before it does, and names both places.
 
-use crate::guest::{Ended, Guest};
+use crate::guest::{self, Ended, Guest};
 
 /// What the kernel says when this fault is provoked: its message, from `panic:` to the line that says where.
 fn message(cpus: u32, kind: &str) -> (Ended, String) {
@@ -19,12 +19,8 @@ fn places(text: &str) -> Vec<u32> {
     parts.map(|part| part.split(':').next().and_then(|line| line.parse().ok()).expect("a line")).collect()
 }
 
-/// The number of the one line of `src/shell/faults/lockups.rs`, behind the one that holds `after`, that holds `what`.
 fn line_of(after: &str, what: &str) -> u32 {
-    let source = std::fs::read_to_string(crate::guest::root().join("src/shell/faults/lockups.rs")).expect("the source");
-    let start = source.lines().position(|line| line.contains(after)).expect("the function");
-    let offset = source.lines().skip(start).position(|line| line.contains(what)).expect("the line in it");
-    (start + offset + 1) as u32
+    guest::line_of("src/shell/faults/lockups.rs", after, what)
 }
 
 #[test]

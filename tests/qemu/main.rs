@@ -19,3 +19,4 @@ mod shell;
 mod step;
 mod stress;
 mod verdict;
+mod watchdog;

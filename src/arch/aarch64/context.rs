@@ -45,8 +45,8 @@ unsafe extern "C" {
 /// How a task begins: gets the task that was left, and its own argument. Runs with IRQs masked.
 pub type TaskEntry = extern "C" fn(previous: *const TaskHeader, argument: usize) -> !;
 
-/// D, A, I, F: a new task begins with IRQs masked, as every switch ends, and D masked, as everywhere; SError open.
-const DAIF_NEW: u64 = 1 << 9 | 1 << 7 | 1 << 6;
+/// D and I: a new task begins with IRQs masked, as every switch ends, and D masked, as everywhere; SErrors and FIQs come.
+const DAIF_NEW: u64 = 1 << 9 | 1 << 7;
 
 impl SavedContext {
     /// The state of a task that will begin with `entry(previous, argument)` on the stack ending at `stack_top`.

@@ -70,6 +70,20 @@ pub fn irqs_are_masked() -> bool {
     daif & DAIF_I != 0
 }
 
+/// Masks FIQs on this CPU. Context: the end of an exception's handler, and whoever stops for good.
+#[inline(always)]
+pub fn mask_fiqs() {
+    // SAFETY: masking interrupts is always allowed; only F changes.
+    unsafe { asm!("msr daifset, #1", options(nostack, preserves_flags)) };
+}
+
+/// Unmasks FIQs: they come through everything but exception entry and return. Context: the frame, if any, is saved.
+#[inline(always)]
+pub fn unmask_fiqs() {
+    // SAFETY: the vectors are installed; only F changes.
+    unsafe { asm!("msr daifclr, #1", options(nostack, preserves_flags)) };
+}
+
 /// Runs `work` with IRQs masked on this CPU. For the architecture floor; above it use `sync::irqs`.
 #[inline(always)]
 pub fn without_irqs<R>(work: impl FnOnce() -> R) -> R {

@@ -1,6 +1,6 @@
-//! The virtual timer: one clock for everything, and one alarm per CPU.
+//! The virtual timer: one clock for everything, and one alarm per CPU. The physical one is the watchdog's beat.
 
-use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
+use aarch64_cpu::registers::{CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_TVAL_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
 use core::sync::atomic::{AtomicU64, Ordering};
 use tock_registers::interfaces::{Readable, Writeable};
 
@@ -40,4 +40,14 @@ pub fn set_alarm_ns(deadline_ns: u64) {
     let ticks = ((u128::from(deadline_ns) << 32) / u128::from(ns_per_tick)) as u64;
     CNTV_CVAL_EL0.set(ticks.saturating_add(1));
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
+}
+
+/// Raises this CPU's physical timer interrupt in `after_ns`, and takes back its signal until then. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn set_beat_ns(after_ns: u64) {
+    let ns_per_tick = NS_PER_TICK.load(Ordering::Relaxed).max(1);
+    let ticks = (u128::from(after_ns) << 32) / u128::from(ns_per_tick);
+    // The register holds a signed 32-bit number: what does not fit rings earlier.
+    CNTP_TVAL_EL0.set(ticks.min(i32::MAX as u128) as u64);
+    CNTP_CTL_EL0.write(CNTP_CTL_EL0::ENABLE::SET + CNTP_CTL_EL0::IMASK::CLEAR);
 }

@@ -2,7 +2,8 @@
 //
 // The frame ends with a frame record of (interrupted x29, ELR), which x29 points to while Rust runs, so the
 // x29 chain crosses the exception; the return label tells the unwinder that the record is such a one.
-// D, A, I and F are masked by the entry itself; SPSR goes back as it came, with its SS and D bits.
+// D, A, I and F are masked by the entry itself; SPSR goes back as it came, with its SS and D bits. F stays masked
+// while a frame is saved and restored: a FIQ there would take ELR and SPSR. In between, an IRQ's handler lets FIQs in.
 //
 // Overflow: each stack is the upper half of a slot of 2 * STACK_SIZE, so bit STACK_SHIFT of sp is set while
 // sp is inside; stacks lie in their window, which alone has these upper 32 bits, or in the image. Where there is no
@@ -76,7 +77,7 @@ exception_vectors:
     // From EL1 with SP_EL1: the kernel itself.
     vector  sync
     vector  irq
-    vector  unexpected
+    vector  fiq
     vector  serror
     // From lower levels: there are none.
     vector  unexpected
@@ -108,6 +109,7 @@ overflowed:                             // tpidr_el0 = the interrupted x0, sp as
     .balign 8
     entry   sync, exception_sync
     entry   irq, exception_irq
+    entry   fiq, exception_fiq
     entry   serror, exception_serror
     entry   unexpected, exception_unexpected
 

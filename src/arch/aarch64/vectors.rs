@@ -1,8 +1,10 @@
 //! Exception entry: frames, and the way up to whoever handles them.
 //!
-//! Everything here is `notrace` (O8). Above: `irq::entry` takes IRQs by [`IRQ`], `main.rs` takes faults by
-//! [`FAULT`]. PSTATE.D stays masked on every path here; a frame's SPSR keeps SS and D of what it interrupted.
+//! Everything here is `notrace` (O8). Above: `irq::entry` takes IRQs by [`IRQ`], `irq::watchdog` takes FIQs by [`FIQ`],
+//! `main.rs` takes faults by [`FAULT`]. FIQs come at any instruction but those of an exception's entry and return and of
+//! a fault's handler, IRQs masked or not; nobody but the watchdog may use them. PSTATE.D stays masked on every path here; a frame's SPSR keeps SS and D of what it interrupted.
 
+use super::cpu;
 use super::exit::SEMIHOSTING_HLT;
 use super::site::FrameRecord;
 use super::{image, mmu};
@@ -38,6 +40,13 @@ pub struct ExceptionFrame {
     pub record: FrameRecord,
 }
 
+impl ExceptionFrame {
+    /// Whether IRQs were masked where it was interrupted.
+    pub const fn masks_irqs(&self) -> bool {
+        self.spsr & 1 << 7 != 0
+    }
+}
+
 const _: () = assert!(size_of::<ExceptionFrame>().is_multiple_of(16), "sp stays on 16 bytes");
 
 /// Which vector took the exception.
@@ -51,7 +60,7 @@ pub enum Kind {
     BadStack,
     /// SError: an external abort.
     SystemError,
-    /// A vector that nothing should come through (FIQ, SP_EL0, a lower level).
+    /// A vector that nothing should come through (SP_EL0, a lower level).
     Unexpected,
 }
 
@@ -115,14 +124,17 @@ impl Fault {
 /// Handles an IRQ. Wired by `main.rs` to `irq::entry`.
 pub static IRQ: Hook<fn(&mut ExceptionFrame)> = Hook::new();
 
+/// Handles a FIQ, on top of anything. Wired by `main.rs` to `irq::watchdog`.
+pub static FIQ: Hook<fn(&mut ExceptionFrame)> = Hook::new();
+
 /// Handles a fault: returns to what it interrupted, if it returns. Wired by `main.rs`.
 pub static FAULT: Hook<fn(&mut ExceptionFrame, &Fault)> = Hook::new();
 
 #[repr(C, align(32768))]
-struct OverflowStacks(UnsafeCell<[[u8; 2 * STACK_SIZE]; super::cpu::MAX_CPUS]>);
+struct OverflowStacks(UnsafeCell<[[u8; 2 * STACK_SIZE]; cpu::MAX_CPUS]>);
 // SAFETY: each CPU uses its own slot, and only as a stack.
 unsafe impl Sync for OverflowStacks {}
-static OVERFLOW_STACKS: OverflowStacks = OverflowStacks(UnsafeCell::new([[0; 2 * STACK_SIZE]; super::cpu::MAX_CPUS]));
+static OVERFLOW_STACKS: OverflowStacks = OverflowStacks(UnsafeCell::new([[0; 2 * STACK_SIZE]; cpu::MAX_CPUS]));
 
 global_asm!(
     include_str!("vectors.S"),
@@ -152,6 +164,7 @@ pub fn overflow_slot(cpu: usize) -> (Range<usize>, Range<usize>) {
 unsafe extern "C" {
     fn exception_return_sync();
     fn exception_return_irq();
+    fn exception_return_fiq();
     fn exception_return_serror();
     fn exception_return_unexpected();
     fn exception_return_overflow();
@@ -162,6 +175,7 @@ pub fn is_exception_return(return_address: usize) -> bool {
     [
         exception_return_sync as *const (),
         exception_return_irq as *const (),
+        exception_return_fiq as *const (),
         exception_return_serror as *const (),
         exception_return_unexpected as *const (),
         exception_return_overflow as *const (),
@@ -174,6 +188,19 @@ pub fn is_exception_return(return_address: usize) -> bool {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 extern "C" fn exception_irq(frame: &mut ExceptionFrame) {
     match IRQ.get() {
+        Some(handle) => {
+            cpu::unmask_fiqs();
+            handle(frame);
+            cpu::mask_fiqs();
+        }
+        None => fault(frame, Kind::Unexpected),
+    }
+}
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn exception_fiq(frame: &mut ExceptionFrame) {
+    match FIQ.get() {
         Some(handle) => handle(frame),
         None => fault(frame, Kind::Unexpected),
     }

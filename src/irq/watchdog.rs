@@ -1,0 +1,171 @@
+//! The watchdog: what stands still for too long ends the kernel with a report and status 102.
+//!
+//! | what | seen by | named |
+//! |---|---|---|
+//! | a CPU takes no interrupts | its own beat | the CPU, and where it is |
+//! | a lock is held for ever | the beats of its holder and of who waits | the lock, its holder, both places |
+//! | a visit is not answered | the beat of the CPU that asked | the CPUs that do not answer |
+//! | a CPU stops altogether | the beats of the others | the CPU, and what is known of it |
+//! | a wake-up is lost | the watchdog's task, see `sched::waiting` | the task, where it waits, and in which queue |
+//!
+//! Each CPU has a *beat*: its physical timer, which arrives as FIQ, also where IRQs are masked, ten times within the
+//! patience (10 s of guest time). At a beat the CPU judges itself and looks whether the others have theirs; what it sees
+//! is judged by [`beat::overdue`], which is pure. Where the controller has no FIQs an IRQ takes the beat's place: then
+//! a CPU that masks IRQs is told by the others, and cannot tell where it is.
+//!
+//! A beat takes no lock, changes nothing that anybody else reads, and is not part of the chain of interrupts that
+//! grace-period schemes look at. Notrace (O8); the report ends the kernel.
+//! Above: `main.rs` wires [`fiq`], starts the task and wires [`HOLDOUTS`]; `shell` provokes. Below: `sched`, `gic`.
+
+mod report;
+
+use self::report::Culprit;
+use super::beat::{self, Overdue, PATIENCE_BEATS, Pulse, Sight};
+use crate::arch::vectors::ExceptionFrame;
+use crate::arch::{cpu, gic, timer};
+use crate::hook::Hook;
+use crate::sched::waiting::PATIENCE_ROUNDS;
+use crate::sched::{self, Class, Spawn, SpawnError, ipi};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::lock;
+use crate::sync::percpu::PerCpu;
+use crate::{percpu, println};
+use alloc::boxed::Box;
+
+const _: () = assert!(PATIENCE_BEATS == PATIENCE_ROUNDS, "one period serves both");
+
+/// Prints who keeps a grace period from ending. Wired by `main.rs` to `rcu`. Context: the report.
+pub static HOLDOUTS: Hook<fn()> = Hook::new();
+
+/// Guest time between two beats of a CPU: a tenth of the patience.
+static PERIOD_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
+
+/// What a CPU keeps from one beat to the next.
+#[derive(Debug)]
+struct Seat {
+    /// Beats so far. Read by the others.
+    beats: AtomicU64,
+    tick: Pulse,
+    visit: Pulse,
+    others: [Pulse; cpu::MAX_CPUS],
+    /// When an IRQ takes the place of a beat.
+    next_ns: AtomicU64,
+}
+
+static SEATS: PerCpu<Seat> = percpu!(Seat {
+    beats: AtomicU64::new(0),
+    tick: Pulse::new(),
+    visit: Pulse::new(),
+    others: [const { Pulse::new() }; cpu::MAX_CPUS],
+    next_ns: AtomicU64::new(0),
+});
+
+/// Starts this CPU's beat, where there are FIQs. Context: boot of each CPU.
+pub fn start_cpu() {
+    if gic::has_fiq() {
+        timer::set_beat_ns(PERIOD_NS.load(Ordering::Relaxed));
+    }
+}
+
+/// Starts the task that looks for lost wake-ups. Context: boot.
+pub fn start() -> Result<(), SpawnError> {
+    let what = Spawn { name: "watchdog", class: Class::High, cpu: None };
+    sched::spawn(what, Box::new(watch_waits)).map(drop)
+}
+
+/// Lets things stand still for `ms` milliseconds from now on, and says so. Context: task.
+pub fn set_patience_ms(ms: u64) {
+    PERIOD_NS.store(ms * 1_000_000 / PATIENCE_BEATS, Ordering::Relaxed);
+    println!("the watchdog's patience is {ms} ms from here on");
+}
+
+/// Beats, or rounds, as milliseconds.
+fn in_ms(beats: u64) -> u64 {
+    beats * PERIOD_NS.load(Ordering::Relaxed) / 1_000_000
+}
+
+/// The task: each wait without a deadline is looked at once in a period.
+fn watch_waits() {
+    loop {
+        sched::sleep(PERIOD_NS.load(Ordering::Relaxed));
+        if let Some(task) = sched::watch_waits() {
+            report::tell(&Culprit::LostWakeUp { task }, None);
+        }
+    }
+}
+
+/// A FIQ was taken: a beat, or the call to stand still and tell. Wired by `main.rs` to `arch::vectors::FIQ`.
+/// Context: any, IRQs and FIQs masked.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn fiq(frame: &mut ExceptionFrame) {
+    // Once only: a second look may answer with an IRQ, on a GICv2.
+    let Some(interrupt) = gic::acknowledge_fiq() else { return };
+    match interrupt.id() {
+        ipi::SGI_FIQ => report::stand_still(frame),
+        _ => {
+            timer::set_beat_ns(PERIOD_NS.load(Ordering::Relaxed));
+            beat(frame);
+        }
+    }
+    gic::end_fiq(interrupt);
+}
+
+/// Where there are no FIQs: whatever interrupt comes may be the call to stand still, and the time of a beat. Context: IRQ.
+#[inline(always)]
+pub(super) fn after_irq(frame: &ExceptionFrame) {
+    if !gic::has_fiq() {
+        instead_of_fiq(frame);
+    }
+}
+
+#[cold]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn instead_of_fiq(frame: &ExceptionFrame) {
+    report::stand_still_if_asked(frame);
+    let (next_ns, now_ns) = (&SEATS.of(cpu::id()).next_ns, timer::now_ns());
+    if now_ns >= next_ns.load(Ordering::Relaxed) {
+        next_ns.store(now_ns + PERIOD_NS.load(Ordering::Relaxed), Ordering::Relaxed);
+        beat(frame);
+    }
+}
+
+/// Judges. Context: IRQs masked.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn beat(frame: &ExceptionFrame) {
+    let cpu = cpu::id();
+    let seat = SEATS.of(cpu);
+    let beats = seat.beats.load(Ordering::Relaxed) + 1;
+    seat.beats.store(beats, Ordering::Relaxed);
+    if let Some(overdue) = beat::overdue(&look(cpu, seat, beats)) {
+        report::tell(&culprit(overdue, cpu), Some(frame));
+    }
+}
+
+/// What this CPU sees at a beat.
+#[inline(always)]
+fn look(cpu: usize, seat: &Seat, beats: u64) -> Sight {
+    let book = lock::book(cpu);
+    let visit = ipi::pending_visit().filter(|visit| visit.requester == cpu);
+    Sight {
+        wanted: if book.wanted.get().is_some() { beats - book.wanted.seen_since(beats) } else { 0 },
+        held: book.held.claims().map(|claim| beats - claim.seen_since(beats)).max().unwrap_or(0),
+        visit: seat.visit.look(visit.map_or(0, |visit| visit.generation)) * u64::from(visit.is_some()),
+        tick: seat.tick.look(sched::ticks(cpu)),
+        silent: (0..sched::nr_cpus())
+            .filter(|&other| other != cpu && SEATS.of(other).beats.load(Ordering::Relaxed) > 0)
+            .map(|other| (other, seat.others[other].look(SEATS.of(other).beats.load(Ordering::Relaxed))))
+            .max_by_key(|&(_, still)| still)
+            .unwrap_or_default(),
+    }
+}
+
+#[inline(always)]
+fn culprit(overdue: Overdue, cpu: usize) -> Culprit {
+    match overdue {
+        Overdue::Wanted => Culprit::Wanted { cpu },
+        Overdue::Held => Culprit::Held { cpu },
+        Overdue::Visit => Culprit::Visit { cpu },
+        Overdue::Tick => Culprit::NoInterrupts { cpu },
+        Overdue::Silent(silent) => Culprit::Silent { cpu: silent },
+    }
+}
