@@ -36,7 +36,9 @@ fn passes(guest: &Guest, says: Says) -> Ended {
 
 #[test]
 fn gicv2_with_one_cpu() {
-    passes(&Guest::with_cpus(1).option("--gic=2"), Says { cpus: 1, gic: 2, el: 1 });
+    let ended = passes(&Guest::with_cpus(1).option("--gic=2"), Says { cpus: 1, gic: 2, el: 1 });
+    // Softirqs are interrupted by SGIs that they send to their own CPU, and hardly by anything else.
+    Verdict::of("stress", &ended).pairs.expect("softirq_nested", |count| count > 100, "more than 100: SGIs arrive");
 }
 
 #[test]
@@ -124,6 +126,14 @@ fn counted_instructions_on_four_cpus() {
 fn a_raw_image_with_its_tree_behind_the_image() {
     let guest = Guest::with_cpus(4).raw_image().option("--memory=129M");
     passes(&guest, Says { cpus: 4, gic: 3, el: 1 });
+}
+
+/// The scenario writes to every block that the heap can give: none of them may lie past the end.
+#[test]
+fn memory_of_an_odd_size_is_used_to_its_end_and_no_further() {
+    let guest = Guest::with_cpus(1).raw_image().option("--memory=129M");
+    let ended = guest.boot(&["selftest", "only=heap-whole"]).expect_status(0);
+    ended.line_with(&["test: heap-whole ok "]);
 }
 
 #[test]
