@@ -41,6 +41,7 @@
 //! | `own-claims` | [`sync::held`] | what an owner holds is linked, and its list changed, by the owner alone |
 //! | `acyclic` | [`sync::order`] | the nestings of classes of locks never form a cycle |
 //! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
+//! | `two-ledgers` | `sched::account` | what CPUs and tasks count of switches agrees |
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |
 //! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |
 //! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |

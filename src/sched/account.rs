@@ -16,16 +16,23 @@ pub struct Account {
     pub arrivals: u64,
     /// Times that a task let go and nobody took over.
     pub unanswered: u64,
+    /// Ticks that found a task running whose turn was over, and others waiting.
+    pub overdue: u64,
 }
 
 pub(super) struct Counters {
     pub(super) switches: AtomicU64,
     pub(super) arrivals: AtomicU64,
     pub(super) unanswered: AtomicU64,
+    pub(super) overdue: AtomicU64,
 }
 
-pub(super) static COUNTERS: PerCpu<Counters> =
-    percpu!(Counters { switches: AtomicU64::new(0), arrivals: AtomicU64::new(0), unanswered: AtomicU64::new(0) });
+pub(super) static COUNTERS: PerCpu<Counters> = percpu!(Counters {
+    switches: AtomicU64::new(0),
+    arrivals: AtomicU64::new(0),
+    unanswered: AtomicU64::new(0),
+    overdue: AtomicU64::new(0),
+});
 
 /// Adds one. Context: the only writer.
 #[inline(always)]
@@ -40,5 +47,6 @@ pub fn account(cpu: usize) -> Account {
         switches: counters.switches.load(Ordering::Relaxed),
         arrivals: counters.arrivals.load(Ordering::Relaxed),
         unanswered: counters.unanswered.load(Ordering::Relaxed),
+        overdue: counters.overdue.load(Ordering::Relaxed),
     }
 }

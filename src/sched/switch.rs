@@ -321,9 +321,13 @@ pub(super) unsafe fn beginning(stack_top: usize) -> SavedContext {
 pub(super) fn on_tick(cpu: usize) {
     let task = current();
     count(&task.ticks_run);
-    let left = task.ticks_left.load(Ordering::Relaxed).saturating_sub(1);
+    let before = task.ticks_left.load(Ordering::Relaxed);
+    let left = before.saturating_sub(1);
     task.ticks_left.store(left, Ordering::Relaxed);
     if left == 0 && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) > 0 {
+        if before == 0 && !task.is_idle() {
+            count(&COUNTERS.of(cpu).overdue);
+        }
         NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
     }
     timers::expire(cpu);

@@ -51,9 +51,10 @@ pub fn on_alarm() {
     let next = NEXT_TICK.of(cpu);
     let due = next.load(Ordering::Relaxed);
     if now >= due {
-        // Ticks that were missed (a stopped guest) are not made up for: one at once would cost a task its turn.
-        let following = due + TICK_NS;
-        next.store(if following > now { following } else { now + TICK_NS }, Ordering::Relaxed);
+        // Ticks that were missed (a stopped guest) are not made up for, and the next one is half a tick away at least:
+        // one at once would cost a task its turn.
+        let passed = (now - due + TICK_NS / 2) / TICK_NS + 1;
+        next.store(due + passed * TICK_NS, Ordering::Relaxed);
         let ticks = TICKS.of(cpu);
         ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if switch::current().is_idle() {
