@@ -145,3 +145,10 @@ fn a_long_idle_time_raises_no_alarm_and_nudges_whoever_waits() {
         assert_eq!(switches[2], 7, "{}", ended.story());
     }
 }
+
+#[test]
+fn a_load_that_outlasts_the_patience_raises_no_alarm() {
+    let ended = Guest::with_cpus(2).patience(12).boot(&["stress", "secs=12"]).expect_status(0);
+    ended.line_with(&["stress: PASS", "secs=12"]);
+    assert!(!ended.console.contains("watchdog:"), "{}", ended.story());
+}
