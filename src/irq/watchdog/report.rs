@@ -201,7 +201,16 @@ fn tell_this_cpu(frame: Option<&ExceptionFrame>) {
     let this = cpu::id();
     let masked = if frame.is_none_or(ExceptionFrame::masks_irqs) { "masked" } else { "unmasked" };
     println!("CPU {this}, task {:?}, {}, IRQs {masked}", sched::current(), Context(preempt::count()));
-    let (book, beats) = (lock::book(this), SEATS.of(this).beats.load(Ordering::Relaxed).max(1));
+    print_locks(this);
+    print_mutexes(sched::current());
+    println!("backtrace:");
+    print_backtrace(frame.map_or_else(Frames::here, Frames::of_exception));
+    print_events(this);
+}
+
+/// What CPU number `cpu` holds and waits for: this one, or one that has stood still for long.
+fn print_locks(cpu: usize) {
+    let (book, beats) = (lock::book(cpu), SEATS.of(cpu).beats.load(Ordering::Relaxed).max(1));
     if let Some((claim, place)) = book.wanted.get() {
         let ms = in_ms(beats - book.wanted.seen_since(beats));
         let (born, owner, taken) = (claim.class.born, claim.owner(), claim.place());
@@ -211,10 +220,6 @@ fn tell_this_cpu(frame: Option<&ExceptionFrame>) {
         let ms = in_ms(beats - claim.seen_since(beats));
         println!("  holds the lock of {}, taken at {}, for {ms} ms", claim.class.born, claim.place());
     }
-    print_mutexes(sched::current());
-    println!("backtrace:");
-    print_backtrace(frame.map_or_else(Frames::here, Frames::of_exception));
-    print_events(this);
 }
 
 fn print_mutexes(task: &sched::Task) {
@@ -227,6 +232,7 @@ fn print_mutexes(task: &sched::Task) {
 fn tell_silent_cpu(cpu: usize) {
     println!("CPU {cpu} does not answer");
     sched::try_current_of(cpu, |task| println!("  last seen in task {task:?}"));
+    print_locks(cpu);
     print_events(cpu);
 }
 
