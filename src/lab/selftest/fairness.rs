@@ -8,10 +8,12 @@
 
 use super::crew::{Crew, await_that};
 use super::{Outcome, Run, check};
+use crate::arch::cpu;
 use crate::sched::preemption::{model, turn_ticks};
 use crate::sched::timers::Timer;
 use crate::sched::{self, Class, Spawn, TICK_NS, Task, WaitQueue, tick};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::preempt;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -27,6 +29,8 @@ const SPREAD: usize = 2;
 /// Tasks on one CPU at most, once they have spread: see [`spread`].
 const MOST_ON_ONE_CPU: u64 = 4;
 const SPREAD_TICKS: u64 = 30;
+/// For so long a task keeps its CPU to itself.
+const STEAL_NS: u64 = 1_000_000_000;
 /// How long after a tick the high task comes.
 const AFTER_TICK_NS: u64 = TICK_NS / 4;
 
@@ -75,6 +79,9 @@ pub(super) fn shares(run: &mut Run) -> Outcome {
     let cpu = sched::nr_cpus() - 1;
     equal_turns(run, cpu)?;
     borrowed_turns(run, cpu)?;
+    if sched::nr_cpus() > 1 {
+        stolen(run)?;
+    }
     spread(run)
 }
 
@@ -211,7 +218,45 @@ fn borrowed_turns(run: &mut Run, cpu: usize) -> Outcome {
     expect_equal(&ticks, cpu, overdue)
 }
 
-/// Twice as many tasks as CPUs, all of them started on one: no CPU idles, and each task goes on.
+/// A task waits behind one that keeps its CPU to itself: a CPU that idles fetches it, under every model.
+fn stolen(run: &mut Run) -> Outcome {
+    let cpu = sched::nr_cpus() - 1;
+    let (is_alone, has_run) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    // This task looks on from elsewhere.
+    sched::set_affinity(sched::current(), 1);
+    let mut crew = Crew::new();
+    {
+        let (is_alone, has_run) = (Arc::clone(&is_alone), Arc::clone(&has_run));
+        crew.normal("miser", Some(cpu), move || {
+            let _pinned = preempt::disable();
+            is_alone.store(true, Ordering::Relaxed);
+            let patience_ns = sched::now_ns() + STEAL_NS;
+            while !has_run.load(Ordering::Relaxed) && sched::now_ns() < patience_ns {
+                core::hint::spin_loop();
+            }
+        })?;
+    }
+    await_that("a task to keep its CPU", || is_alone.load(Ordering::Relaxed))?;
+    let began_on = Arc::new(AtomicU64::new(u64::MAX));
+    {
+        let (began_on, has_run) = (Arc::clone(&began_on), Arc::clone(&has_run));
+        crew.normal("stolen", Some(cpu), move || {
+            began_on.store(cpu::id() as u64, Ordering::Relaxed);
+            has_run.store(true, Ordering::Relaxed);
+        })?;
+    }
+    if let Some(task) = crew.tasks().last() {
+        sched::set_affinity(task, u32::MAX);
+    }
+    crew.finish("waits for a CPU while others idle")?;
+    sched::set_affinity(sched::current(), u32::MAX);
+    let began_on = began_on.load(Ordering::Relaxed);
+    run.note("stolen", 1);
+    check!(began_on != cpu as u64, "a task waited {} ms behind another while other CPUs idled", STEAL_NS / 1_000_000);
+    Ok(())
+}
+
+/// Twice as many tasks as CPUs: no CPU idles, and each task goes on.
 ///
 /// Whoever is queued again after a turn goes where two tasks less wait, so that the numbers of those that wait differ
 /// by two at most; with as many that wait as CPUs, two wait on one CPU at most, behind the one that runs. This

@@ -1,8 +1,8 @@
 //! Wait queues under wakers of every context: tasks, interrupts, softirqs, timers.
 //!
 //! A sender posts one token at a time and waits until it is taken, so that every single lost wake-up shows: nobody
-//! else's comes to the rescue. Of the two that wait for tokens one has a deadline, and goes away and comes back: a
-//! wake-up must not be lost with it either.
+//! else's comes to the rescue. Of the two that wait for tokens one has a deadline; once it has given up it stays away
+//! until the token is taken, so that a wake-up that was lost with it shows too.
 
 mod orderly;
 
@@ -41,6 +41,8 @@ struct Line {
     taken: AtomicU64,
     wanted: WaitQueue,
     acknowledged: WaitQueue,
+    /// Who gave up waits here for the next token's turn.
+    aside: WaitQueue,
     is_over: AtomicBool,
     /// The next post wakes all.
     wakes_all: AtomicBool,
@@ -54,6 +56,7 @@ static TABLE: [Line; LINES] = [const {
         taken: AtomicU64::new(0),
         wanted: WaitQueue::new(),
         acknowledged: WaitQueue::new(),
+        aside: WaitQueue::new(),
         is_over: AtomicBool::new(false),
         wakes_all: AtomicBool::new(false),
         timeouts: AtomicU64::new(0),
@@ -104,6 +107,7 @@ impl Line {
     fn acknowledge(&self) {
         self.taken.fetch_add(1, Ordering::Release);
         self.acknowledged.wake_one();
+        self.aside.wake_all();
     }
 
     /// Waits for tokens, for as long as it takes.
@@ -125,12 +129,15 @@ impl Line {
     fn impatient(&self, seed: u64) {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         while !self.is_over.load(Ordering::Relaxed) {
+            let taken = self.taken.load(Ordering::Acquire);
             let deadline_ns = now_ns() + random.next_u64() % 150_000;
             if self.wanted.wait_until_deadline(|| self.take(), deadline_ns) {
                 self.acknowledge();
             } else {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
                 self.early.fetch_add(u64::from(now_ns() < deadline_ns), Ordering::Relaxed);
+                self.aside
+                    .wait_until(|| self.taken.load(Ordering::Acquire) != taken || self.is_over.load(Ordering::Relaxed));
             }
             sched::cond_resched();
         }
@@ -139,6 +146,7 @@ impl Line {
     fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         self.wanted.wake_all();
+        self.aside.wake_all();
     }
 }
 

@@ -99,17 +99,17 @@ pub(super) fn first_come(run: &mut Run) -> Outcome {
     for _ in 0..ATTEMPTS {
         let line = queue();
         let crew = stand_in_line(&line)?;
-        let preempted = |crew: &Crew| crew.tasks().map(|task| task.nivcsw.load(Ordering::Relaxed)).sum::<u64>();
-        let before = preempted(&crew);
+        let ticks = |crew: &Crew| crew.tasks().map(|task| task.ticks_run.load(Ordering::Relaxed)).sum::<u64>();
+        let before = ticks(&crew);
         line.tickets.store(IN_LINE, Ordering::Release);
         line.gate.wake_all();
         let mut was_disturbed = false;
         crew.finish_keeping("stands in line", |crew| {
-            was_disturbed = preempted(crew) > before;
+            was_disturbed = ticks(crew) > before;
             Ok(())
         })?;
         let order = line.order.lock().clone();
-        // Whose turn was over before it could say that it ran lets others say so first.
+        // Whose turn was over, by a tick, before it could say that it ran lets others say so first.
         if !was_disturbed {
             run.note("in_line", IN_LINE);
             check!(
@@ -120,5 +120,5 @@ pub(super) fn first_come(run: &mut Run) -> Outcome {
             return Ok(());
         }
     }
-    Err(alloc::format!("in each of {ATTEMPTS} attempts a woken task was taken off its CPU before it ran"))
+    Err(alloc::format!("in each of {ATTEMPTS} attempts a tick ended the turn of a woken task"))
 }
