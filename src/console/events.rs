@@ -186,10 +186,3 @@ impl Iterator for Log {
         })
     }
 }
-
-/// Prints the last events of all CPUs, at most `most`, a line each, oldest first. Context: any.
-pub fn print_log(most: usize) {
-    for happening in Log::of(|_| true, most) {
-        crate::println!("{happening}");
-    }
-}

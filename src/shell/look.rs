@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::arch::vectors::STACK_SIZE;
 use crate::arch::{cpu, mmu};
 use crate::console::epitaph::Place;
+use crate::console::events::{Happening, Log};
 use crate::irq::entry::{self, Source};
 use crate::mm::{heap, stack};
 use crate::sched::{self, Visit};
@@ -112,6 +113,16 @@ const fn describe(source: Source) -> &'static str {
         Source::Uart => "serial input",
         Source::Other => "other",
     }
+}
+
+/// Prints the last events of all CPUs.
+pub(super) fn log(most: usize) {
+    // What is printed makes events too: copied first.
+    let happenings: Vec<Happening> = Log::of(|_| true, most).collect();
+    for happening in &happenings {
+        println!("{happening}");
+    }
+    println!("{} events", happenings.len());
 }
 
 /// Prints whose memory is whose.

@@ -14,6 +14,10 @@ use crate::platform::bootargs;
 /// The longest sleep: an hour.
 pub const MAX_SLEEP_MS: u32 = 3_600_000;
 
+/// Events that `log` prints when it is not said how many, and at most: all that eight CPUs keep.
+const USUAL_EVENTS: u32 = 32;
+const MAX_EVENTS: u32 = 256;
+
 /// Keys of `stress` that a running kernel cannot change.
 const CHOSEN_AT_BOOT: [&str; 2] = ["cpus=", "preempt="];
 
@@ -90,11 +94,19 @@ pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> 
 }
 
 pub(super) fn sleep<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
-    let word = typed.arguments()[0];
+    number(typed.arguments()[0], MAX_SLEEP_MS).map(|ms| Request::Sleep { ms })
+}
+
+pub(super) fn log<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let most = typed.arguments().first().map_or(Ok(USUAL_EVENTS), |word| number(word, MAX_EVENTS))?;
+    Ok(Request::Log { most: most as usize })
+}
+
+/// The number that `word` spells, in decimal digits alone.
+fn number(word: &str, max: u32) -> Result<u32, Refusal<'_>> {
     // `parse` alone would take a plus sign.
     let number = word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten();
-    let ms = number.filter(|&ms: &u32| ms <= MAX_SLEEP_MS);
-    ms.map(|ms| Request::Sleep { ms }).ok_or(Refusal::NotUpTo { word, max: MAX_SLEEP_MS })
+    number.filter(|&number: &u32| number <= max).ok_or(Refusal::NotUpTo { word, max })
 }
 
 pub(super) fn panic<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {

@@ -29,6 +29,11 @@ pub enum Request<'a> {
     Irqs,
     /// Say whose memory is whose.
     Memory,
+    /// Print the last events of all CPUs, at most so many.
+    Log {
+        /// Lines.
+        most: usize,
+    },
     /// Say how grace periods go.
     Rcu,
     /// List the registered ops.

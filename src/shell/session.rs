@@ -215,6 +215,7 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::Cpus => look::cpus(),
         Request::Irqs => look::irqs(),
         Request::Memory => look::memory(),
+        Request::Log { most } => look::log(most),
         Request::Rcu => tasks::grace_periods(),
         Request::Ops => tracing::list_ops(traced),
         Request::Callsites(filter) => tracing::list_callsites(&filter),

@@ -80,7 +80,7 @@ impl fmt::Debug for Command {
 }
 
 /// Every command, in the order of `help`.
-pub static COMMANDS: [Command; 17] = [
+pub static COMMANDS: [Command; 18] = [
     Command {
         name: "help",
         arguments: "[command|boot]",
@@ -143,6 +143,16 @@ pub static COMMANDS: [Command; 17] = [
         completes: &[],
         counts: 0..=0,
         read: |_| Ok(Request::Memory),
+    },
+    Command {
+        name: "log",
+        arguments: "[N]",
+        what: "the last N events of all CPUs, 32 if not said",
+        details: "In the order of time, in seconds since reset. Each CPU keeps its last 32.\n",
+        group: Group::Look,
+        completes: &[],
+        counts: 0..=1,
+        read: read::log,
     },
     Command {
         name: "rcu",

@@ -14,9 +14,21 @@ fn said(ended: &Ended) -> Vec<&str> {
 #[test]
 fn help_names_every_command() {
     let ended = commands("help").expect_status(0);
-    for command in
-        ["help", "ps", "cpus", "irqs", "mem", "ops", "callsites", "trace", "rcu", "stress", "version", "poweroff"]
-    {
+    for command in [
+        "help",
+        "ps",
+        "cpus",
+        "irqs",
+        "mem",
+        "log",
+        "ops",
+        "callsites",
+        "trace",
+        "rcu",
+        "stress",
+        "version",
+        "poweroff",
+    ] {
         ended.line_with(&[command]);
     }
 }
@@ -168,6 +180,27 @@ fn interrupts_are_counted_by_source_and_add_up() {
     }
     assert!(nr_idle == 2 && nr_switches > 3, "{nr_idle} idle, {nr_switches} switches in {}", ended.story());
     ended.line_with(&["shell-", "this shell"]);
+}
+
+#[test]
+fn the_log_holds_the_last_events_of_all_cpus_in_order() {
+    let ended = session(2, "sleep 100\nlog\nlog 3\nlog x\npoweroff\n").expect_status(0);
+    let lines: Vec<&str> = ended.lines().collect();
+    let counts: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].ends_with(" events")).collect();
+    let [long, short] = counts[..] else { panic!("two logs in {}", ended.story()) };
+    assert_eq!((lines[long], lines[short]), ("32 events", "3 events"), "{}", ended.story());
+    let events = &lines[long - 32..long];
+    let time = |line: &&str| -> u64 {
+        let (secs, us) = line.split_whitespace().next().and_then(|time| time.split_once('.')).expect("a time");
+        secs.parse::<u64>().expect("seconds") * 1_000_000 + us.parse::<u64>().expect("microseconds")
+    };
+    assert!(events.iter().map(time).is_sorted(), "in order in {}", ended.story());
+    for part in ["  CPU 0  ", "  CPU 1  ", "irq 27 at holdout::sched::switch::idle", "switch to shell-"] {
+        assert!(events.iter().any(|line| line.contains(part)), "no `{part}` in {}", ended.story());
+    }
+    // The second log begins where the first one had not been yet.
+    assert!(time(&lines[short - 1]) > time(&events[31]), "{}", ended.story());
+    ended.line_with(&["`x` is not a number from 0 to 256"]);
 }
 
 #[test]

@@ -21,6 +21,8 @@ const GOOD: &[(&str, &str)] = &[
     ("irqs", "Irqs"),
     ("mem", "Memory"),
     ("rcu", "Rcu"),
+    ("log", "Log { most: 32 }"),
+    ("log 256", "Log { most: 256 }"),
     ("ops", "Ops"),
     ("callsites", "Callsites("),
     ("callsites sched::t?ck*", "Callsites("),
@@ -91,6 +93,8 @@ fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
         let shown = word.trim_matches('"');
         assert_eq!(refusal(&format!("sleep {word}")), format!("`{shown}` is not a number from 0 to 3600000"));
     }
+    assert_eq!(refusal("log 257"), "`257` is not a number from 0 to 256");
+    assert_eq!(refusal("log +1"), "`+1` is not a number from 0 to 256");
     assert_eq!(refusal("ps \"x"), "`\"x` lacks a closing double quote");
 }
 
