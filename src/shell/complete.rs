@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn names_that_would_not_mean_themselves_are_not_offered() {
-        goes_on("trace holdout::fill::<", "");
+        goes_on("trace \"holdout::fill::<", "");
         goes_on("trace fm", "");
         goes_on("trace \"fm", "t\" ");
         goes_on("trace \"<holdout::sched::Task a", "s core::fmt::Debug>::");

@@ -17,9 +17,12 @@ static BLOBS: [&[u8]; 3] = [
 /// Tokens of the structure block.
 const BEGIN_NODE: u32 = 1;
 const END_NODE: u32 = 2;
+const PROPERTY: usize = 3;
+const NOTHING: usize = 4;
 /// Where the header says how much there is, and where the structure block starts and how long it is.
 const TOTAL_SIZE: usize = 4;
 const STRUCT_OFFSET: usize = 8;
+const STRINGS_OFFSET: usize = 12;
 const STRUCT_SIZE: usize = 36;
 
 fn cell(blob: &[u8], at: usize) -> usize {
@@ -40,7 +43,7 @@ fn blob(dice: &mut Dice) -> Vec<u8> {
         // Half of the damage goes to the header and the first nodes, where lengths and offsets lie.
         let reach = if dice.one_in(2) { 512 } else { len }.min(len);
         let at = dice.below(reach.max(1));
-        match dice.below(9) {
+        match dice.below(10) {
             0..2 => blob[at] ^= 1 << dice.below(8),
             2 => set_cell(
                 &mut blob,
@@ -65,6 +68,7 @@ fn blob(dice: &mut Dice) -> Vec<u8> {
                 blob[at..at + count].copy_from_slice(&other[from..from + count]);
             }
             7 => nest(&mut blob, 1 + dice.below(200), dice.one_in(2)),
+            8 => shorten(&mut blob, at & !3),
             // Two cells change places.
             _ => {
                 let (a, b) = (at & !3, dice.below(len) & !3);
@@ -75,6 +79,19 @@ fn blob(dice: &mut Dice) -> Vec<u8> {
         }
     }
     blob
+}
+
+/// Cuts the value of the first property from `at` on to half: a good tree, which says less than it should.
+fn shorten(blob: &mut [u8], at: usize) {
+    let is_property = |at: &usize| cell(blob, *at) == PROPERTY && (1..1024).contains(&cell(blob, at + 4));
+    let Some(at) = (at..blob.len()).step_by(4).find(is_property) else { return };
+    let old = cell(blob, at + 4);
+    let new = old / 2;
+    set_cell(blob, at + 4, new);
+    let value = at + 12;
+    for place in (value + new.next_multiple_of(4)..value + old.next_multiple_of(4)).step_by(4) {
+        set_cell(blob, place, NOTHING);
+    }
 }
 
 /// Puts nodes inside nodes into the root, as deep as that; closed again, or not.
@@ -95,7 +112,7 @@ fn nest(blob: &mut Vec<u8>, depth: usize, is_closed: bool) {
     let added = nodes.len();
     blob.splice(at..at, nodes);
     // The blocks behind it have moved: strings, in QEMU's order.
-    for offset in [TOTAL_SIZE, 12, STRUCT_SIZE] {
+    for offset in [TOTAL_SIZE, STRINGS_OFFSET, STRUCT_SIZE] {
         let value = cell(blob, offset);
         set_cell(blob, offset, value + added);
     }
@@ -140,4 +157,22 @@ fn a_device_tree_is_read_or_refused_by_its_own_bytes() {
             && console(blob).as_ref() == Ok(&machine.uart);
         if is_consistent { Ok(Taken::Accepted) } else { Err(format!("inconsistent: {machine:?}")) }
     });
+}
+
+#[test]
+fn cpus_beyond_the_limit_are_counted_and_left_out() {
+    let blob = BLOBS[2];
+    let node = [&BEGIN_NODE.to_be_bytes()[..], b"cpu@7"].concat();
+    let start = blob.windows(node.len()).position(|bytes| bytes == node).expect("the last of eight CPUs");
+    let ends = (start..blob.len()).step_by(4).find(|&at| cell(blob, at) == END_NODE as usize);
+    let more = blob[start..ends.expect("its end") + 4].repeat(3);
+    let added = more.len();
+    let mut blob = blob.to_vec();
+    blob.splice(start..start, more);
+    for offset in [TOTAL_SIZE, STRINGS_OFFSET, STRUCT_SIZE] {
+        let value = cell(&blob, offset);
+        set_cell(&mut blob, offset, value + added);
+    }
+    let machine = read(&blob).expect("a good tree");
+    assert_eq!((machine.cpus.len(), machine.cpus_in_tree), (MAX_CPUS, 11));
 }
