@@ -26,7 +26,7 @@ use crate::arch::{cpu, gic, timer};
 use crate::hook::Hook;
 use crate::sched::waiting::PATIENCE_ROUNDS;
 use crate::sched::{self, Class, Spawn, SpawnError, ipi};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::lock;
 use crate::sync::percpu::PerCpu;
 use crate::{percpu, println};
@@ -60,9 +60,21 @@ static SEATS: PerCpu<Seat> = percpu!(Seat {
     next_ns: AtomicU64::new(0),
 });
 
-/// Starts this CPU's beat, where there are FIQs. Context: boot of each CPU.
+/// Some CPU may not use its physical timer: interrupts take the place of beats, on all of them.
+static LACKS_TIMER: AtomicBool = AtomicBool::new(false);
+
+/// Whether beats come by FIQ. Context: any.
+#[inline(always)]
+fn has_beats() -> bool {
+    gic::has_fiq() && !LACKS_TIMER.load(Ordering::Relaxed)
+}
+
+/// Starts this CPU's beat, where it can have one. Context: boot of each CPU.
 pub fn start_cpu() {
-    if gic::has_fiq() {
+    if !timer::stop_physical() {
+        LACKS_TIMER.store(true, Ordering::Relaxed);
+    }
+    if has_beats() {
         timer::set_beat_ns(PERIOD_NS.load(Ordering::Relaxed));
     }
 }
@@ -113,7 +125,7 @@ pub fn fiq(frame: &mut ExceptionFrame) {
 /// Where there are no FIQs: whatever interrupt comes may be the call to stand still, and the time of a beat. Context: IRQ.
 #[inline(always)]
 pub(super) fn after_irq(frame: &ExceptionFrame) {
-    if !gic::has_fiq() {
+    if !has_beats() {
         instead_of_fiq(frame);
     }
 }

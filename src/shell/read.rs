@@ -115,7 +115,7 @@ pub(super) fn panic<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 
 pub(super) fn fault<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     let word = typed.arguments()[0];
-    let kind = FaultKind::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: &FaultKind::WORDS })?;
+    let kind = FaultKind::from_word(word).ok_or(Refusal::NoSuchFault(word))?;
     confirmed(typed, typed.arguments().get(1).copied(), Request::Fault(kind))
 }
 

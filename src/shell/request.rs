@@ -103,6 +103,8 @@ pub enum Refusal<'a> {
         /// What is allowed.
         allowed: &'static [&'static str],
     },
+    /// A word that is no kind of fault: there are more than a line can name.
+    NoSuchFault(&'a str),
     /// A word that is not a number, or too large a one.
     NotUpTo {
         /// What was typed.
@@ -135,6 +137,7 @@ impl fmt::Display for Refusal<'_> {
                 write!(f, "{} is none of:", Shown(word))?;
                 allowed.iter().try_for_each(|allowed| write!(f, " {allowed}"))
             }
+            Self::NoSuchFault(word) => write!(f, "{} is no kind of fault; `help fault` lists them", Shown(word)),
             Self::NotUpTo { word, max } => write!(f, "{} is not a number from 0 to {max}", Shown(word)),
             Self::Pattern(error) => error.fmt(f),
             Self::Stress(error) => error.fmt(f),

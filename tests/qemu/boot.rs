@@ -59,8 +59,9 @@ fn the_largest_seed_fits() {
 const REFUSED: &[(&[&str], &str, &[&str])] = &[
     (&["frobnicate"], "frobnicate", &["shell", "demo", "stress", "bench"]),
     (&["Stress"], "Stress", &["stress"]),
-    (&["windows"], "windows", &["shell", "demo", "stress", "bench"]),
-    (&["selftest"], "selftest", &["shell", "demo", "stress", "bench"]),
+    (&["windows"], "windows", &["shell", "demo", "stress", "bench", "selftest"]),
+    (&["selftest", "only=no-such-scenario"], "no-such-scenario", &["selftest list"]),
+    (&["selftest", "lists"], "lists", &["only", "seed"]),
     (&["stress", "demo"], "demo", &["seed", "secs"]),
     (&["stress", "colour=red"], "colour", &["seed", "secs", "cpus", "tasks_rcu", "preempt"]),
     (&["colour=red"], "colour", &["seed", "cmds", "cpus"]),

@@ -62,11 +62,11 @@ pub enum Then {
 /// or the scheduler: a handler takes no lock, allocates nothing and is notrace.
 pub type Handler = fn(&mut ExceptionFrame, Stop) -> Then;
 
-/// Unlocks this CPU's debug registers and clears them: their reset values are unknown. Context: boot of each CPU.
+/// Unlocks this CPU's debug registers. Points are left alone until one is set: their reset values are unknown, but
+/// nothing looks at them before, and a hypervisor may lack them. Context: boot of each CPU.
 pub fn init_cpu() {
     OSLAR_EL1.set(0);
     MDSCR_EL1.set(0);
-    points::clear_all();
     cpu::isb();
 }
 
@@ -161,7 +161,7 @@ pub(super) fn on_debug_exception(frame: &mut ExceptionFrame) -> bool {
 #[inline(always)]
 fn go_on(frame: &mut ExceptionFrame, words: &DebugWords, then: Then, is_at_point: bool) {
     let mut mdscr = MDSCR_EL1::KDE::SET.value;
-    if !is_at_point {
+    if points::are_in_use() && !is_at_point {
         mdscr |= MDSCR_EL1::MDE::SET.value; // else it would stop here once more
     }
     let steps = then == Then::Step || then == Then::Go && is_at_point;

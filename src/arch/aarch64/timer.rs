@@ -1,6 +1,7 @@
 //! The virtual timer: one clock for everything, and one alarm per CPU. The physical one is the watchdog's beat.
 
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTP_CTL_EL0, CNTP_TVAL_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
+use core::arch::global_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 use tock_registers::interfaces::{Readable, Writeable};
 
@@ -40,6 +41,36 @@ pub fn set_alarm_ns(deadline_ns: u64) {
     let ticks = ((u128::from(deadline_ns) << 32) / u128::from(ns_per_tick)) as u64;
     CNTV_CVAL_EL0.set(ticks.saturating_add(1));
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
+}
+
+global_asm!(
+    ".pushsection .text.timer, \"ax\", %progbits",
+    ".balign 8",
+    ".global physical_timer_stop",
+    "physical_timer_stop:",
+    "mov x0, #1",
+    ".global physical_timer_access",
+    "physical_timer_access:",
+    "msr cntp_ctl_el0, xzr", // undefined where a hypervisor keeps the physical timer: then x0 becomes 0
+    "ret",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    fn physical_timer_stop() -> bool;
+    fn physical_timer_access();
+}
+
+/// Stops this CPU's physical timer. Returns whether it has one that it may use: a hypervisor may keep it to itself.
+pub fn stop_physical() -> bool {
+    // SAFETY: touches nothing but that register and x0; the vectors answer where it is undefined.
+    unsafe { physical_timer_stop() }
+}
+
+/// Whether `pc` is the instruction that finds out; it may be undefined. Context: exception entry.
+#[inline(always)]
+pub(super) fn is_probe(pc: u64) -> bool {
+    pc == (physical_timer_access as *const ()).addr() as u64
 }
 
 /// Raises this CPU's physical timer interrupt in `after_ns`, and takes back its signal until then. Context: any.

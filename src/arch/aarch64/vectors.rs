@@ -210,9 +210,13 @@ extern "C" fn exception_fiq(frame: &mut ExceptionFrame) {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
     const UNDEFINED: u64 = 0;
-    if ESR_EL1.read(ESR_EL1::EC) == UNDEFINED && is_unanswered_semihosting(frame.elr) {
-        frame.elr += 4;
-        return;
+    if ESR_EL1.read(ESR_EL1::EC) == UNDEFINED {
+        let is_probe = super::timer::is_probe(frame.elr);
+        if is_probe || is_unanswered_semihosting(frame.elr) {
+            frame.x[0] = if is_probe { 0 } else { frame.x[0] };
+            frame.elr += 4;
+            return;
+        }
     }
     if super::step::on_debug_exception(frame) {
         return;

@@ -114,8 +114,7 @@ fn nothing_ends_the_kernel_without_a_yes() {
     assert_eq!(refusal("fault null"), format!("{confirm} fault KIND [yes]"));
     assert_eq!(refusal("panic no"), "`no` is none of: yes");
     assert_eq!(refusal("fault null YES"), "`YES` is none of: yes");
-    let kinds = FaultKind::WORDS.join(" ");
-    assert_eq!(refusal("fault div-by-zero yes"), format!("`div-by-zero` is none of: {kinds}"));
+    assert_eq!(refusal("fault div-by-zero yes"), "`div-by-zero` is no kind of fault; `help fault` lists them");
 }
 
 #[test]
@@ -137,9 +136,7 @@ fn any_line_is_read_or_refused_in_one_plain_line() {
                 refused += 1;
                 let text = error.to_string();
                 let is_plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-                // The longest one names every kind of fault.
-                let most = FaultKind::WORDS.join(" ").len() + 40;
-                assert!(is_plain && text.len() <= most, "seed {SEED:#x} case {case}: {line:?}: {text:?}");
+                assert!(is_plain && text.len() <= 200, "seed {SEED:#x} case {case}: {line:?}: {text:?}");
             }
         }
     }

@@ -3,8 +3,10 @@
 //! Points match at EL1 alone, in whatever thread has debug exceptions open. Source: Arm ARM DDI 0487, `DBGBCR<n>_EL1` and
 //! `DBGWCR<n>_EL1`.
 
+use super::cpu;
 use aarch64_cpu::registers::ID_AA64DFR0_EL1;
 use core::arch::asm;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use tock_registers::interfaces::Readable;
 
 /// Slots that are used, of each kind: every CPU has at least two of each.
@@ -89,6 +91,31 @@ macro_rules! write_pair {
     };
 }
 
+/// CPUs that have had a point set, one bit each: their other slots are clear.
+static CLEAN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any CPU has had a point set. Context: any.
+#[inline(always)]
+pub(super) fn are_in_use() -> bool {
+    CLEAN.load(Ordering::Relaxed) != 0
+}
+
+/// The first use on this CPU clears what reset left in all slots. Context: pinned to the CPU.
+#[inline(always)]
+fn clean_this_cpu() {
+    let this = 1 << cpu::id();
+    if CLEAN.fetch_or(this, Ordering::Relaxed) & this == 0 {
+        for slot in 0..SLOTS {
+            if slot < slots(ID_AA64DFR0_EL1.read(ID_AA64DFR0_EL1::BRPs)) {
+                write_pair!(slot, "dbgbvr", "dbgbcr", 0_usize, 0_u64);
+            }
+            if slot < slots(ID_AA64DFR0_EL1.read(ID_AA64DFR0_EL1::WRPs)) {
+                write_pair!(slot, "dbgwvr", "dbgwcr", 0_usize, 0_u64);
+            }
+        }
+    }
+}
+
 /// Sets or clears a breakpoint.
 #[inline(always)]
 pub(super) fn write_breakpoint(slot: usize, address: Option<usize>) -> Result<(), PointError> {
@@ -101,6 +128,7 @@ pub(super) fn write_breakpoint(slot: usize, address: Option<usize>) -> Result<()
         Some(address) => (address, ENABLED_AT_EL1 | WHOLE_INSTRUCTION),
         None => (0, 0),
     };
+    clean_this_cpu();
     write_pair!(slot, "dbgbvr", "dbgbcr", value, control);
     Ok(())
 }
@@ -113,15 +141,7 @@ pub(super) fn write_watchpoint(slot: usize, watch: Option<Watch>) -> Result<(), 
         return Err(PointError::NoSuchSlot { slots });
     }
     let (value, control) = watch.map_or(Ok((0, 0)), Watch::encode)?;
+    clean_this_cpu();
     write_pair!(slot, "dbgwvr", "dbgwcr", value, control);
     Ok(())
-}
-
-/// Clears all slots that are used.
-pub(super) fn clear_all() {
-    for slot in 0..SLOTS {
-        // A CPU with fewer slots has nothing to clear there.
-        let _ = write_breakpoint(slot, None);
-        let _ = write_watchpoint(slot, None);
-    }
 }
