@@ -72,7 +72,8 @@ pub fn init_cpu() {
 
 /// Sets breakpoint number `slot` of this CPU to the instruction at `address`, or clears it.
 ///
-/// Context: pinned to the CPU. It is seen by debugged threads that run on this CPU from their next exception return on.
+/// Context: pinned to the CPU; whoever sets a point sets it on every CPU that the debugged thread may run on. It is seen
+/// from the next exception return on.
 #[inline(always)]
 pub fn set_breakpoint(slot: usize, address: Option<usize>) -> Result<(), PointError> {
     points::write_breakpoint(slot, address)
