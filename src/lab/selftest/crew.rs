@@ -75,6 +75,7 @@ impl Crew {
         if !self.left.ended.wait_until_deadline(|| self.all_ended(), deadline_ns) {
             return Err(self.unfinished(doing));
         }
+        check!(now_ns() < deadline_ns, "all tasks have ended, but the wake-up of who waited for them was lost");
         await_that("every task to be reaped", || sched::counts() == self.before)?;
         look(&self)
     }
