@@ -104,6 +104,11 @@ fn the_image_carries_its_own_function_names() {
 }
 
 #[test]
+fn the_file_has_its_symbols_in_at_most_4_mib() {
+    hold(|image| whole::size(image, 4 << 20), Vec::new());
+}
+
+#[test]
 fn nothing_is_writable_and_executable() {
     hold(whole::writable_and_executable, Vec::new());
 }

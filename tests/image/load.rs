@@ -71,6 +71,8 @@ pub(crate) struct Image {
     pub(crate) symbols: Vec<(u64, String)>,
     /// Code whose callsites the kernel leaves out of its table: methods cannot carry the attribute `notrace` is.
     pub(crate) notrace: Range<u64>,
+    /// Bytes of the file.
+    pub(crate) size: usize,
     /// Address, is writable, is executable.
     pub(crate) segments: Vec<(u64, bool, bool)>,
 }
@@ -98,7 +100,12 @@ impl Image {
         let file = object::File::parse(bytes).expect("the image is an ELF file");
         let sections: Vec<Section> = file.sections().filter_map(|section| loaded(&section)).collect();
         let symbols = code_symbols(&file);
-        let mut image = Self { profile: profile.into(), functions: functions(&file, &sections), ..Self::default() };
+        let mut image = Self {
+            profile: profile.into(),
+            size: bytes.len(),
+            functions: functions(&file, &sections),
+            ..Self::default()
+        };
         image.symbols = symbols.iter().map(|symbol| (symbol.address, symbol.mangled.clone())).collect();
         image.objects = file
             .symbols()

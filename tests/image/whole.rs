@@ -22,6 +22,11 @@ pub(crate) fn forbidden_code(image: &Image) -> Vec<String> {
     found
 }
 
+/// The file is no longer than `most` bytes.
+pub(crate) fn size(image: &Image, most: usize) -> Vec<String> {
+    if image.size > most { vec![format!("the file has {} bytes, more than {most}", image.size)] } else { Vec::new() }
+}
+
 /// `.symbols` is sorted text that names exactly the code symbols of the ELF file, then NULs to its end.
 pub(crate) fn symbols(image: &Image) -> Vec<String> {
     let Some(section) = image.section(".symbols") else { return vec!["there is no .symbols section".into()] };
