@@ -1,6 +1,7 @@
 //! Software step: what `step NAME` shows of a hit, held against the callsite, the trampoline and the theory.
 
 use crate::guest::{Ended, Guest};
+use crate::verdict::Pairs;
 
 /// A line of the walk: its boundary number, label and what is held there, and where it is.
 struct Boundary {
@@ -56,6 +57,38 @@ fn a_stepped_hit_goes_from_callsite_to_body_and_holds_the_ops_from_behind_t2_to_
         "left on: {}",
         ended.story()
     );
+}
+
+#[test]
+fn the_hit_path_is_stepped_and_left_at_each_boundary_whatever_the_machine() {
+    let machines: [(u64, &[&str], &str); 4] = [
+        (1, &["--gic=2"], "full"),
+        (2, &["--qemu-arg=-machine", "--qemu-arg=virtualization=on"], "lazy"),
+        (3, &["--cpu=cortex-a76"], "full"),
+        (2, &["--cpu=neoverse-n1", "--one-insn-per-tb"], "voluntary"),
+    ];
+    for (cpus, options, model) in machines {
+        let guest = options.iter().fold(Guest::with_cpus(cpus as u32), |guest, option| guest.option(option));
+        let preempt = format!("preempt={model}");
+        let only = "only=step-hit-path,debug-private,debug-points";
+        let ended = guest.boot(&["selftest", only, &preempt, "seed=5"]).expect_status(0);
+        let facts = |name: &str| {
+            let start = format!("test: {name} ok ");
+            Pairs::parse(ended.line_with(&[&start]).strip_prefix(&start).unwrap_or_default())
+        };
+        let path = facts("step-hit-path");
+        let boundaries = path.number("boundaries");
+        assert!(boundaries >= 34, "callsite, trampoline, func and body have more: {}", ended.story());
+        let is_preempted = matches!(model, "full" | "lazy");
+        path.expect("preempted", |n| n >= boundaries * u64::from(is_preempted), "each boundary");
+        path.expect("migrations", |n| n >= boundaries * u64::from(is_preempted && cpus > 1), "each boundary");
+        let private = facts("debug-private");
+        private.expect("stops", |n| n > 20_000, "every instruction of 200 rounds");
+        private.expect("stopped_on_cpus", |n| n == cpus, "all CPUs");
+        let points = facts("debug-points");
+        points.expect("breakpoint_hits", |n| n == cpus, "one on each CPU");
+        points.expect("watchpoint_hits", |n| n == cpus, "one on each CPU");
+    }
 }
 
 #[test]
