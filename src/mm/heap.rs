@@ -15,7 +15,7 @@
 
 use super::classes::{Classes, SMALLEST, class_of};
 use super::damage::{Damage, Deed};
-use super::poison::{POISON, Quarantine, Tombstone, fill, first_change};
+use super::poison::{POISON, Quarantine, Tombstone, fill, first_change, first_other};
 use super::ranges::Ranges;
 use crate::hook::Hook;
 use crate::sync::lock::IrqLock;
@@ -259,10 +259,7 @@ impl KernelHeap {
         let is_listed = Classes::<ORDERS>::is_marked(block, contents);
         // What lies behind a tombstone's place; a block that holds no more than that counts as a whole.
         let behind = if contents.len() > 2 { &contents[2..] } else { contents };
-        let mut looks_freed = behind.last() == Some(&POISON);
-        for &word in behind {
-            looks_freed = looks_freed && word == POISON;
-        }
+        let looks_freed = behind.last() == Some(&POISON) && first_other(behind).is_none();
         if is_listed || looks_freed {
             let first = self.0.lock().find_freed(freed.block);
             if is_listed || first.is_some() {

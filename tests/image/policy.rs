@@ -240,6 +240,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::sched::timers::*", reason: "O8: waits of the grace period" },
     Listed { pattern: "<holdout::mm::heap::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "<holdout::mm::poison::*", reason: "O8: the timers' nodes" },
+    Listed { pattern: "holdout::mm::poison::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "<holdout::mm::classes::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "holdout::mm::classes::*", reason: "O8: the timers' nodes" },
     Listed { pattern: "holdout::sched::runqueue::*", reason: "O8: inside the switch, and wake-ups from IRQ exit" },
