@@ -1,7 +1,8 @@
 //! The last events of each CPU: what the epitaph and `log` print.
 //!
-//! One writer per ring: its CPU, IRQs masked. Readers may see a torn entry of a CPU that goes on meanwhile; it says so
-//! little that it does not matter. Nothing on the path of a hit is recorded. Notrace: switches and IRQs are.
+//! One writer per ring: its CPU, IRQs masked. A ring has room for more entries than are shown, so that a CPU that goes on
+//! while it is read overwrites none of them; a reader that is slower than that leaves out what is gone. Nothing on the
+//! path of a hit is recorded. Notrace: switches and IRQs are.
 
 use super::epitaph::Place;
 use crate::arch::cpu::MAX_CPUS;
@@ -13,8 +14,10 @@ use crate::sync::irqs::IrqsMasked;
 use crate::sync::percpu::PerCpu;
 use core::fmt;
 
-/// Entries that a CPU keeps.
+/// Entries of a CPU that are shown.
 pub const DEPTH: usize = 32;
+/// Entries that it keeps: the others are what it may record while it is read.
+const SLOTS: usize = 2 * DEPTH;
 /// SGIs are interrupts below this one.
 const FIRST_DEVICE: usize = 16;
 const US_PER_S: u64 = 1_000_000;
@@ -71,14 +74,14 @@ struct Entry {
 
 #[derive(Debug)]
 struct Ring {
-    entries: [Entry; DEPTH],
+    entries: [Entry; SLOTS],
     next: AtomicUsize,
 }
 
 static RINGS: PerCpu<Ring> = percpu!(Ring {
     entries: [const {
         Entry { time: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicUsize::new(0), b: AtomicUsize::new(0) }
-    }; DEPTH],
+    }; SLOTS],
     next: AtomicUsize::new(0),
 });
 
@@ -87,12 +90,13 @@ static RINGS: PerCpu<Ring> = percpu!(Ring {
 pub fn record(irqs: &IrqsMasked<'_>, kind: Event, a: usize, b: usize) {
     let ring = RINGS.this(irqs);
     let next = ring.next.load(Ordering::Relaxed);
-    let entry = &ring.entries[next % DEPTH];
+    let entry = &ring.entries[next % SLOTS];
     entry.time.store(timer::count(), Ordering::Relaxed);
     entry.kind.store(kind as u64, Ordering::Relaxed);
     entry.a.store(a, Ordering::Relaxed);
     entry.b.store(b, Ordering::Relaxed);
-    ring.next.store(next.wrapping_add(1), Ordering::Relaxed);
+    // Order: Release pairs with the Acquire of `Log`: entries below are whole.
+    ring.next.store(next.wrapping_add(1), Ordering::Release);
 }
 
 /// An event that was recorded. Shown as a line of the log.
@@ -152,12 +156,18 @@ pub struct Log {
     left: [core::ops::Range<usize>; MAX_CPUS],
 }
 
+/// How many entries CPU number `cpu` has recorded.
+fn recorded(cpu: usize) -> usize {
+    // Order: Acquire pairs with the Release of `record`.
+    RINGS.of(cpu).next.load(Ordering::Acquire)
+}
+
 impl Log {
     /// Of the CPUs for which `wanted` holds, at most the last `most` of all.
     pub fn of(wanted: impl Fn(usize) -> bool, most: usize) -> Self {
         let mut log = Self {
             left: core::array::from_fn(|cpu| {
-                let next = RINGS.of(cpu).next.load(Ordering::Relaxed);
+                let next = recorded(cpu);
                 if wanted(cpu) { next.saturating_sub(DEPTH)..next } else { 0..0 }
             }),
         };
@@ -173,10 +183,15 @@ impl Iterator for Log {
     type Item = Happening;
 
     fn next(&mut self) -> Option<Happening> {
+        for (cpu, left) in self.left.iter_mut().enumerate() {
+            // Gone, or just being overwritten: it has another time now.
+            let oldest = (recorded(cpu) + 1).saturating_sub(SLOTS);
+            left.start = left.start.max(oldest.min(left.end));
+        }
         let waits = |cpu: &usize| !self.left[*cpu].is_empty();
-        let time = |cpu: &usize| RINGS.of(*cpu).entries[self.left[*cpu].start % DEPTH].time.load(Ordering::Relaxed);
+        let time = |cpu: &usize| RINGS.of(*cpu).entries[self.left[*cpu].start % SLOTS].time.load(Ordering::Relaxed);
         let cpu = (0..MAX_CPUS).filter(waits).min_by_key(time)?;
-        let entry = &RINGS.of(cpu).entries[self.left[cpu].next()? % DEPTH];
+        let entry = &RINGS.of(cpu).entries[self.left[cpu].next()? % SLOTS];
         Some(Happening {
             time: entry.time.load(Ordering::Relaxed),
             cpu,

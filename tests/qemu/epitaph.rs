@@ -56,7 +56,8 @@ impl Epitaph {
         let cpu = lines[log].trim_start_matches("last events of CPU ").trim_end_matches(':');
         assert!(lines[who].starts_with(&format!("CPU {cpu}, ")), "the log of another CPU in {}", ended.story());
         assert!(events.iter().all(|line| line.contains(&format!("  CPU {cpu}  "))), "{events:?}");
-        assert!(events.is_sorted_by_key(|line| line.split_whitespace().next().map(str::len)), "{events:?}");
+        let time = |line: &&str| line.split_whitespace().next().and_then(|time| time.parse::<f64>().ok());
+        assert!(events.iter().all(|line| time(line).is_some()) && events.is_sorted_by_key(time), "{events:?}");
         let mut rest = &lines[log + 1 + of_this..];
         if let Some((&"last events of the other CPUs:", others)) = rest.split_first() {
             let nr_others = others.iter().take_while(is_event).count();
