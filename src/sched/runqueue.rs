@@ -3,7 +3,7 @@
 //! A task of the high class runs before all normal ones. Within a class tasks take turns of `turn_ticks`: whoever's turn
 //! is over, or let go of it, queues last; whoever was taken off by a higher class goes on first.
 //!
-//! Lock order: a wait queue's lock, then a run queue's; never two run queues at once (stealing tries).
+//! Lock order: a wait queue's lock, then a run queue's; never two run queues at once.
 
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
@@ -265,7 +265,8 @@ pub(super) fn steal(cpu: usize) -> Option<&'static Task> {
         if victim.len.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let task = victim.queue.try_lock()?.take(cpu, Class::Normal)?;
+        // Waits for it: a CPU that gave up would idle until its next interrupt, while tasks wait.
+        let task = victim.queue.lock().take(cpu, Class::Normal)?;
         victim.len.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     })

@@ -130,6 +130,9 @@ impl WaitQueue {
     }
 
     /// Wakes the task that waits longest, if any. Context: any but inside a switch.
+    ///
+    /// That one may have found its condition a moment before, and what this wake-up stands for is left to nobody: for
+    /// conditions that whoever found them makes true for the next one, and wakes it, as a mutex does.
     #[inline(always)]
     pub fn wake_one(&self) {
         wake(&self.list, 1);
