@@ -54,6 +54,14 @@ pub struct Sight {
     pub silent: (usize, u64),
 }
 
+/// The CPU among `beats` (each with its number of beats so far) that has been silent for longest, and for how many looks.
+/// One that has had no beat at all is silent as well: it may have stopped before its first.
+#[inline(always)]
+pub fn most_silent(pulses: &[Pulse], beats: impl Iterator<Item = (usize, u64)>) -> (usize, u64) {
+    let looks = beats.filter_map(|(cpu, beats)| pulses.get(cpu).map(|pulse| (cpu, pulse.look(beats))));
+    looks.max_by_key(|&(_, still)| still).unwrap_or_default()
+}
+
 /// What has lasted for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
@@ -85,7 +93,7 @@ pub fn overdue(sight: &Sight) -> Option<Overdue> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Overdue, PATIENCE_BEATS, Pulse, Sight, overdue};
+    use super::{Overdue, PATIENCE_BEATS, Pulse, Sight, most_silent, overdue};
 
     #[test]
     fn a_pulse_counts_the_looks_since_it_moved() {
@@ -93,6 +101,17 @@ mod tests {
         assert_eq!(pulse.look(5), 0, "the first look");
         assert_eq!([pulse.look(5), pulse.look(5)], [1, 2]);
         assert_eq!([pulse.look(6), pulse.look(6), pulse.look(5)], [0, 1, 0]);
+    }
+
+    #[test]
+    fn the_cpu_that_has_been_silent_for_longest_is_found_even_before_its_first_beat() {
+        let pulses = [const { Pulse::new() }; 3];
+        assert_eq!(most_silent(&pulses, [(0, 0), (2, 0)].into_iter()).1, 0, "the first look");
+        for look in 1..=PATIENCE_BEATS {
+            assert_eq!(most_silent(&pulses, [(0, 0), (2, look)].into_iter()), (0, look));
+        }
+        assert_eq!(most_silent(&pulses, [(0, 1), (2, PATIENCE_BEATS)].into_iter()), (2, 1), "it has come");
+        assert_eq!(most_silent(&pulses, core::iter::empty()).1, 0, "the only CPU");
     }
 
     #[test]

@@ -163,11 +163,12 @@ fn look(cpu: usize, seat: &Seat, beats: u64) -> Sight {
         held: book.held.claims().map(|claim| beats - claim.seen_since(beats)).max().unwrap_or(0),
         visit: seat.visit.look(visit.map_or(0, |visit| visit.generation)) * u64::from(visit.is_some()),
         tick: seat.tick.look(sched::ticks(cpu)),
-        silent: (0..sched::nr_cpus())
-            .filter(|&other| other != cpu && SEATS.of(other).beats.load(Ordering::Relaxed) > 0)
-            .map(|other| (other, seat.others[other].look(SEATS.of(other).beats.load(Ordering::Relaxed))))
-            .max_by_key(|&(_, still)| still)
-            .unwrap_or_default(),
+        silent: beat::most_silent(
+            &seat.others,
+            (0..sched::nr_cpus())
+                .filter(|&other| other != cpu)
+                .map(|other| (other, SEATS.of(other).beats.load(Ordering::Relaxed))),
+        ),
     }
 }
 

@@ -129,6 +129,25 @@ fn a_lost_wake_up_is_told_with_task_place_and_queue() {
     }
 }
 
+#[test]
+fn without_fiqs_a_cpu_that_takes_no_interrupts_is_told_by_the_others() {
+    // Beside a secure world there are none; QEMU's own loader, which a raw Image gets, leaves that world.
+    for gic in ["--gic=3", "--gic=2"] {
+        let guest = Guest::with_cpus(4).raw_image().option(gic).qemu(&["-machine", "secure=on"]);
+        let ended = guest.boot(&["shell", "cmds=fault irqs-masked yes"]).expect_status(102);
+        let headline = ended.line_with(&["watchdog: CPU ", " has stopped; seen to for 1000 ms"]);
+        let culprit = headline.split_whitespace().nth(2).expect("a number");
+        let lines: Vec<&str> = ended.lines().collect();
+        let silent = format!("CPU {culprit} does not answer");
+        let at = lines.iter().position(|line| *line == silent);
+        let at = at.unwrap_or_else(|| panic!("no `{silent}` in {}", ended.story()));
+        assert!(lines[at + 1].contains("last seen in task shell-"), "{}", ended.story());
+        let told =
+            lines.iter().filter(|line| line.starts_with("CPU ") && line.contains(", in a hardirq, IRQs unmasked"));
+        assert_eq!(told.count(), 3, "each of the others tells where its tick found it: {}", ended.story());
+    }
+}
+
 /// Guest time leaps where all CPUs idle: a minute of it is over at once.
 fn leaping(cpus: u32) -> Guest {
     Guest::with_cpus(cpus).option("--qemu-arg=-icount").option("--qemu-arg=shift=0,sleep=off")
