@@ -212,6 +212,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::arch::aarch64::boot::*_entry", reason: "boot: the callsites are not patched yet" },
     Listed { pattern: "holdout::arch::aarch64::vectors::*", reason: "O8: exception entry" },
     Listed { pattern: "holdout::arch::aarch64::gic::send_*", reason: "O8: wake-ups, rounds and the watchdog" },
+    Listed { pattern: "holdout::arch::aarch64::image::is_stack_guard", reason: "exception entry, and every unwinding" },
     Listed { pattern: "holdout::arch::aarch64::uart::write", reason: "the panic path" },
     Listed { pattern: "holdout::sched::tick::*", reason: "O8: the alarm, set inside waits of the grace period" },
     Listed { pattern: "holdout::arch::aarch64::exit::exit", reason: "the kernel's end, from any context" },

@@ -118,7 +118,7 @@ drop_to_el1:
     mov     x0, #3                      // timers and counters
     msr     cnthctl_el2, x0
     msr     cntvoff_el2, xzr
-    mov     x0, #0x33ff                 // CPTR_EL2: its RES1 bits, no trap
+    mov     x0, #0x33ff                 // CPTR_EL2: its RES1 bits; no trap but of SVE, which is not used
     msr     cptr_el2, x0
     msr     hstr_el2, xzr
     mov     x1, xzr                     // MDCR_EL2: no debug trap; all event counters, where there are any

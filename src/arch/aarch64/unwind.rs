@@ -1,11 +1,11 @@
 //! The x29 chain: return addresses from the innermost frame outward, across exceptions and the trampoline.
 //!
 //! Nothing is trusted: a record is read only in the mapped half of the stack that the chain began on, or in the image
-//! (boot and overflow stacks), and the chain must rise. Only an exception may lead to another stack.
+//! (boot and overflow stacks, not their guards), and the chain must rise. Only an exception may lead to another stack.
 //! Context: any, the panic path included.
 
 use super::site::FrameRecord;
-use super::{mmu, vectors};
+use super::{image, mmu, vectors};
 use core::ops::Range;
 
 /// One step of a backtrace.
@@ -72,7 +72,8 @@ impl Frames {
         let fits = |range: &Range<usize>| range.start <= record && record + size_of::<FrameRecord>() <= range.end;
         // The upper half of a slot is mapped while its task is listed; the lower one never is.
         let on_stack = fits(&mmu::STACK_WINDOW) && slot_of(record) == self.slot && record & vectors::STACK_SIZE != 0;
-        record.is_multiple_of(16) && record >= self.lowest && (on_stack || fits(&mmu::image()))
+        let in_image = fits(&mmu::image()) && !image::is_stack_guard(record);
+        record.is_multiple_of(16) && record >= self.lowest && (on_stack || in_image)
     }
 }
 

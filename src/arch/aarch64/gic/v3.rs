@@ -53,7 +53,8 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
     // Beside another world Group 0 is that world's, and its registers may trap.
     // SAFETY: `init` got it from the device tree, and `mmu::init` mapped it; interrupts are this module's.
     let ctlr = unsafe { Registers::new(DISTRIBUTOR.load(Ordering::Relaxed)) }.read(offset_of!(Gicd, ctlr));
-    let fiqs = if ctlr & GicdCtlr::DS.bits() == 0 { 0 } else { fiqs };
+    let has_group0 = ctlr & GicdCtlr::DS.bits() != 0;
+    let fiqs = if has_group0 { fiqs } else { 0 };
     if fiqs != 0 {
         gic.gicd_set_control(GicdCtlr::EnableGrp0);
         // SAFETY: ICC_BPR0_EL1, the finest grouping: a FIQ's priority interrupts an IRQ's.
@@ -68,7 +69,9 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
         }
         redistributor.enable_interrupt(id, enabled & bit != 0).expect("a private interrupt");
     }
-    GicCpuInterface::enable_group0(fiqs != 0);
+    if has_group0 {
+        GicCpuInterface::enable_group0(fiqs != 0);
+    }
     cpu::isb();
     Ok(())
 }
