@@ -1,6 +1,6 @@
 //! `print!` and `println!`: one caller's text at a time. Context: any; the panic path takes no lock.
 
-use crate::arch::{cpu, uart};
+use crate::arch::{cpu, relax, uart};
 use crate::sync::lock::IrqLock;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +86,7 @@ pub fn take_console() -> Result<(), usize> {
             console.keep();
             break;
         }
-        core::hint::spin_loop();
+        relax::relax();
     }
     Ok(())
 }
