@@ -19,6 +19,8 @@ use rand_core::Rng;
 
 /// Rounds of the stepped thread's work; each is many instructions, some of them in the scheduler.
 const ROUNDS: u64 = 200;
+/// Yields that it adds at most until it has been on every CPU.
+const MOST_MORE_YIELDS: u64 = 10 * ROUNDS;
 /// Stops between two SGIs that the stepped thread sends itself.
 const STOPS_PER_SGI: u64 = 61;
 
@@ -67,15 +69,23 @@ fn witness() {
     }
 }
 
+/// The CPUs that the thread was not stopped on yet, one bit each.
+fn missing() -> usize {
+    ((1 << sched::nr_cpus()) - 1) & !STOPPED_ON.load(Ordering::Relaxed)
+}
+
 /// Work whose result is known: sums, yields, sleeps, locks.
 fn work() -> u64 {
-    (0..ROUNDS).fold(0, |sum, round| {
+    let sum = (0..ROUNDS).fold(0, |sum, round| {
         if round % 16 == 0 {
             sched::sleep(50_000);
         }
         sched::yield_now();
         sum + tracees::call(1, round) % (1 << 40)
-    })
+    });
+    // On a slow host the moves come late.
+    (0..MOST_MORE_YIELDS).take_while(|_| missing() != 0).for_each(|_| sched::yield_now());
+    sum
 }
 
 fn spawn(name: &str, cpu: Option<usize>, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle, String> {
@@ -102,7 +112,9 @@ pub(super) fn private(run: &mut Run) -> Outcome {
         RUNNING.store(false, Ordering::Release);
     })?;
     while RUNNING.load(Ordering::Acquire) {
-        sched::set_affinity(stepped.task(), 1 << (run.random.next_u64() as usize % cpus));
+        let anywhere = run.random.next_u64() as usize % cpus;
+        let next = (0..cpus).map(|step| (anywhere + step) % cpus).find(|cpu| missing() & 1 << cpu != 0);
+        sched::set_affinity(stepped.task(), 1 << next.unwrap_or(anywhere));
         sched::sleep(1_000_000);
     }
     stepped.join();
