@@ -10,6 +10,7 @@ use crate::sync::held::Claim;
 use crate::sync::order::Place;
 use crate::sync::{helps, preempt};
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::panic::Location;
 
@@ -25,9 +26,9 @@ pub struct Mutex<T> {
 // SAFETY: the value is reached by the one holder of the lock.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
-/// Access to the value; dropping it unlocks.
+/// Access to the value; dropping it unlocks. `!Send`: the claim is on the list of the task that took it.
 #[derive(Debug)]
-pub struct MutexGuard<'a, T>(&'a Mutex<T>);
+pub struct MutexGuard<'a, T>(&'a Mutex<T>, PhantomData<*mut ()>);
 
 impl<T> Mutex<T> {
     /// An unlocked mutex; the caller's place is its class.
@@ -70,7 +71,7 @@ impl<T> Mutex<T> {
     fn taken(&self, place: Place) -> MutexGuard<'_, T> {
         let task = current();
         task.held.push(&self.claim, place, task.id as usize);
-        MutexGuard(self)
+        MutexGuard(self, PhantomData)
     }
 }
 

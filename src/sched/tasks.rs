@@ -122,7 +122,7 @@ pub(super) fn make_idle(cpu: usize, on_boot_stack: bool) -> Result<(&'static Tas
 }
 
 /// Calls `visit` with every task, living and exiting. Context: task; the lists are locked meanwhile, so
-/// `visit` neither spawns, nor wakes, nor prints much.
+/// `visit` neither spawns nor prints much; what it wakes runs later.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn for_each_task(mut visit: impl FnMut(&Task)) {
     let lists = LISTS.lock();

@@ -87,8 +87,9 @@ const MOST_EVENTS: usize = 8;
 
 /// Reports and ends the kernel. Returns where a panic or another report is on its way.
 pub(super) fn tell(culprit: &Culprit, frame: Option<&ExceptionFrame>) {
-    cpu::mask_irqs();
+    let irqs = cpu::mask_irqs();
     if print::take_console().is_err() {
+        cpu::restore_irqs(irqs);
         return;
     }
     cpu::mask_irqs_and_fiqs();
@@ -245,8 +246,9 @@ fn print_events(cpu: usize) {
 fn print_waits() {
     println!("tasks that wait:");
     sched::try_for_each_task(|task| {
-        if let Some((place, queue, rounds)) = task.waiting.get()
-            && task.is_blocked()
+        // Blocked first: then its queue stands still while the list is held.
+        if task.is_blocked()
+            && let Some((place, queue, rounds)) = task.waiting.get()
         {
             println!("  {task:?} at {place} in the queue of {queue}, for {} ms", in_ms(rounds));
             print_mutexes(task);

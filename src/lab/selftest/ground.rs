@@ -25,11 +25,11 @@ pub(super) fn clock(run: &mut Run) -> Outcome {
             sched::yield_now();
         }
         let now = now_ns();
+        sched::set_affinity(sched::current(), u32::MAX);
         check!(now >= last_ns, "CPU {target} reads {now} ns after another one read {last_ns} ns");
         last_ns = now;
         seen |= 1 << target;
     }
-    sched::set_affinity(sched::current(), u32::MAX);
     run.note("cpus", seen.count_ones());
     check!(seen.count_ones() as usize == cpus, "only {} of {cpus} CPUs were asked", seen.count_ones());
     Ok(())
