@@ -187,7 +187,7 @@ fn interrupts_are_counted_by_source_and_add_up() {
 #[test]
 fn the_log_holds_the_last_events_of_all_cpus_in_order() {
     // All that is kept: among the last 32 alone, a CPU that the host did not run has none.
-    let ended = session(2, "sleep 100\nlog 256\nlog 3\nlog x\nlog\npoweroff\n").expect_status(0);
+    let ended = session(2, "sleep 100\nlog 256\nsleep 20\nlog 3\nlog x\nlog\npoweroff\n").expect_status(0);
     let lines: Vec<&str> = ended.lines().collect();
     let counts: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].ends_with(" events")).collect();
     let [long, short, usual] = counts[..] else { panic!("three logs in {}", ended.story()) };
