@@ -80,7 +80,8 @@ pub fn init() -> Result<usize, InitError> {
 pub fn trampoline() -> Trampoline {
     match rcu::trampoline() {
         schemes::Trampoline::Counted => trampoline::depth(),
-        schemes::Trampoline::Plain | schemes::Trampoline::Unpreemptible => trampoline::plain(),
+        schemes::Trampoline::Unpreemptible => trampoline::nopreempt(),
+        schemes::Trampoline::Plain => trampoline::plain(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The hooks by which lower floors call up, wired in one place.
 
 use super::{damage, fault, print_version, secondary, stress_from_shell};
-use holdout::arch::boot;
 use holdout::arch::vectors::{FAULT, FIQ, IRQ};
+use holdout::arch::{boot, trampoline};
 use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq, watchdog};
@@ -20,6 +20,7 @@ pub(super) fn wire() {
     FAULT.set(fault::fault);
     boot::SECONDARY.set(secondary);
     preempt::RESCHEDULE.set(switch::preempt_if_due);
+    trampoline::RESCHEDULE.set(switch::make_up);
     entry::LAB_SGI.set(calls::on_sgi);
     softirq::LAB.set(calls::on_softirq);
     live::LATE.set(oracle::late_entry);

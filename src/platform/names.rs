@@ -88,19 +88,19 @@ names! {
         /// At once: the control that must be caught.
         None = "none" built,
         /// After any context switch of every CPU.
-        Sched = "sched" planned,
+        Sched = "sched" built,
         /// After a worker ran on every CPU.
-        Rude = "rude" planned,
+        Rude = "rude" built,
         /// When no preempted task's interrupted PC is in the trampoline.
-        Ip = "ip" planned,
+        Ip = "ip" built,
         /// When no preempted task carries the mark of an IRQ entry inside the trampoline.
-        Flag = "flag" planned,
+        Flag = "flag" built,
         /// When every task switched voluntarily, slept or exited.
         Classic = "classic" built,
         /// `rude`, then `classic`.
-        Linux = "linux" planned,
+        Linux = "linux" built,
         /// When preemption was enabled once on every CPU; the trampoline disables it.
-        Nopreempt = "nopreempt" planned,
+        Nopreempt = "nopreempt" built,
         /// When every task's trampoline depth has been zero.
         Depth = "depth" planned,
         /// When no frame of any context holds the retired ops.

@@ -39,7 +39,7 @@ pub struct Summary {
     pub pending: u64,
 }
 
-/// Starts the two tasks and fills the scheduler's seam; the scheme is the first of [`NAMES`] until one is selected.
+/// Starts the tasks and fills the scheduler's seam; the scheme is the first of [`NAMES`] until one is selected.
 /// Context: boot.
 pub fn start() -> Result<(), SpawnError> {
     let rcu = gp_task::init();
@@ -47,6 +47,10 @@ pub fn start() -> Result<(), SpawnError> {
     let what = |name| Spawn { name, class: Class::High, cpu: None };
     sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
     sched::spawn(what("rcu_reclaim"), Box::new(|| reclaimer::reclaim(rcu)))?;
+    for cpu in 0..sched::nr_cpus() {
+        let what = Spawn { name: "rcu_worker", class: Class::High, cpu: Some(cpu) };
+        sched::spawn(what, Box::new(move || gp_task::work(rcu, cpu)))?;
+    }
     Ok(())
 }
 

@@ -28,57 +28,52 @@ struct CpuWords {
     seen: AtomicU64,
 }
 
-/// One plain grace period at a time, over and over.
+/// Reports that every CPU owes, one round of them at a time.
 #[derive(Debug)]
-pub struct Bracket {
+pub struct CpuReports {
     cpus: [CpuWords; MAX_CPUS],
     generation: AtomicU64,
     nr_cpus: AtomicUsize,
 }
 
-impl Default for Bracket {
+impl Default for CpuReports {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Bracket {
-    /// A bracket for which every CPU has reported.
+impl CpuReports {
+    /// Every CPU has reported.
     pub fn new() -> Self {
         let words = |_| CpuWords { wanted: AtomicU64::new(0), seen: AtomicU64::new(0) };
         Self { cpus: core::array::from_fn(words), generation: AtomicU64::new(0), nr_cpus: AtomicUsize::new(0) }
     }
 
-    /// Asks every CPU to report. On return each has passed a full barrier after our caller's stores, and those that
-    /// were quiescent have reported.
+    /// Asks every CPU for a report, by a visit in which each calls [`CpuReports::asked`]. On return each has passed a
+    /// full barrier after our caller's stores.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn begin(&self, world: &dyn World) {
+    pub fn ask(&self, world: &dyn World) {
         let generation = self.generation.load(Ordering::Relaxed) + 1;
         self.generation.store(generation, Ordering::Relaxed);
         self.nr_cpus.store(world.nr_cpus(), Ordering::Relaxed);
         world.visit_every_cpu();
     }
 
-    /// On each CPU, after the handler's barrier. The visitor looks at the counts when all have answered, so nobody
-    /// needs to be woken here.
+    /// On each CPU, after the handler's barrier: from here on it owes a report.
     ///
     /// Order: the generation was stored before the SGI was sent, and the handler has read the request and passed its
     /// barrier before we load it (O4).
+    #[inline]
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn visited(&self, sighting: &Sighting) {
-        let words = &self.cpus[sighting.cpu];
-        let generation = self.generation.load(Ordering::Relaxed);
-        words.wanted.store(generation, Ordering::Relaxed);
-        if sighting.is_quiescent() {
-            words.seen.store(generation, Ordering::Release);
-        }
+    pub fn asked(&self, cpu: usize) {
+        self.cpus[cpu].wanted.store(self.generation.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// How many CPUs have not reported.
     ///
-    /// Order: `Acquire`, pairing with the store of `seen`: what a CPU did at interrupt level before it reported comes
-    /// before whatever follows the grace period (O5).
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    /// Order: `Acquire`, pairing with the store of `seen`: what a CPU did before it reported comes before whatever follows
+    /// the grace period (O5).
+    #[inline(always)]
     pub fn outstanding(&self) -> usize {
         let mut nr_outstanding = 0;
         for cpu in 0..self.nr_cpus.load(Ordering::Relaxed) {
@@ -88,38 +83,88 @@ impl Bracket {
     }
 
     /// Whether this CPU has not reported yet.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     pub fn waits_for(&self, cpu: usize) -> bool {
         self.cpus[cpu].seen.load(Ordering::Acquire) != self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Whether this CPU, which is ours, owes a report.
+    ///
+    /// Order: relaxed, both words are ours: `own-words`.
+    #[inline]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn owes(&self, cpu: usize) -> bool {
+        let words = &self.cpus[cpu];
+        words.wanted.load(Ordering::Relaxed) != words.seen.load(Ordering::Relaxed)
+    }
+
+    /// This CPU, which is ours, reports if it owes that.
+    ///
+    /// Order: `Release`, pairing with the load in [`CpuReports::waits_for`] (O5).
+    #[inline]
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn report(&self, cpu: usize) -> Wake {
+        if !self.owes(cpu) {
+            return Wake::Nobody;
+        }
+        let words = &self.cpus[cpu];
+        words.seen.store(words.wanted.load(Ordering::Relaxed), Ordering::Release);
+        Wake::GracePeriodTask
+    }
+}
+
+/// One plain grace period at a time, over and over.
+#[derive(Debug, Default)]
+pub struct Bracket {
+    reports: CpuReports,
+}
+
+impl Bracket {
+    /// A bracket for which every CPU has reported.
+    pub fn new() -> Self {
+        Self { reports: CpuReports::new() }
+    }
+
+    /// Asks every CPU to report. On return each has passed a full barrier after our caller's stores, and those that
+    /// were quiescent have reported.
+    #[inline(always)]
+    pub fn begin(&self, world: &dyn World) {
+        self.reports.ask(world);
+    }
+
+    /// On each CPU, after the handler's barrier. The visitor looks at the counts when all have answered, so nobody
+    /// needs to be woken here.
+    #[inline(always)]
+    pub fn visited(&self, sighting: &Sighting) {
+        self.reports.asked(sighting.cpu);
+        if sighting.is_quiescent() {
+            let _ = self.reports.report(sighting.cpu);
+        }
+    }
+
+    /// How many CPUs have not reported: see [`CpuReports::outstanding`].
+    #[inline(always)]
+    pub fn outstanding(&self) -> usize {
+        self.reports.outstanding()
+    }
+
+    /// Whether this CPU has not reported yet.
+    #[inline(always)]
+    pub fn waits_for(&self, cpu: usize) -> bool {
+        self.reports.waits_for(cpu)
     }
 
     /// An outermost IRQ exit: this CPU reports if it owes a report and is quiescent.
     #[inline]
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
-        if self.owes(sighting.cpu) && sighting.is_quiescent() { self.report(sighting.cpu) } else { Wake::Nobody }
+        if sighting.is_quiescent() { self.reports.report(sighting.cpu) } else { Wake::Nobody }
     }
 
     /// A context switch, voluntary or not: nobody switches at interrupt level or with preemption disabled.
     #[inline]
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn switched(&self, cpu: usize) -> Wake {
-        if self.owes(cpu) { self.report(cpu) } else { Wake::Nobody }
-    }
-
-    /// Order: relaxed, both words are ours: `own-words`.
-    #[inline]
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn owes(&self, cpu: usize) -> bool {
-        let words = &self.cpus[cpu];
-        words.wanted.load(Ordering::Relaxed) != words.seen.load(Ordering::Relaxed)
-    }
-
-    /// Order: `Release`, pairing with the load in [`Bracket::waits_for`] (O5).
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn report(&self, cpu: usize) -> Wake {
-        let words = &self.cpus[cpu];
-        words.seen.store(words.wanted.load(Ordering::Relaxed), Ordering::Release);
-        Wake::GracePeriodTask
+        self.reports.report(cpu)
     }
 }

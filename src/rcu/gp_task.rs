@@ -12,10 +12,11 @@ use super::grace::{Action, Machine};
 use super::reclaimer::EXPIRED;
 use super::report;
 use super::schemes::built::Built;
-use super::schemes::{Kind, Look, NAMES, Scheme, Sighting, Subject, World};
+use super::schemes::{Kind, Look, NAMES, Nudge, Scheme, Sighting, Subject, Wake, World};
 use crate::arch::cpu;
 use crate::sched::{self, Task, Visit, WaitQueue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 
 const _: () = assert!(MAX_CPUS == cpu::MAX_CPUS);
@@ -29,6 +30,9 @@ pub(super) static REQUESTS: WaitQueue = WaitQueue::new();
 pub(super) static STEP: WaitQueue = WaitQueue::new();
 /// Whoever waits for a grace period.
 pub(super) static ENDED: WaitQueue = WaitQueue::new();
+
+/// The workers wait here to be wanted.
+static WORKERS: WaitQueue = WaitQueue::new();
 
 /// The one instance.
 static RCU: spin::Once<Rcu> = spin::Once::new();
@@ -94,6 +98,11 @@ impl World for Kernel {
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn wake_workers(&self) {
+        WORKERS.wake_all();
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn for_each_task(&self, look: &dyn Look) {
         sched::for_each_task(|task| look.look(&Subject { words: &task.rcu, kind: kind_of(task) }));
     }
@@ -109,18 +118,33 @@ fn ask_every_cpu() {
 /// On each CPU, in the visit's SGI, after its barrier.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn on_visit(visit: &Visit) {
-    rcu().scheme().visited(&Sighting {
+    let nudge = rcu().scheme().visited(&Sighting {
         cpu: visit.cpu,
         is_outermost: visit.outermost,
         is_idle: sched::current().is_idle(),
         preempt_count: visit.preempt_count,
     });
+    if nudge == Nudge::Reschedule {
+        sched::want_reschedule(visit.cpu);
+    }
 }
 
 #[inline(always)]
 fn kind_of(task: &Task) -> Kind {
     let is_exempt = task.is_idle() || core::ptr::eq(task, sched::current());
     if is_exempt { Kind::Exempt } else { Kind::Ordinary }
+}
+
+/// The worker task of CPU number `cpu`: that it runs is all that is asked of it.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn work(rcu: &'static Rcu, cpu: usize) -> ! {
+    loop {
+        WORKERS.wait_until(|| rcu.scheme().wants_worker(cpu));
+        let wake = irqs::with_masked(|_| rcu.scheme().worker_ran(cpu));
+        if wake == Wake::GracePeriodTask {
+            STEP.wake_all();
+        }
+    }
 }
 
 /// The grace-period task. Every decision is the machine's.

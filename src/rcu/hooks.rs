@@ -4,7 +4,8 @@
 //! grace-period task's wake-up is deferred until this CPU is out of the switch or the IRQ. Notrace (O8).
 
 use super::gp_task::{Rcu, STEP, rcu};
-use super::schemes::{self, Scheme, Sighting, Switch, Wake};
+use super::schemes::{self, Interrupted, Scheme, Sighting, Switch, Wake};
+use crate::arch::{cpu, trampoline};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
 use crate::sync::atomic::Ordering;
@@ -20,7 +21,8 @@ pub(super) fn wiring() -> Wiring {
 impl Hooks for Wiring {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn irq_in(&self, mark: &mut IrqMark, interrupted_pc: usize, task: &Task) {
-        self.0.scheme().irq_in(&mut mark.entered_trampoline, interrupted_pc, &task.rcu);
+        let at = Interrupted { cpu: cpu::id(), is_in_trampoline: trampoline::contains(interrupted_pc) };
+        self.0.scheme().irq_in(&mut mark.entered_trampoline, &at, &task.rcu);
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]

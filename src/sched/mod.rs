@@ -43,6 +43,7 @@ pub use {
     account::{Account, account},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
+    runqueue::want_reschedule,
     switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
     tasks::{

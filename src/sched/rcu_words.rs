@@ -17,18 +17,20 @@ pub struct TaskWords {
     /// The task is off its CPU by a voluntary switch, or has not run yet. Written by the task's own CPU alone, with
     /// IRQs masked: true before the switch, false before the resumed task runs anything that can be traced.
     pub away: AtomicBool,
+    /// `TIF_IN_TRAMPOLINE` of scheme `flag`. Written by the task's own CPU alone, in IRQ entry and exit.
+    pub in_trampoline: AtomicBool,
 }
 
 impl TaskWords {
     /// The words of a task that has not run yet; for the task that runs already (a boot or idle task) see
     /// [`TaskWords::running`].
     pub fn new() -> Self {
-        Self { holdout: AtomicBool::new(false), away: AtomicBool::new(true) }
+        Self { holdout: AtomicBool::new(false), away: AtomicBool::new(true), in_trampoline: AtomicBool::new(false) }
     }
 
     /// The words of a context that is on its CPU when it becomes a task.
     pub fn running() -> Self {
-        Self { holdout: AtomicBool::new(false), away: AtomicBool::new(false) }
+        Self { holdout: AtomicBool::new(false), away: AtomicBool::new(false), in_trampoline: AtomicBool::new(false) }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::percpu;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
-use crate::sync::preempt::NEED_RESCHED;
+use crate::sync::preempt::{self, NEED_RESCHED};
 use core::ptr::NonNull;
 
 /// A first-in, first-out list of tasks through [`Task::next`].
@@ -270,4 +270,16 @@ pub(super) fn steal(cpu: usize) -> Option<&'static Task> {
         victim.len.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     })
+}
+
+/// Makes this CPU reschedule at the next chance, though nobody else may want to run. Context: IRQs masked.
+#[inline(always)]
+pub fn want_reschedule(cpu: usize) {
+    NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
+}
+
+/// The current task should be preempted and cannot be: the `nopreempt` trampoline makes up for it on its way out.
+#[inline(always)]
+pub(super) fn put_off() {
+    preempt::header().no_resched.store(0, Ordering::Relaxed);
 }

@@ -2,7 +2,7 @@
 
 use super::account::{COUNTERS, count};
 use super::preemption::{model, preempts, turn_ticks};
-use super::runqueue::{RUNQUEUES, enqueue, evict, set_current, steal, want_eviction};
+use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal, want_eviction};
 use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
@@ -60,6 +60,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     }
     // Order: Acquire pairs with the Release of `resched`: the task that asked for this is visible.
     NEED_RESCHED.of(cpu).swap(false, Ordering::Acquire);
+    prev.header.no_resched.store(1, Ordering::Relaxed);
     evict(cpu);
     let stays = !matches!(reason, Reason::Block | Reason::Exit) && prev.may_run_on(cpu) && !prev.is_idle();
     let has_turn = matches!(reason, Reason::Offer | Reason::Preempt) && prev.ticks_left.load(Ordering::Relaxed) > 0;
@@ -82,13 +83,13 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
                 prev.ticks_left.store(turn_ticks(model()), Ordering::Relaxed);
             }
             if reason.is_voluntary() {
-                // It let go, and nobody took over: that counts as a switch for whoever waits for one.
                 count(&prev.nvcsw);
                 count(&COUNTERS.of(cpu).unanswered);
-                seam::with(|hooks| hooks.switch(prev, cpu, true));
-                seam::with(|hooks| hooks.resume(prev));
-                wait::drain_deferred();
             }
+            // It let go, or was to, and nobody took over: that counts as a switch for whoever waits for one.
+            seam::with(|hooks| hooks.switch(prev, cpu, reason.is_voluntary()));
+            seam::with(|hooks| hooks.resume(prev));
+            wait::drain_deferred();
             return;
         }
         None => match steal(cpu) {
@@ -224,20 +225,33 @@ pub fn sleep(duration_ns: u64) {
 /// The preemption point of an IRQ's exit. Context: IRQ exit, IRQs masked, the nesting left.
 #[inline(always)]
 pub fn preempt_irq(irqs: &IrqsMasked<'_>) {
-    if preempt::count() == 0 && preempts(model()) && NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed) {
-        schedule(Reason::Preempt, irqs);
+    if !preempts(model()) || !NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed) {
+        return;
     }
+    if preempt::count() == 0 {
+        schedule(Reason::Preempt, irqs);
+    } else {
+        put_off();
+    }
+}
+
+/// The way out of that trampoline. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn make_up() {
+    preempt::header().no_resched.store(1, Ordering::Relaxed);
+    preempt_if_due();
 }
 
 /// The preemption point of `preempt_enable`, and of whoever made a task runnable: wired to
 /// `sync::preempt::RESCHEDULE`. Does nothing in a context that cannot be preempted. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn preempt_if_due() {
-    if NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed)
-        && preempts(model())
-        && preempt::count() == 0
-        && !cpu::irqs_are_masked()
-    {
+    if !NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed) || !preempts(model()) {
+        return;
+    }
+    if preempt::count() != 0 {
+        put_off();
+    } else if !cpu::irqs_are_masked() {
         irqs::with_masked(|irqs| {
             if preempt::count() == 0 {
                 schedule(Reason::Preempt, irqs);

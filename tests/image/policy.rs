@@ -54,6 +54,7 @@ pub(crate) const ROOTS: &[Listed] = &[
     Listed { pattern: "holdout::sched::ipi::visit_every_cpu", reason: "the patcher's and the grace period's rounds" },
     Listed { pattern: "trampoline_t0", reason: "the trampoline" },
     Listed { pattern: "trampoline_depth_t0", reason: "the trampoline" },
+    Listed { pattern: "trampoline_nopreempt_t0", reason: "the trampoline" },
     Listed { pattern: "holdout::tracers::*::func", reason: "funcs" },
     Listed { pattern: "holdout::ftrace::fanout::fan_out", reason: "the func of a node" },
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "the func of a dead ops" },
@@ -131,6 +132,9 @@ const FUNCS: &[&str] = &[
 /// Who takes the work of a visit, which every CPU then runs in its SGI handler.
 const VISIT: &[&str] = &["holdout::sched::ipi::visit_every_cpu"];
 
+/// What a grace period does to the kernel.
+const WORLD: &[&str] = &["<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*"];
+
 /// What a scheme may be told and asked.
 const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*"];
 
@@ -181,6 +185,24 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         reason: "the task's own code",
     },
     Indirect {
+        caller: "<holdout::rcu::schemes::*",
+        callees: WORLD,
+        given_to: &[],
+        reason: "what a scheme may do to the kernel",
+    },
+    Indirect {
+        caller: "<holdout::rcu::bracket::*",
+        callees: WORLD,
+        given_to: &[],
+        reason: "what a scheme may do to the kernel",
+    },
+    Indirect {
+        caller: "<holdout::rcu::gp_task::Kernel as *",
+        callees: &["<* as holdout::rcu::schemes::Look>::look"],
+        given_to: &[],
+        reason: "whoever looks at each task",
+    },
+    Indirect {
         caller: "holdout::rcu::gp_task::run_grace_periods",
         callees: &["holdout::sched::switch::preempt_if_due"],
         given_to: &[],
@@ -197,6 +219,12 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         callees: &["holdout::sched::switch::preempt_if_due"],
         given_to: &[],
         reason: "the hook RESCHEDULE, and tracees: recursion on purpose, which the guard skips and counts",
+    },
+    Indirect {
+        caller: "trampoline_reschedule",
+        callees: &["holdout::sched::switch::make_up"],
+        given_to: &[],
+        reason: "the hook RESCHEDULE of the trampoline",
     },
     Indirect { caller: "trampoline*_t0", callees: FUNCS, given_to: &[], reason: "ops.func" },
     Indirect {
@@ -233,6 +261,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "<holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
+    Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::grace::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::shell::look::answer", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::sched::deadlines::*", reason: "O8: the timers' order" },
@@ -266,6 +296,7 @@ pub(crate) const OWN_FRAMES: &[Listed] = &[
         reason: "two records, the callsite's and its caller's; stepped through by the GDB test",
     },
     Listed { pattern: "trampoline_depth_t0", reason: "as trampoline_t0" },
+    Listed { pattern: "trampoline_nopreempt_t0", reason: "as trampoline_t0" },
     Listed { pattern: "entry_*", reason: "exception entry: its record ends the saved frame" },
     Listed { pattern: "restore_frame", reason: "exception return: x29 of what was interrupted" },
 ];

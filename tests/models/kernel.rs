@@ -130,7 +130,7 @@ impl Cpu {
     fn handle(&self, level: (bool, bool)) {
         fence(Ordering::SeqCst);
         let sighting = self.sighting(level);
-        self.kernel.scheme.visited(&sighting);
+        let _ = self.kernel.scheme.visited(&sighting);
         self.answers.send(()).expect("the grace-period task waits for it");
         if sighting.is_outermost {
             self.irq_exit(level);
@@ -236,8 +236,12 @@ impl World for FromCpu0 {
     fn visit_every_cpu(&self) {
         self.inboxes.iter().for_each(|inbox| inbox.send(Message::Visit));
         fence(Ordering::SeqCst);
-        self.kernel.scheme.visited(&Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 });
+        let _ = self.kernel.scheme.visited(&Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 });
         self.inboxes.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
+    }
+
+    fn wake_workers(&self) {
+        unreachable!("no scheme that is modelled has workers");
     }
 
     fn for_each_task(&self, look: &dyn Look) {

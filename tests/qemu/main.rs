@@ -18,5 +18,6 @@ mod selftest;
 mod shell;
 mod step;
 mod stress;
+mod table;
 mod verdict;
 mod watchdog;

@@ -62,8 +62,8 @@ pub struct Regs {
     pub caller: FrameRecord,
     /// Where the trampoline returns to: F+8, unless func redirects execution.
     pub pc: usize,
-    /// Keeps sp on 16 bytes.
-    pub reserved: usize,
+    /// The task, where the trampoline's variant needs it once more after func.
+    pub task: usize,
 }
 
 /// From a callsite record to the slot that names its ops.
@@ -72,17 +72,20 @@ pub const RECORD_TO_OPS: usize = core::mem::offset_of!(Regs, callsite) - core::m
 const _: () = assert!(size_of::<Regs>() == 128 && core::mem::offset_of!(Regs, callsite) == 80);
 
 /// The words of a task that assembly and hot paths reach at fixed offsets from SP_EL0.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Debug)]
 pub struct TaskHeader {
-    /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
-    pub preempt_count: AtomicU32,
-    /// `TIF_*` bits that schemes own; see `sched::task`.
-    pub flags: AtomicU32,
+    /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone. First, as a store-release
+    /// has no offset.
+    pub trampoline_depth: AtomicU32,
     /// One bit per context level whose func or fan-out is running in this task.
     pub recursion: AtomicU32,
-    /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone.
-    pub trampoline_depth: AtomicU32,
+    /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
+    pub preempt_count: AtomicU32,
+    /// 0 when a reschedule was put off because of the count: next to it, for the `nopreempt` variant of the trampoline.
+    pub no_resched: AtomicU32,
+    /// `TIF_*` bits that schemes own; see `sched::task`.
+    pub flags: AtomicU32,
     /// [`Level::bit`] of the context that runs on this task's stack: what the preempt count says, at hand for the
     /// recursion guards. IRQ entry and softirqs set it and put it back.
     pub level: AtomicU32,
@@ -106,10 +109,11 @@ impl TaskHeader {
     /// The header of a task that runs nothing yet.
     pub const fn new() -> Self {
         Self {
-            preempt_count: AtomicU32::new(0),
-            flags: AtomicU32::new(0),
-            recursion: AtomicU32::new(0),
             trampoline_depth: AtomicU32::new(0),
+            recursion: AtomicU32::new(0),
+            preempt_count: AtomicU32::new(0),
+            no_resched: AtomicU32::new(1),
+            flags: AtomicU32::new(0),
             level: AtomicU32::new(Level::Task.bit()),
             number: AtomicU32::new(0),
             debug: DebugWords { handler: AtomicUsize::new(0), passing_by: AtomicBool::new(false) },

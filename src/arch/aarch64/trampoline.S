@@ -7,29 +7,58 @@
 // The frame is arch::aarch64::site::Regs. O14: x29 never points below sp: it is restored before the
 // records are popped. A context holds the ops from T2 until func's last use of it (THEORY.md).
 //
-// Variants differ by `enter` (before T2) and `leave` (after T7) alone; both may use x10-x17.
+// Variants differ by `enter` (before T2) and `leave` (from T7 on) alone; both may use x10-x17, and `leave` loads x9.
 
     .cfi_sections .debug_frame
 
 .macro enter_plain
+    str     x30, [sp, #{REGS_PC}]       // where to go on, unless func says otherwise
 .endm
 .macro leave_plain
+    ldr     x9, [sp, #{REGS_PC}]
+.endm
+.macro slow_plain
 .endm
 
-// depth: counts this task's live trampolines; about 8 instructions. The round's barrier orders the store
-// before the literal's load (O4); the leaving store is a release (O5).
+// depth: counts this task's live trampolines: 7 instructions. The round's barrier orders the store before the literal's
+// load (O4); the leaving store is a release (O5).
 .macro enter_depth
     mrs     x10, sp_el0
-    ldr     w12, [x10, #{TASK_DEPTH}]
+    ldr     w12, [x10]
     add     w12, w12, #1
-    str     w12, [x10, #{TASK_DEPTH}]
+    str     w12, [x10]
+    stp     x30, x10, [sp, #{REGS_PC}]  // the task stays the same, whatever CPU it is on
 .endm
 .macro leave_depth
-    mrs     x10, sp_el0
-    add     x10, x10, #{TASK_DEPTH}
+    ldp     x9, x10, [sp, #{REGS_PC}]
     ldr     w12, [x10]
     sub     w12, w12, #1
     stlr    w12, [x10]
+.endm
+.macro slow_depth
+.endm
+
+// nopreempt: preemption is disabled from before T2 until after func: 8 instructions. A reschedule that was put off
+// meanwhile (no_resched, the word behind the count, is 0) is made up for on the way out.
+.macro enter_nopreempt
+    mrs     x10, sp_el0
+    ldr     w12, [x10, #{TASK_PREEMPT}]
+    add     w12, w12, #1
+    str     w12, [x10, #{TASK_PREEMPT}]
+    stp     x30, x10, [sp, #{REGS_PC}]
+.endm
+.macro leave_nopreempt
+    ldp     x9, x10, [sp, #{REGS_PC}]
+    ldr     x12, [x10, #{TASK_PREEMPT}]
+    sub     x12, x12, #1
+    str     w12, [x10, #{TASK_PREEMPT}]
+    cbz     x12, 8f
+7:
+.endm
+.macro slow_nopreempt
+8:  bl      trampoline_reschedule
+    ldr     x9, [sp, #{REGS_PC}]
+    b       7b
 .endm
 
 .macro trampoline variant, prefix
@@ -55,7 +84,6 @@
     add     x29, sp, #{REGS_CALLSITE}
     enter_\variant
     bic     x11, x30, #7                // either entry layout rounds to literal + 16
-    str     x30, [sp, #{REGS_PC}]       // where to go on, unless func says otherwise
     sub     x0, x30, #4                 // ip
     mov     x1, x9                      // parent_ip
     mov     x3, sp                      // regs
@@ -75,7 +103,6 @@
     ldp     x29, x30, [sp, #{REGS_CALLER}]
     .cfi_restore 29
     .cfi_same_value 30
-    ldr     x9, [sp, #{REGS_PC}]
     .cfi_register 32, 9
     ldr     x8, [sp, #{REGS_X8}]
     ldp     x2, x3, [sp, #16]
@@ -84,6 +111,7 @@
     ldp     x0, x1, [sp], #{REGS_SIZE}
     .cfi_def_cfa_offset 0
     ret     x9
+    slow_\variant
     .cfi_endproc
     .global \prefix\()_end
 \prefix\()_end:
@@ -93,6 +121,7 @@
     .pushsection .text.trampoline, "ax", %progbits
     trampoline plain, trampoline
     trampoline depth, trampoline_depth
+    trampoline nopreempt, trampoline_nopreempt
 
     // The shortest func: what the immortal no-op ops does, and the floor of every measurement.
     .balign 8

@@ -3,6 +3,7 @@
 //! Notrace by construction: assembly has no callsites. Above: `text` branches to it, `unwind` crosses it.
 
 use super::site::{Func, OpsHeader, Regs, TaskHeader};
+use crate::hook::Hook;
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
@@ -14,7 +15,7 @@ global_asm!(
     REGS_CALLER = const offset_of!(Regs, caller),
     REGS_PC = const offset_of!(Regs, pc),
     OPS_FUNC = const offset_of!(OpsHeader, func),
-    TASK_DEPTH = const offset_of!(TaskHeader, trampoline_depth),
+    TASK_PREEMPT = const offset_of!(TaskHeader, preempt_count),
 );
 
 unsafe extern "C" {
@@ -30,6 +31,12 @@ unsafe extern "C" {
     fn trampoline_depth_t6();
     fn trampoline_depth_t7();
     fn trampoline_depth_end();
+    fn trampoline_nopreempt_t0();
+    fn trampoline_nopreempt_t2();
+    fn trampoline_nopreempt_t3();
+    fn trampoline_nopreempt_t6();
+    fn trampoline_nopreempt_t7();
+    fn trampoline_nopreempt_end();
     fn trampoline_func_ret(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs);
 }
 
@@ -77,6 +84,35 @@ pub fn depth() -> Trampoline {
     }
 }
 
+/// The trampoline that disables preemption around func.
+pub fn nopreempt() -> Trampoline {
+    Trampoline {
+        t0: trampoline_nopreempt_t0 as *const () as usize,
+        t2: trampoline_nopreempt_t2 as *const () as usize,
+        t3: trampoline_nopreempt_t3 as *const () as usize,
+        t6: trampoline_nopreempt_t6 as *const () as usize,
+        t7: trampoline_nopreempt_t7 as *const () as usize,
+        end: trampoline_nopreempt_end as *const () as usize,
+    }
+}
+
+// What the two variants' code and `TaskHeader` agree on.
+const _: () = assert!(offset_of!(TaskHeader, trampoline_depth) == 0, "a store-release has no offset");
+const _: () = assert!(offset_of!(TaskHeader, no_resched) == offset_of!(TaskHeader, preempt_count) + 4);
+const _: () = assert!(offset_of!(TaskHeader, preempt_count).is_multiple_of(8), "one load reads both words");
+const _: () = assert!(offset_of!(Regs, task) == offset_of!(Regs, pc) + 8, "one pair");
+
+/// Preemption is enabled again, and a reschedule was put off. Wired by `main.rs` to `sched`.
+pub static RESCHEDULE: Hook<fn()> = Hook::new();
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn trampoline_reschedule() {
+    if let Some(reschedule) = RESCHEDULE.get() {
+        reschedule();
+    }
+}
+
 impl Trampoline {
     /// Whether `pc` is one of its instructions.
     #[inline(always)]
@@ -88,7 +124,7 @@ impl Trampoline {
 /// Whether `pc` lies in any variant. Context: any, IRQ entry included.
 #[inline(always)]
 pub fn contains(pc: usize) -> bool {
-    plain().contains(pc) || depth().contains(pc)
+    plain().contains(pc) || depth().contains(pc) || nopreempt().contains(pc)
 }
 
 /// Calls `func` directly, as the trampoline would. For the fan-out: every argument is handed on.

@@ -59,9 +59,11 @@ fn coverage(plan: &Plan) -> Coverage {
 /// The counts that the terms allow to be zero.
 fn may_be_zero(plan: &Plan, key: &str) -> bool {
     let preempts = matches!(plan.preempt, PreemptModel::Full | PreemptModel::Lazy);
+    let keeps_holders = plan.scheme == SchemeName::Nopreempt; // nobody is preempted between its two counter updates
     match key {
-        "preempted_in_tramp" | "preempted_in_func" => !preempts,
-        "migrated_holders" => !preempts || plan.cpus == 1,
+        "preempted_in_tramp" => !preempts,
+        "preempted_in_func" => !preempts || keeps_holders,
+        "migrated_holders" => !preempts || keeps_holders || plan.cpus == 1,
         _ => false,
     }
 }

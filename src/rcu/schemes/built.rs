@@ -1,23 +1,44 @@
 //! The schemes that are built, as one type: a call of a hook is a branch on the scheme and the scheme's own code, and
 //! the hooks that a scheme does not have cost nothing.
 //!
+//! Each has its own memory: together they are larger than a stack.
+//!
 //! # Why not a `dyn Scheme` each
 //! Every scheme's table would hold its own copy of every hook that it leaves empty, and the hooks run at each
 //! interrupt and each switch.
 
+use alloc::boxed::Box;
+
 use super::classic::Classic;
+use super::flag::Flag;
+use super::ip::Ip;
+use super::linux::Linux;
 use super::none::None as NoScheme;
-use super::{Scheme, Sighting, Switch, Trampoline, Wake, World};
+use super::nopreempt::Nopreempt;
+use super::rude::Rude;
+use super::sched::Sched;
+use super::{Interrupted, Nudge, Scheme, Sighting, Switch, Trampoline, Wake, World};
 use crate::sched::rcu_words::TaskWords;
 
 /// One of the schemes.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one of each exists, for ever, in one static")]
 pub enum Built {
     /// The negative control.
     None(NoScheme),
+    /// Any switch of each CPU.
+    Sched(Box<Sched>),
+    /// A worker on each CPU.
+    Rude(Box<Rude>),
+    /// The interrupted PC of each CPU.
+    Ip(Box<Ip>),
+    /// `TIF_IN_TRAMPOLINE`.
+    Flag(Box<Flag>),
     /// Tasks RCU.
-    Classic(Classic),
+    Classic(Box<Classic>),
+    /// Rude Tasks RCU, then Tasks RCU.
+    Linux(Box<Linux>),
+    /// A trampoline that disables preemption.
+    Nopreempt(Box<Nopreempt>),
 }
 
 /// Calls the method of the scheme that it is.
@@ -25,15 +46,36 @@ macro_rules! of {
     ($built:expr, $scheme:ident => $call:expr) => {
         match $built {
             Built::None($scheme) => $call,
+            Built::Sched($scheme) => $call,
+            Built::Rude($scheme) => $call,
+            Built::Ip($scheme) => $call,
+            Built::Flag($scheme) => $call,
             Built::Classic($scheme) => $call,
+            Built::Linux($scheme) => $call,
+            Built::Nopreempt($scheme) => $call,
         }
     };
+}
+
+/// A fresh one in memory of its own. Not inlined: together they do not fit a stack.
+#[inline(never)]
+fn boxed<T: Default>() -> Box<T> {
+    Box::default()
 }
 
 impl Built {
     /// All of them, in the order of [`super::NAMES`].
     pub fn all() -> [Self; super::NAMES.len()] {
-        [Self::None(NoScheme), Self::Classic(Classic::new())]
+        [
+            Self::None(NoScheme),
+            Self::Sched(boxed()),
+            Self::Rude(boxed()),
+            Self::Ip(boxed()),
+            Self::Flag(boxed()),
+            Self::Classic(boxed()),
+            Self::Linux(boxed()),
+            Self::Nopreempt(boxed()),
+        ]
     }
 }
 
@@ -72,13 +114,28 @@ impl Scheme for Built {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) {
-        of!(self, scheme => scheme.visited(sighting));
+    fn visited(&self, sighting: &Sighting) -> Nudge {
+        of!(self, scheme => scheme.visited(sighting))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn wants_worker(&self, cpu: usize) -> bool {
+        of!(self, scheme => scheme.wants_worker(cpu))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn worker_ran(&self, cpu: usize) -> Wake {
+        of!(self, scheme => scheme.worker_ran(cpu))
     }
 
     #[inline(always)]
-    fn irq_in(&self, entered_trampoline: &mut bool, interrupted_pc: usize, task: &TaskWords) {
-        of!(self, scheme => scheme.irq_in(entered_trampoline, interrupted_pc, task));
+    fn is_quiescent_preemption(&self, prev: &TaskWords, cpu: usize) -> bool {
+        of!(self, scheme => scheme.is_quiescent_preemption(prev, cpu))
+    }
+
+    #[inline(always)]
+    fn irq_in(&self, entered_trampoline: &mut bool, at: &Interrupted, task: &TaskWords) {
+        of!(self, scheme => scheme.irq_in(entered_trampoline, at, task));
     }
 
     #[inline(always)]

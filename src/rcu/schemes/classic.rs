@@ -1,146 +1,73 @@
 //! `classic`: Tasks RCU. A task stops being waited for when it switches voluntarily, sleeps, or exits.
 //!
-//! 1. A plain grace period ([`Bracket`]): every CPU has passed a barrier after the literals were swapped.
-//! 2. The holdout list: each task, living or exiting, is counted and marked, and only then looked at. If it is `away`
-//!    (off its CPU by a voluntary switch) the mark is taken back at once. Whoever takes a mark, the lister or the task at
-//!    its next voluntary switch or exit, owes the count one; who brings it to zero wakes the grace-period task.
-//! 3. Another plain grace period.
-//!
-//! INVARIANT `one-decrement`: a mark is taken by a swap, so one of the lister and the task decrements, never both.
-//! Promises: a preempted task stays a holdout, since it may stand in a func; the end comes by events, nobody polls and
-//! nothing sleeps for a fixed time. A func must not block: `away` would be a lie (`away-is-clean`).
-//! A task that never switches is waited for without end and is named by the stall report; that is the scheme's price.
-//!
-//! # Why the last bracket
-//! It is the belt to the braces. The first flushes interrupt-level holders already, since later ones load the new
-//! literal. The last one gives every CPU a barrier between its tasks' last use and the free, beside the release
-//! and acquire of the words; the model shows that with either of the two the free is ordered, with neither it is not.
-//!
-//! # Why not a list of holdouts
-//! Nothing needs the tasks themselves before a stall report, and that walks all tasks anyway. A count has no links
-//! that an exiting task would have to undo.
+//! For it: no func switches voluntarily, so a task that did has left every func that it was inside of before; a
+//! preempted one stays a holdout, since it may stand in a func. Interrupt-level holders and idle, which are on no list,
+//! are flushed by the brackets (see [`holdouts`]).
+//! Cost: nothing per call. A grace period walks all tasks; a task that never switches is waited for without end and is
+//! named by the stall report: that is the scheme's price. A func must not block: `away` would be a lie (`away-is-clean`).
+//! Source: Linux's `synchronize_rcu_tasks`, kernel/rcu/tasks.h.
 
-use super::{Kind, Look, Scheme, Sighting, Subject, Switch, Wake, World};
-use crate::rcu::bracket::Bracket;
+use super::holdouts::{self, Holdouts};
+use super::{Nudge, Scheme, Sighting, Switch, Wake, World};
 use crate::sched::rcu_words::TaskWords;
-use crate::sync::atomic::{AtomicUsize, Ordering, fence};
 
-const FIRST_BRACKET: usize = 0;
-const HOLDOUTS: usize = 1;
-const LAST_BRACKET: usize = 2;
-
-/// The holdout list and its brackets.
-#[derive(Debug)]
+/// The holdout list as it is.
+#[derive(Debug, Default)]
 pub struct Classic {
-    bracket: Bracket,
-    nr_holdouts: AtomicUsize,
-}
-
-impl Default for Classic {
-    fn default() -> Self {
-        Self::new()
-    }
+    holdouts: Holdouts,
 }
 
 impl Classic {
     /// With no holdout and no bracket under way.
     pub fn new() -> Self {
-        Self { bracket: Bracket::new(), nr_holdouts: AtomicUsize::new(0) }
-    }
-
-    /// Marks every task that may be inside a func. One count is the lister's own, so that zero means both: all have
-    /// left, and the list is complete.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn list(&self, world: &dyn World) {
-        self.nr_holdouts.store(1, Ordering::Relaxed);
-        world.for_each_task(self);
-        self.nr_holdouts.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// Takes the task's mark if it has one: it is not waited for any more.
-    ///
-    /// Order: `AcqRel` on both. The task's last use of a func comes before the decrement, and every decrement before
-    /// the load in `outstanding` that finds zero (O5).
-    #[inline]
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn take(&self, words: &TaskWords) -> Wake {
-        let is_last = words.holdout.load(Ordering::Relaxed)
-            && words.holdout.swap(false, Ordering::AcqRel)
-            && self.nr_holdouts.fetch_sub(1, Ordering::AcqRel) == 1;
-        if is_last { Wake::GracePeriodTask } else { Wake::Nobody }
-    }
-}
-
-impl Look for Classic {
-    /// Counts, marks, then looks.
-    ///
-    /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
-    /// one in `switch_out`. The load of `away` is `Acquire`, pairing with the store there.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn look(&self, subject: &Subject<'_>) {
-        if subject.kind == Kind::Exempt {
-            return;
-        }
-        self.nr_holdouts.fetch_add(1, Ordering::Relaxed);
-        subject.words.holdout.store(true, Ordering::Release);
-        fence(Ordering::SeqCst);
-        if subject.words.away.load(Ordering::Acquire) {
-            // The lister's own count keeps this from being the last, and the lister looks again by itself.
-            let _ = self.take(subject.words);
-        }
+        Self { holdouts: Holdouts::new() }
     }
 }
 
 impl Scheme for Classic {
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn name(&self) -> &'static str {
         "classic"
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn nr_steps(&self) -> usize {
-        LAST_BRACKET + 1
+        holdouts::NR_STEPS
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn begin(&self, step: usize, world: &dyn World) {
-        match step {
-            FIRST_BRACKET | LAST_BRACKET => self.bracket.begin(world),
-            HOLDOUTS => self.list(world),
-            _ => unreachable!("`classic` has no step {step}"),
-        }
+        self.holdouts.begin(step, world);
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn outstanding(&self, step: usize) -> usize {
-        if step == HOLDOUTS { self.nr_holdouts.load(Ordering::Acquire) } else { self.bracket.outstanding() }
+        self.holdouts.outstanding(step)
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn waits_for_cpu(&self, cpu: usize) -> bool {
-        self.bracket.waits_for(cpu)
+        self.holdouts.waits_for_cpu(cpu)
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn visited(&self, sighting: &Sighting) {
-        self.bracket.visited(sighting);
+    #[inline(always)]
+    fn visited(&self, sighting: &Sighting) -> Nudge {
+        self.holdouts.visited(sighting);
+        Nudge::Nothing
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
-        self.bracket.irq_exit_outermost(sighting)
+        self.holdouts.irq_exit_outermost(sighting)
     }
 
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn switch(&self, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
-        let left = if matches!(how, Switch::Voluntary) { self.take(prev) } else { Wake::Nobody };
-        left.and(self.bracket.switched(cpu))
+        self.holdouts.switched(prev, cpu, matches!(how, Switch::Voluntary))
     }
 
-    /// The task has just called `exit`, so it is in no func. It may still call traced functions; they load the new
-    /// literal, and if it is listed again its last switch takes the mark.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    #[inline(always)]
     fn exit(&self, task: &TaskWords) -> Wake {
-        self.take(task)
+        self.holdouts.exit(task)
     }
 }

@@ -7,7 +7,11 @@
 //! | scheme | steps |
 //! |---|---|
 //! | `none` | no step at all: the negative control |
-//! | `classic` | plain grace period, holdout list, plain grace period |
+//! | `sched` | a switch of every CPU |
+//! | `rude` | a worker on every CPU |
+//! | `ip`, `flag`, `classic` | plain grace period, holdout list, plain grace period |
+//! | `linux` | `rude`'s, then `classic`'s |
+//! | `nopreempt` | plain grace period |
 //!
 //! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some with a run-queue lock held: they are
 //! `notrace` (O8), wake nobody themselves (they return [`Wake`]), and cost a load or two when no grace period runs.
@@ -20,13 +24,20 @@
 
 pub mod built;
 pub mod classic;
+pub mod flag;
+pub mod holdouts;
+pub mod ip;
+pub mod linux;
 pub mod none;
+pub mod nopreempt;
+pub mod rude;
+pub mod sched;
 
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{Ordering, fence};
 
 /// The schemes that are built, in the order in which they are listed and run.
-pub const NAMES: [&str; 2] = ["none", "classic"];
+pub const NAMES: [&str; 8] = ["none", "sched", "rude", "ip", "flag", "classic", "linux", "nopreempt"];
 
 /// Which variant of the trampoline a scheme needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +100,25 @@ impl Sighting {
     }
 }
 
+/// What a scheme wants of a CPU that it visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a grace period may wait for ever if the CPU is not asked"]
+pub enum Nudge {
+    /// Nothing.
+    Nothing,
+    /// That it reschedules at the next chance, though nobody else wants to run.
+    Reschedule,
+}
+
+/// Where an IRQ came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupted {
+    /// The CPU, which is the one we run on.
+    pub cpu: usize,
+    /// The interrupted PC lies in the trampoline.
+    pub is_in_trampoline: bool,
+}
+
 /// What a task is to a grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -118,6 +148,9 @@ pub trait World {
     /// Order: our earlier stores come before the barrier of each handler, and what a CPU did before its handler
     /// comes before our return (O4).
     fn visit_every_cpu(&self);
+
+    /// Wakes each CPU's worker task, which runs [`Scheme::worker_ran`] there if the scheme wants it.
+    fn wake_workers(&self);
 
     /// Shows every task to `look`, the exiting ones included, until their last switch.
     fn for_each_task(&self, look: &dyn Look);
@@ -163,11 +196,31 @@ pub trait Scheme: Sync {
 
     /// On each CPU, while [`World::visit_every_cpu`] is under way: IRQs masked, after the handler's barrier.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn visited(&self, _sighting: &Sighting) {}
+    fn visited(&self, _sighting: &Sighting) -> Nudge {
+        Nudge::Nothing
+    }
 
-    /// An IRQ was taken at this PC; `entered_trampoline` belongs to this very entry.
+    /// Whether this CPU's worker task is wanted. Context: that task.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn irq_in(&self, _entered_trampoline: &mut bool, _interrupted_pc: usize, _task: &TaskWords) {}
+    fn wants_worker(&self, _cpu: usize) -> bool {
+        false
+    }
+
+    /// This CPU's worker task runs. Context: that task, IRQs masked.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn worker_ran(&self, _cpu: usize) -> Wake {
+        Wake::Nobody
+    }
+
+    /// Whether `prev`, which is being preempted, need not be waited for all the same.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn is_quiescent_preemption(&self, _prev: &TaskWords, _cpu: usize) -> bool {
+        false
+    }
+
+    /// An IRQ was taken; `entered_trampoline` belongs to this very entry.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn irq_in(&self, _entered_trampoline: &mut bool, _at: &Interrupted, _task: &TaskWords) {}
 
     /// The same entry returns, after the preemption point.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -209,7 +262,7 @@ pub trait Scheme: Sync {
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
 pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
-    if matches!(how, Switch::Voluntary) {
+    if matches!(how, Switch::Voluntary) || scheme.is_quiescent_preemption(prev, cpu) {
         prev.away.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
     }
