@@ -40,6 +40,7 @@
 //! | `poisoned` | [`mm::poison`] | a block in quarantine is poison, and nobody writes to it |
 //! | `own-claims` | [`sync::held`] | what an owner holds is linked, and its list changed, by the owner alone |
 //! | `acyclic` | [`sync::order`] | the nestings of classes of locks never form a cycle |
+//! | `listed-once` | [`mm::classes`] | a block on a list of free ones belongs to it, and overlaps no other |
 //! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
 //! | `two-ledgers` | `sched::account` | what CPUs and tasks count of switches agrees |
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |

@@ -46,6 +46,7 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::NestedException => twice::fault_in_panic(),
         FaultKind::SecondPanic => twice::panic_in_panic(),
         FaultKind::PanicOnTwoCpus => twice::panic_on_two_cpus(),
+        FaultKind::PanicWhilePrinting => twice::panic_while_another_prints(),
         FaultKind::DoubleFree => heap::free_twice(|| {}),
         FaultKind::DoubleFreeLate => heap::free_twice_late(),
         FaultKind::WriteAfterFree => heap::write_after_free(),

@@ -61,6 +61,8 @@ kinds! {
     SecondPanic = "second-panic",
     /// Panics on two CPUs at once.
     PanicOnTwoCpus = "panic-on-two-cpus",
+    /// Panics while another CPU prints.
+    PanicWhilePrinting = "panic-while-printing",
     /// Frees a block again while it is in quarantine.
     DoubleFree = "double-free",
     /// Frees a block again when it has long left the quarantine.

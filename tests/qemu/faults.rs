@@ -96,7 +96,7 @@ fn the_overflow_stack_has_a_guard_too() {
 
 #[test]
 fn a_stack_pointer_that_is_none_is_told_with_its_pc() {
-    let parts = ["panic: bad stack pointer: 0x5a5000004000 is in no stack (nothing that this kernel put there)"];
+    let parts = ["panic: bad stack pointer: 0x5a5000006000 is in no stack (nothing that this kernel put there)"];
     let epitaph = provoked(1, "bad-sp").says(&parts);
     epitaph.of_task("shell-", &["IRQs masked"]).at("stack::push_at").called_by(TO_THE_BASE).with_full_log();
     let epitaph = provoked(1, "misaligned-sp").says(&["panic: bad stack pointer: 0x60", "8 is not a multiple of 16"]);
@@ -133,4 +133,17 @@ fn of_two_cpus_that_panic_at_once_one_tells_and_the_other_is_named() {
     }
     // One CPU alone does not wait for another.
     provoked(1, "panic-on-two-cpus").says(&["one of 1, on CPU 0"]).with_full_log();
+}
+
+#[test]
+fn a_cpu_that_prints_when_another_one_panics_ends_its_line_and_prints_no_more() {
+    const WHOLE: &str = "CPU 1 prints a line that nobody may cut short";
+    for _ in 0..4 {
+        let ended = Guest::with_cpus(2).boot(&["shell", "cmds=fault panic-while-printing yes"]).expect_status(101);
+        let lines: Vec<&str> = ended.lines().collect();
+        let begin = lines.iter().position(|line| line.starts_with("panic: ")).expect("an epitaph");
+        assert!(begin > 20 && lines[2..begin].iter().all(|line| *line == WHOLE), "{:#?}", &lines[..begin]);
+        assert!(lines[begin..].iter().all(|line| !line.contains("prints a line")), "{}", ended.story());
+        Epitaph::of(&ended).says(&["panic: in the middle of another CPU's lines"]).of_task("shell-", TASK);
+    }
 }

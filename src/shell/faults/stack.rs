@@ -33,10 +33,10 @@ pub(super) fn overflow_the_overflow_stack() {
     };
 }
 
-/// Pushes with a stack pointer that points into nothing.
+/// Pushes with a stack pointer that points into nothing, but has the bit that tells a stack from its guard.
 #[inline(never)]
 pub(super) fn use_bad_sp() {
-    push_at(0x5a50_0000_4000);
+    push_at(0x5a50_0000_6000);
 }
 
 /// Pushes with a stack pointer that is inside of the stack, but on no multiple of 16. An emulator may let the push

@@ -2,6 +2,7 @@
 
 use super::{access, stack};
 use crate::arch::cpu;
+use crate::println;
 use crate::sched::{self, Class, Spawn};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::irqs;
@@ -34,7 +35,9 @@ pub(super) fn overflow_in_panic() {
     panic!("{}", Broken(|| stack::overflow(0)));
 }
 
-/// CPUs that are about to panic.
+/// Lines that another CPU prints before this one panics.
+const LINES: usize = 20;
+/// CPUs that are about to panic, or lines that were printed.
 static READY: AtomicUsize = AtomicUsize::new(0);
 
 /// Waits until so many CPUs are here, and panics with them.
@@ -48,18 +51,36 @@ fn panic_together(nr_cpus: usize) {
     });
 }
 
-/// Panics on two CPUs at once; on one, where there is only one.
-#[inline(never)]
-pub(super) fn panic_on_two_cpus() {
-    let nr_cpus = sched::nr_cpus().min(2);
+/// Makes a task on CPU 1, if there is one, and goes on on CPU 0.
+fn with_another_cpu(work: fn()) {
     sched::set_affinity(sched::current(), 1);
     while cpu::id() != 0 {
         sched::yield_now();
     }
-    if nr_cpus > 1 {
+    if sched::nr_cpus() > 1 {
         let what = Spawn { name: "other", class: Class::Normal, cpu: Some(1) };
-        let other = sched::spawn(what, Box::new(move || panic_together(nr_cpus)));
-        other.unwrap_or_else(|error| panic!("{error}"));
+        sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("{error}"));
     }
-    panic_together(nr_cpus);
+}
+
+/// Panics on two CPUs at once; on one, where there is only one.
+#[inline(never)]
+pub(super) fn panic_on_two_cpus() {
+    with_another_cpu(|| panic_together(2));
+    panic_together(sched::nr_cpus().min(2));
+}
+
+/// Panics while another CPU prints one line after the other.
+#[inline(never)]
+pub(super) fn panic_while_another_prints() {
+    with_another_cpu(|| {
+        loop {
+            READY.fetch_add(1, Ordering::Relaxed);
+            println!("CPU {} prints a line that nobody may cut short", cpu::id());
+        }
+    });
+    while sched::nr_cpus() > 1 && READY.load(Ordering::Relaxed) < LINES {
+        core::hint::spin_loop();
+    }
+    panic!("in the middle of another CPU's lines");
 }
