@@ -46,7 +46,7 @@
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |
 //! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |
 //! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |
-//! | `one-decrement` | [`rcu::schemes::classic`] | a holdout's mark is taken once |
+//! | `one-decrement` | [`rcu::schemes::holdouts`] | a holdout's mark is taken once |
 //! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
 //! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
 //! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |

@@ -76,10 +76,12 @@ impl Scheme for Linux {
         self.classic.exit(task)
     }
 
+    #[inline(always)]
     fn wants_worker(&self, cpu: usize) -> bool {
         self.rude.wants_worker(cpu)
     }
 
+    #[inline(always)]
     fn worker_ran(&self, cpu: usize) -> Wake {
         self.rude.worker_ran(cpu)
     }

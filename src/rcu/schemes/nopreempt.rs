@@ -5,6 +5,8 @@
 //! reschedule on the way out. So no task is switched out while it holds, whoever runs with preemption enabled holds
 //! nothing at task level, and the one plain grace period ([`Bracket`]) covers interrupt level. A func can neither be
 //! preempted nor block.
+//! Order: the count and the literal belong to one CPU while the count is up, since nobody migrates then; the sighting is
+//! that CPU's own, after its handler's barrier (O4), and its report is a release that the grace-period task acquires (O5).
 //! Cost: 8 instructions per call; a grace period asks each CPU once, however many tasks there are. A long func keeps
 //! its CPU from being preempted: that latency is what the thread wanted to avoid.
 

@@ -56,10 +56,12 @@ impl Scheme for Rude {
         Nudge::Nothing
     }
 
+    #[inline(always)]
     fn wants_worker(&self, cpu: usize) -> bool {
         self.reports.owes(cpu)
     }
 
+    #[inline(always)]
     fn worker_ran(&self, cpu: usize) -> Wake {
         self.reports.report(cpu)
     }
