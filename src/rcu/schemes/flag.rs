@@ -7,60 +7,17 @@
 //! trampoline (rows 3 to 5, 7). Its author withdrew it for another reason: a task can be found in some trampoline each
 //! time it is looked at. Sound only where nobody is preempted. Cost: a load and a compare per interrupt.
 
-use super::holdouts::{self, Holdouts};
-use super::{Interrupted, Nudge, Scheme, Sighting, Switch, Wake, World};
+use super::Interrupted;
+use super::holdouts::{Listed, Rule};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
-/// The holdout list; the flag is the task's.
+/// The task's flag; entries keep what they set in their own state.
 #[derive(Debug, Default)]
-pub struct Flag {
-    holdouts: Holdouts,
-}
+pub struct InTrampoline;
 
-impl Flag {
-    /// With no holdout.
-    pub fn new() -> Self {
-        Self { holdouts: Holdouts::new() }
-    }
-}
-
-impl Scheme for Flag {
-    #[inline(always)]
-    fn name(&self) -> &'static str {
-        "flag"
-    }
-
-    #[inline(always)]
-    fn nr_steps(&self) -> usize {
-        holdouts::NR_STEPS
-    }
-
-    #[inline(always)]
-    fn begin(&self, step: usize, world: &dyn World) {
-        self.holdouts.begin(step, world);
-    }
-
-    #[inline(always)]
-    fn outstanding(&self, step: usize) -> usize {
-        self.holdouts.outstanding(step)
-    }
-
-    #[inline(always)]
-    fn waits_for_cpu(&self, cpu: usize) -> bool {
-        self.holdouts.waits_for_cpu(cpu)
-    }
-
-    #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
-        self.holdouts.visited(sighting);
-        Nudge::Nothing
-    }
-
-    #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
-        self.holdouts.irq_exit_outermost(sighting)
-    }
+impl Rule for InTrampoline {
+    const NAME: &'static str = "flag";
 
     #[inline(always)]
     fn irq_in(&self, entered_trampoline: &mut bool, at: &Interrupted, task: &TaskWords) {
@@ -78,18 +35,10 @@ impl Scheme for Flag {
     }
 
     #[inline(always)]
-    fn is_quiescent_preemption(&self, prev: &TaskWords, _: usize) -> bool {
+    fn lets_go(&self, prev: &TaskWords, _: usize) -> bool {
         !prev.in_trampoline.load(Ordering::Relaxed)
     }
-
-    #[inline(always)]
-    fn switch(&self, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
-        let is_quiescent = matches!(how, Switch::Voluntary) || self.is_quiescent_preemption(prev, cpu);
-        self.holdouts.switched(prev, cpu, is_quiescent)
-    }
-
-    #[inline(always)]
-    fn exit(&self, task: &TaskWords) -> Wake {
-        self.holdouts.exit(task)
-    }
 }
+
+/// Tasks RCU that also looks at `TIF_IN_TRAMPOLINE`.
+pub type Flag = Listed<InTrampoline>;

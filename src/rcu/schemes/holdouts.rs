@@ -1,4 +1,5 @@
-//! The holdout list and its brackets: what `classic` is made of, and what `ip` and `flag` change one rule of.
+//! The holdout list and its brackets, as a scheme that lacks one rule: does a preemption end the wait for a task, too?
+//! `classic`, `ip` and `flag` are its answers.
 //!
 //! 1. A plain grace period ([`Bracket`]): every CPU has passed a barrier after the literals were swapped.
 //! 2. The holdout list: each task, living or exiting, is counted and marked, and only then looked at. If it is `away`
@@ -18,7 +19,7 @@
 //! Nothing needs the tasks themselves before a stall report, and that walks all tasks anyway. A count has no links
 //! that an exiting task would have to undo.
 
-use super::{Kind, Look, Sighting, Subject, Wake, World};
+use super::{Interrupted, Kind, Look, Nudge, Scheme, Sighting, Subject, Switch, Wake, World};
 use crate::rcu::bracket::Bracket;
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -27,26 +28,44 @@ const FIRST_BRACKET: usize = 0;
 const HOLDOUTS: usize = 1;
 const LAST_BRACKET: usize = 2;
 
-/// The three steps.
-pub const NR_STEPS: usize = LAST_BRACKET + 1;
+/// The one thing in which schemes with a holdout list differ. All of it runs in hooks: notrace.
+pub trait Rule: Default + Sync {
+    /// The scheme's name.
+    const NAME: &'static str;
 
-/// The holdout list and its brackets.
+    /// See [`Scheme::irq_in`].
+    #[inline(always)]
+    fn irq_in(&self, _entered_trampoline: &mut bool, _at: &Interrupted, _task: &TaskWords) {}
+
+    /// See [`Scheme::irq_out`].
+    #[inline(always)]
+    fn irq_out(&self, _entered_trampoline: &mut bool, _task: &TaskWords) {}
+
+    /// Whether the wait for `prev` ends although it is preempted.
+    #[inline(always)]
+    fn lets_go(&self, _prev: &TaskWords, _cpu: usize) -> bool {
+        false
+    }
+}
+
+/// The holdout list and its brackets, under a rule.
 #[derive(Debug)]
-pub struct Holdouts {
+pub struct Listed<R> {
+    rule: R,
     bracket: Bracket,
     nr_holdouts: AtomicUsize,
 }
 
-impl Default for Holdouts {
+impl<R: Rule> Default for Listed<R> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Holdouts {
+impl<R: Rule> Listed<R> {
     /// With no holdout and no bracket under way.
     pub fn new() -> Self {
-        Self { bracket: Bracket::new(), nr_holdouts: AtomicUsize::new(0) }
+        Self { rule: R::default(), bracket: Bracket::new(), nr_holdouts: AtomicUsize::new(0) }
     }
 
     /// Marks every task that may be inside a func. One count is the lister's own, so that zero means both: all have
@@ -72,7 +91,7 @@ impl Holdouts {
     }
 }
 
-impl Look for Holdouts {
+impl<R: Rule> Look for Listed<R> {
     /// Counts, marks, then looks.
     ///
     /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
@@ -92,52 +111,73 @@ impl Look for Holdouts {
     }
 }
 
-impl Holdouts {
-    /// Begins a step. Context: the grace-period task.
+impl<R: Rule> Scheme for Listed<R> {
+    #[inline(always)]
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    #[inline(always)]
+    fn nr_steps(&self) -> usize {
+        LAST_BRACKET + 1
+    }
+
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn begin(&self, step: usize, world: &dyn World) {
+    fn begin(&self, step: usize, world: &dyn World) {
         match step {
             FIRST_BRACKET | LAST_BRACKET => self.bracket.begin(world),
             HOLDOUTS => self.list(world),
-            _ => unreachable!("a holdout list has no step {step}"),
+            _ => unreachable!("`{}` has no step {step}", R::NAME),
         }
     }
 
-    /// Who is waited for in this step.
     #[inline(always)]
-    pub fn outstanding(&self, step: usize) -> usize {
+    fn outstanding(&self, step: usize) -> usize {
         if step == HOLDOUTS { self.nr_holdouts.load(Ordering::Acquire) } else { self.bracket.outstanding() }
     }
 
-    /// Whether the running bracket waits for this CPU.
     #[inline(always)]
-    pub fn waits_for_cpu(&self, cpu: usize) -> bool {
+    fn waits_for_cpu(&self, cpu: usize) -> bool {
         self.bracket.waits_for(cpu)
     }
 
-    /// A CPU answers a bracket's visit.
     #[inline(always)]
-    pub fn visited(&self, sighting: &Sighting) {
+    fn visited(&self, sighting: &Sighting) -> Nudge {
         self.bracket.visited(sighting);
+        Nudge::Nothing
     }
 
-    /// An outermost IRQ exit.
     #[inline(always)]
-    pub fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
+    fn irq_in(&self, entered_trampoline: &mut bool, at: &Interrupted, task: &TaskWords) {
+        self.rule.irq_in(entered_trampoline, at, task);
+    }
+
+    #[inline(always)]
+    fn irq_out(&self, entered_trampoline: &mut bool, task: &TaskWords) {
+        self.rule.irq_out(entered_trampoline, task);
+    }
+
+    #[inline(always)]
+    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
         self.bracket.irq_exit_outermost(sighting)
     }
 
-    /// `prev` leaves this CPU; `is_quiescent` says whether that ends the wait for it.
     #[inline(always)]
-    pub fn switched(&self, prev: &TaskWords, cpu: usize, is_quiescent: bool) -> Wake {
-        let left = if is_quiescent { self.take(prev) } else { Wake::Nobody };
+    fn is_quiescent_preemption(&self, prev: &TaskWords, cpu: usize) -> bool {
+        self.rule.lets_go(prev, cpu)
+    }
+
+    #[inline(always)]
+    fn switch(&self, prev: &TaskWords, cpu: usize, how: Switch) -> Wake {
+        let lets_go = matches!(how, Switch::Voluntary) || self.rule.lets_go(prev, cpu);
+        let left = if lets_go { self.take(prev) } else { Wake::Nobody };
         left.and(self.bracket.switched(cpu))
     }
 
     /// The task has just called `exit`, so it is in no func. It may still call traced functions; they load the new
     /// literal, and if it is listed again its last switch takes the mark.
     #[inline(always)]
-    pub fn exit(&self, task: &TaskWords) -> Wake {
+    fn exit(&self, task: &TaskWords) -> Wake {
         self.take(task)
     }
 }
