@@ -10,8 +10,8 @@
 //! was written to while it waited is found when it leaves the quarantine; a block that is freed twice, or that is none,
 //! at once: see [`DAMAGED`]. When memory is short, whoever can say so gets null (a stack, a page of code: `spawn` fails);
 //! `Box`, `Vec` and their like end the kernel, which tells how the heap stood.
-//! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: timers are
-//! queued and taken out inside the scheduler (O8).
+//! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: `task_main`,
+//! which owes to the switch, drops the work that the task was made for (O8).
 
 use super::classes::{Classes, SMALLEST, class_of};
 use super::damage::{Damage, Deed};
