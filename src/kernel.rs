@@ -168,7 +168,7 @@ fn run_mode() {
 /// `stress …` from the shell: under the scheme that it names, if it names one.
 fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
     if let Some(scheme) = args.tasks_rcu
-        && let Err(error) = rcu::set_scheme(scheme.as_str())
+        && let Err(error) = live::set_scheme(scheme.as_str())
     {
         println!("stress: {error}");
         return exit::STATUS_FAIL;

@@ -13,12 +13,13 @@ use crate::arch::trampoline::{self, Trampoline};
 use crate::console::epitaph::symbols;
 use crate::console::events::{self, Event};
 use crate::hook::Hook;
-use crate::rcu::{self, Node, Reclaim, Retired, schemes};
+use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::Ordering;
 use crate::sync::irqs;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ptr::NonNull;
 
 /// What `rcu` keeps in a registration.
@@ -83,6 +84,40 @@ pub fn trampoline() -> Trampoline {
         schemes::Trampoline::Unpreemptible => trampoline::nopreempt(),
         schemes::Trampoline::Plain => trampoline::plain(),
     }
+}
+
+/// Why the scheme stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemeError {
+    /// There is none of that name.
+    Unknown(NoSuchScheme),
+    /// Ops are registered: their callsites branch to the running scheme's trampoline.
+    Traced {
+        /// So many.
+        ops: usize,
+    },
+}
+
+impl fmt::Display for SchemeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(error) => error.fmt(f),
+            Self::Traced { ops } => {
+                write!(f, "the scheme stays while {ops} ops are registered: switch tracing off first")
+            }
+        }
+    }
+}
+
+/// Selects a scheme while nothing is traced, and waits until nothing is retired. Context: task.
+///
+/// Nobody registers meanwhile: the registry is held. So no callsite ever branches to a trampoline that is not the
+/// scheme's, and whoever is still inside another one holds the immortal no-op ops alone.
+pub fn set_scheme(name: &str) -> Result<(), SchemeError> {
+    with_registry(|registry| match registry.registrations().count() {
+        0 => rcu::set_scheme(name).map_err(SchemeError::Unknown),
+        ops => Err(SchemeError::Traced { ops }),
+    })
 }
 
 /// The kernel's text, on all CPUs.

@@ -9,11 +9,12 @@ mod hit;
 
 use super::report::{BenchLine, BenchVerdict, Summary, Verdict, summary};
 use crate::arch::{mmu, pmu};
+use crate::ftrace::live;
 use crate::mm::heap;
 use crate::platform::{Bench, BootArgs, Name, SchemeName};
+use crate::println;
 use crate::sched::now_ns;
 use crate::sync::irqs;
-use crate::{println, rcu};
 
 /// Runs of each measurement.
 const SAMPLES: usize = 11;
@@ -83,7 +84,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         println!("{}", BenchLine { bytes: Some(at_start.2), ..BenchLine::new(Bench::Memory) });
     }
     for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
-        if let Err(error) = rcu::set_scheme(scheme.as_str()) {
+        if let Err(error) = live::set_scheme(scheme.as_str()) {
             println!("bench: {error}");
             return 1;
         }

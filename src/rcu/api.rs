@@ -101,7 +101,7 @@ pub fn poll(cookie: Cookie) -> Option<Elapsed> {
 }
 
 /// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled whose trampoline
-/// is of another variant. Context: task; at boot it does not block.
+/// is of another variant: `ftrace::live::set_scheme` sees to that. Context: task; at boot it does not block.
 pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
     let index = NAMES.iter().position(|&scheme| scheme == name).ok_or(NoSuchScheme)?;
     while !rcu().select(index) {

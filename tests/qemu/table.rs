@@ -69,3 +69,16 @@ fn schemes_that_look_at_cpus_or_at_the_pc_are_caught_where_tasks_are_preempted()
         }
     }
 }
+
+#[test]
+fn the_scheme_stays_while_a_callsite_branches_to_its_trampoline() {
+    let change = "stress tasks_rcu=nopreempt secs=1";
+    let traced = format!("cmds=trace tracees::alpha on; {change}");
+    let ended = Guest::with_cpus(2).boot(&["shell", &traced]).expect_status(1);
+    ended.line_with(&["stress: the scheme stays while 1 ops are registered: switch tracing off first"]);
+    assert!(!ended.lines().any(|line| line.starts_with("stress: PASS")), "{}", ended.story());
+    let untraced = format!("cmds=trace tracees::alpha on; trace tracees::alpha off; {change}; rcu");
+    let ended = Guest::with_cpus(2).boot(&["shell", &untraced]).expect_status(0);
+    assert_eq!(Verdict::of("stress", &ended).pairs.text("scheme"), "nopreempt", "{}", ended.story());
+    ended.line_with(&["scheme ", "nopreempt"]);
+}
