@@ -2,6 +2,7 @@
 
 use super::cookie::{Cookie, Elapsed};
 use super::gp_task::{self, ENDED, REQUESTS, rcu};
+use super::grace::Statistics;
 use super::hooks;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::retired::{Reclaim, Retired};
@@ -29,7 +30,7 @@ pub struct Summary {
     pub scheme: &'static str,
     /// Grace periods that have ended.
     pub ended: u64,
-    /// How long the last one took.
+    /// How long the selected scheme's last one took.
     pub last_ns: u64,
     /// How long the longest one took.
     pub max_ns: u64,
@@ -37,6 +38,10 @@ pub struct Summary {
     pub stalls: u64,
     /// Objects that wait for a grace period, or are being freed.
     pub pending: u64,
+    /// When a step counts as stalled.
+    pub stall_after_ns: u64,
+    /// What each scheme's grace periods came to, in the order of [`NAMES`].
+    pub of_schemes: [Statistics; NAMES.len()],
 }
 
 /// Starts the tasks and fills the scheduler's seam; the scheme is the first of [`NAMES`] until one is selected.
@@ -133,14 +138,20 @@ pub fn nr_ended() -> u64 {
 
 /// How Tasks RCU stands. Context: any but the panic path.
 pub fn statistics() -> Summary {
-    let grace = rcu().machine.lock().statistics();
+    let (last_ns, of_schemes, stall_after_ns) = {
+        let machine = rcu().machine.lock();
+        (machine.statistics().last_ns, machine.all_statistics(), machine.stall_after_ns())
+    };
+    let sum = |field: fn(&Statistics) -> u64| of_schemes.iter().map(field).sum();
     Summary {
         scheme: scheme_name(),
-        ended: grace.nr_grace_periods,
-        last_ns: grace.last_ns,
-        max_ns: grace.max_ns,
-        stalls: grace.nr_stalls,
+        ended: sum(|of| of.nr_grace_periods),
+        last_ns,
+        max_ns: of_schemes.iter().map(|of| of.max_ns).max().unwrap_or(0),
+        stalls: sum(|of| of.nr_stalls),
         pending: rcu().callbacks.lock().nr_pending(),
+        stall_after_ns,
+        of_schemes,
     }
 }
 

@@ -74,10 +74,11 @@ impl Rcu {
     /// Selects the scheme that stands at this place of [`NAMES`], unless a grace period runs or is wanted, or something
     /// waits to be freed; says whether it did.
     pub(super) fn select(&self, index: usize) -> bool {
-        let machine = self.machine.lock();
+        let mut machine = self.machine.lock();
         let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.callbacks.lock().nr_pending() == 0;
         if is_quiet {
             self.selected.store(index, Ordering::Relaxed);
+            machine.count_for(index);
         }
         is_quiet
     }
@@ -112,6 +113,7 @@ impl World for Kernel {
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn ask_every_cpu() {
+    rcu().machine.lock().count_round();
     sched::visit_every_cpu(on_visit);
 }
 

@@ -4,11 +4,11 @@
 //! period is the steps of the selected scheme, one after the other; each begins, and is over when the scheme counts
 //! nobody outstanding. Promises: one grace period serves all that asked before it began; a step that does not end is
 //! reported after `stall_after_ns`, and again after each further interval; waiting has no period of its own, the
-//! deadline of a wait is the next report.
+//! deadline of a wait is the next report. What each scheme's grace periods came to is kept apart.
 //! Context: the grace-period task. Pure: time and the scheme's counts come in, actions go out.
 
 use super::cookie::{Elapsed, Sequence};
-use super::schemes::Scheme;
+use super::schemes::{NAMES, Scheme};
 
 /// What the grace-period task does now; then it asks again.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub enum Action {
     Finish(Elapsed),
 }
 
-/// What the shell's `rcu` command shows.
+/// What the grace periods of one scheme came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Grace periods that have ended.
@@ -47,8 +47,23 @@ pub struct Statistics {
     pub last_ns: u64,
     /// How long the longest one took.
     pub max_ns: u64,
+    /// How long all took together.
+    pub total_ns: u64,
     /// Stall reports made.
     pub nr_stalls: u64,
+    /// Visits of every CPU.
+    pub nr_rounds: u64,
+    /// Tasks and CPUs that had not left when their step had begun.
+    pub nr_waited_for: u64,
+    /// Objects that the reclaimer freed.
+    pub nr_freed: u64,
+}
+
+impl Statistics {
+    /// How long a grace period took on average.
+    pub fn mean_ns(&self) -> u64 {
+        self.total_ns / self.nr_grace_periods.max(1)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,13 +86,44 @@ pub struct Machine {
     state: State,
     stall_after_ns: u64,
     began_ns: u64,
-    statistics: Statistics,
+    /// Of the schemes of [`NAMES`].
+    statistics: [Statistics; NAMES.len()],
+    selected: usize,
 }
 
 impl Machine {
     /// A machine at rest, which reports a step after this long.
     pub fn new(stall_after_ns: u64) -> Self {
-        Self { state: State::Idle, stall_after_ns, began_ns: 0, statistics: Statistics::default() }
+        let statistics = [Statistics::default(); NAMES.len()];
+        Self { state: State::Idle, stall_after_ns, began_ns: 0, statistics, selected: 0 }
+    }
+
+    /// From now on what happens is counted for the scheme that stands at this place of [`NAMES`].
+    pub fn count_for(&mut self, index: usize) {
+        self.selected = index;
+    }
+
+    /// Where the selected scheme's figures are kept.
+    #[inline(always)]
+    fn figures(&mut self) -> &mut Statistics {
+        &mut self.statistics[self.selected]
+    }
+
+    /// A round was made.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn count_round(&mut self) {
+        self.figures().nr_rounds += 1;
+    }
+
+    /// The reclaimer freed an object.
+    pub fn count_freed(&mut self) {
+        self.figures().nr_freed += 1;
+    }
+
+    /// A stall was reported that the machine itself could not see.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn count_stall(&mut self) {
+        self.figures().nr_stalls += 1;
     }
 
     /// The next action. `scheme` is the same from the first step of a grace period to its last.
@@ -93,6 +139,7 @@ impl Machine {
             State::Begun { step } => {
                 let report_ns = now_ns + self.stall_after_ns;
                 self.state = State::Waiting { step, since_ns: now_ns, report_ns };
+                self.figures().nr_waited_for += scheme.outstanding(step) as u64;
                 self.step(sequence, scheme, now_ns)
             }
             State::Waiting { step, .. } if scheme.outstanding(step) == 0 => {
@@ -101,7 +148,7 @@ impl Machine {
             State::Waiting { step, since_ns, report_ns } if now_ns >= report_ns => {
                 let report_ns = now_ns + self.stall_after_ns;
                 self.state = State::Waiting { step, since_ns, report_ns };
-                self.statistics.nr_stalls += 1;
+                self.count_stall();
                 Action::Report { step, stalled_ns: now_ns.saturating_sub(since_ns) }
             }
             State::Waiting { step, report_ns, .. } => Action::Wait { step, until_ns: report_ns },
@@ -116,9 +163,11 @@ impl Machine {
         }
         self.state = State::Idle;
         let last_ns = now_ns.saturating_sub(self.began_ns);
-        self.statistics.nr_grace_periods += 1;
-        self.statistics.last_ns = last_ns;
-        self.statistics.max_ns = self.statistics.max_ns.max(last_ns);
+        let figures = self.figures();
+        figures.nr_grace_periods += 1;
+        figures.last_ns = last_ns;
+        figures.max_ns = figures.max_ns.max(last_ns);
+        figures.total_ns += last_ns;
         Action::Finish(sequence.end())
     }
 
@@ -141,8 +190,19 @@ impl Machine {
         core::mem::replace(&mut self.stall_after_ns, ns)
     }
 
-    /// What it has done so far.
+    /// What the selected scheme's grace periods came to so far.
     pub fn statistics(&self) -> Statistics {
+        self.statistics[self.selected]
+    }
+
+    /// The same for every scheme, in the order of [`NAMES`].
+    pub fn all_statistics(&self) -> [Statistics; NAMES.len()] {
         self.statistics
+    }
+
+    /// When a step counts as stalled.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn stall_after_ns(&self) -> u64 {
+        self.stall_after_ns
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
         let expired = rcu.callbacks.lock().take_expired(&rcu.sequence);
         if let Some(expired) = expired {
             expired.run();
+            rcu.machine.lock().count_freed(); // before it counts as finished: no other scheme is selected until then
             rcu.callbacks.lock().finished_one();
             RECLAIMED.wake_all();
         }

@@ -38,6 +38,8 @@ pub struct Completion {
 /// The place before the cursor: which argument of which command, and what of it stands there.
 struct Place<'a> {
     name: Option<&'a str>,
+    /// The word before it.
+    last: Option<&'a str>,
     argument: usize,
     word: &'a str,
     is_quoted: bool,
@@ -58,7 +60,9 @@ impl<'a> Place<'a> {
         let typed = &before[word..];
         let inside = typed.strip_prefix('"');
         let word = inside.unwrap_or(typed);
-        let place = Self { name: words.as_slice().first().copied(), argument: words.as_slice().len(), word, is_quoted };
+        let words = words.as_slice();
+        let (name, last) = (words.first().copied(), words.last().copied());
+        let place = Self { name, last, argument: words.len(), word, is_quoted };
         (!word.contains('"') && inside.is_some() == is_quoted).then_some(place)
     }
 }
@@ -74,7 +78,10 @@ pub fn complete(before: &str, functions: Functions<'_>) -> Completion {
             COMMANDS.iter().for_each(|command| candidates.offer(command.name));
             candidates.offer("boot");
         }
-        (_, Some(Argument::OneOf(words))) => words.iter().for_each(|word| candidates.offer(word)),
+        (_, Some(Argument::Behind(first, _))) if place.last != Some(first) => {}
+        (_, Some(Argument::OneOf(words) | Argument::Behind(_, words))) => {
+            words.iter().for_each(|word| candidates.offer(word))
+        }
         (_, Some(Argument::Function)) => functions(&mut |path| {
             if !path.contains(['*', '?', '[', '\\', '"']) && (place.is_quoted || !path.contains(' ')) {
                 candidates.offer_path(path);
@@ -250,6 +257,9 @@ mod tests {
         goes_on("trace tick on o", "");
         goes_on("ps a", "");
         goes_on("echo tra", "");
+        goes_on("rcu sc", "heme ");
+        goes_on("rcu scheme nop", "reempt ");
+        goes_on("rcu stall nop", "");
         goes_on("xyz tra", "");
     }
 

@@ -1,5 +1,6 @@
 //! What `help` prints, out of the table of commands: the list by groups, and the entry of one command. Pure.
 
+use alloc::format;
 use core::fmt;
 
 use super::screen::COLUMNS;
@@ -53,8 +54,10 @@ impl fmt::Display for Entry {
         f.write_str(self.0.details)?;
         // A choice of two stands in the usage.
         for argument in self.0.completes {
-            if let Argument::OneOf(words @ [_, _, _, ..]) = argument {
-                choice(f, words)?;
+            match argument {
+                Argument::OneOf(words @ [_, _, _, ..]) => choice(f, "One of:", words)?,
+                Argument::Behind(first, words) => choice(f, &format!("Behind `{first}`:"), words)?,
+                Argument::OneOf(_) | Argument::Function | Argument::Topic => {}
             }
         }
         Ok(())
@@ -62,10 +65,9 @@ impl fmt::Display for Entry {
 }
 
 /// Prints what a word can be, in as many lines as that takes.
-fn choice(f: &mut fmt::Formatter<'_>, words: &[&str]) -> fmt::Result {
-    const INTRODUCTION: &str = "One of:";
-    f.write_str(INTRODUCTION)?;
-    let mut column = INTRODUCTION.len();
+fn choice(f: &mut fmt::Formatter<'_>, introduction: &str, words: &[&str]) -> fmt::Result {
+    f.write_str(introduction)?;
+    let mut column = introduction.len();
     for word in words {
         let is_first = column + 1 + word.len() > COLUMNS;
         column = if is_first { word.len() } else { column + 1 + word.len() };
@@ -119,5 +121,7 @@ mod tests {
     fn usage_has_no_stray_space() {
         assert_eq!(Usage(find("ps").unwrap()).to_string(), "usage: ps");
         assert_eq!(Usage(find("trace").unwrap()).to_string(), "usage: trace NAME|GLOB on|off");
+        let schemes = Entry(find("rcu").unwrap()).to_string();
+        assert!(schemes.contains("\nBehind `scheme`: none sched "), "{schemes}");
     }
 }

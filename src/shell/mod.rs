@@ -4,7 +4,7 @@
 //! bytes -> keys -> line -> words -> read: a Request, or a Refusal     pure, tested on the host
 //!           (edit, history, complete,      |
 //!                screen, help)             |
-//!          session: echo, act, stop at the first that fails           target: look, tasks, tracing, faults do it
+//!          session: echo, act, stop at the first that fails           target: look, tasks, grace_periods, tracing, faults do it
 //! ```
 //! INVARIANT `asked-whole`: a [`request::Request`] is made from a whole line whose every word was found good; what acts
 //! on it meets no bad input, and nothing has begun when a line is refused.
@@ -24,12 +24,15 @@ pub mod kinds;
 pub mod line;
 pub mod read;
 pub mod request;
+pub mod schemes;
 pub mod screen;
 pub mod table;
 pub mod words;
 
 #[cfg(target_os = "none")]
 mod faults;
+#[cfg(target_os = "none")]
+mod grace_periods;
 #[cfg(target_os = "none")]
 mod look;
 #[cfg(target_os = "none")]

@@ -6,13 +6,17 @@ use alloc::boxed::Box;
 
 use super::kinds::FaultKind;
 use super::request::{Refusal, Request, Topic};
-use super::table;
+use super::table::{self, RCU_WORDS};
 use super::words::Words;
 use crate::ftrace::filter::Filter;
 use crate::platform::bootargs;
+use crate::rcu::schemes::NAMES;
 
 /// The longest sleep: an hour.
 pub const MAX_SLEEP_MS: u32 = 3_600_000;
+
+/// A shorter stall would be reported before a tick has passed.
+const LEAST_STALL_MS: u32 = 10;
 
 /// Events that `log` prints when it is not said how many, and at most: all that eight CPUs keep.
 const USUAL_EVENTS: u32 = 32;
@@ -94,19 +98,33 @@ pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> 
 }
 
 pub(super) fn sleep<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
-    number(typed.arguments()[0], MAX_SLEEP_MS).map(|ms| Request::Sleep { ms })
+    number(typed.arguments()[0], 0, MAX_SLEEP_MS).map(|ms| Request::Sleep { ms })
 }
 
 pub(super) fn log<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
-    let most = typed.arguments().first().map_or(Ok(USUAL_EVENTS), |word| number(word, MAX_EVENTS))?;
+    let most = typed.arguments().first().map_or(Ok(USUAL_EVENTS), |word| number(word, 0, MAX_EVENTS))?;
     Ok(Request::Log { most: most as usize })
 }
 
+pub(super) fn rcu<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    match typed.arguments() {
+        [] => Ok(Request::Rcu),
+        ["synchronize"] => Ok(Request::Synchronize),
+        ["scheme", word] => {
+            let known = NAMES.iter().find(|name| *name == word);
+            known.map(|name| Request::Scheme(name)).ok_or(Refusal::NotOneOf { word, allowed: &NAMES })
+        }
+        ["stall", word] => number(word, LEAST_STALL_MS, MAX_SLEEP_MS).map(|ms| Request::StallAfter { ms }),
+        [word, ..] if !RCU_WORDS.contains(word) => Err(Refusal::NotOneOf { word, allowed: RCU_WORDS }),
+        _ => Err(table::find("rcu").map_or(unknown("rcu"), Refusal::Count)),
+    }
+}
+
 /// The number that `word` spells, in decimal digits alone.
-fn number(word: &str, max: u32) -> Result<u32, Refusal<'_>> {
+fn number(word: &str, min: u32, max: u32) -> Result<u32, Refusal<'_>> {
     // `parse` alone would take a plus sign.
     let number = word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten();
-    number.filter(|&number: &u32| number <= max).ok_or(Refusal::NotUpTo { word, max })
+    number.filter(|number| (min..=max).contains(number)).ok_or(Refusal::NotWithin { word, min, max })
 }
 
 pub(super) fn panic<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {

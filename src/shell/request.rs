@@ -36,6 +36,15 @@ pub enum Request<'a> {
     },
     /// Say how grace periods go.
     Rcu,
+    /// Select this scheme.
+    Scheme(&'static str),
+    /// Report a grace period as stalled after so long.
+    StallAfter {
+        /// Milliseconds of guest time.
+        ms: u32,
+    },
+    /// Wait for a grace period.
+    Synchronize,
     /// List the registered ops.
     Ops,
     /// List the callsites that match.
@@ -105,10 +114,12 @@ pub enum Refusal<'a> {
     },
     /// A word that is no kind of fault: there are more than a line can name.
     NoSuchFault(&'a str),
-    /// A word that is not a number, or too large a one.
-    NotUpTo {
+    /// A word that is not a number, or none of those that are allowed.
+    NotWithin {
         /// What was typed.
         word: &'a str,
+        /// The smallest that is allowed.
+        min: u32,
         /// The largest that is allowed.
         max: u32,
     },
@@ -138,7 +149,9 @@ impl fmt::Display for Refusal<'_> {
                 allowed.iter().try_for_each(|allowed| write!(f, " {allowed}"))
             }
             Self::NoSuchFault(word) => write!(f, "{} is no kind of fault; `help fault` lists them", Shown(word)),
-            Self::NotUpTo { word, max } => write!(f, "{} is not a number from 0 to {max}", Shown(word)),
+            Self::NotWithin { word, min, max } => {
+                write!(f, "{} is not a number from {min} to {max}", Shown(word))
+            }
             Self::Pattern(error) => error.fmt(f),
             Self::Stress(error) => error.fmt(f),
             Self::ChosenAtBoot(word) => {

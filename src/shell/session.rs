@@ -15,10 +15,11 @@ use super::read;
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{STEP, STRESS, VERSION, faults, look, tasks, tracing};
+use super::{STEP, STRESS, VERSION, faults, grace_periods, look, tasks, tracing};
 use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
 use crate::console::print::write_raw;
 use crate::ftrace::filter::Filter;
+use crate::ftrace::live::SchemeError;
 use crate::hook::Hook;
 use crate::irq::serial;
 use crate::platform::bootargs::{self, BootArgs};
@@ -43,6 +44,8 @@ enum Failure {
     Verdict,
     /// Something about tracing.
     Trace(TraceError),
+    /// The scheme stays.
+    Scheme(SchemeError),
     /// This kernel was linked without it.
     NotWired,
 }
@@ -58,6 +61,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Verdict => f.write_str("the verdict is FAIL"),
             Self::Trace(error) => error.fmt(f),
+            Self::Scheme(error) => error.fmt(f),
             Self::NotWired => f.write_str("this kernel was built without it"),
         }
     }
@@ -200,7 +204,7 @@ fn execute(traced: &mut Traced, command: &str) -> Result<Flow, Failed> {
     })?;
     act(traced, request).map_err(|failure| match failure {
         Failure::Verdict => Failed { is_verdict: true },
-        Failure::Trace(_) | Failure::NotWired => {
+        Failure::Trace(_) | Failure::Scheme(_) | Failure::NotWired => {
             println!("{failure}");
             Failed { is_verdict: false }
         }
@@ -216,7 +220,10 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::Irqs => look::irqs(),
         Request::Memory => look::memory(),
         Request::Log { most } => look::log(most),
-        Request::Rcu => tasks::grace_periods(),
+        Request::Rcu => grace_periods::list(),
+        Request::Scheme(name) => grace_periods::select(name).map_err(Failure::Scheme)?,
+        Request::StallAfter { ms } => grace_periods::set_stall_after(ms),
+        Request::Synchronize => grace_periods::synchronize(),
         Request::Ops => tracing::list_ops(traced),
         Request::Callsites(filter) => tracing::list_callsites(&filter),
         Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,

@@ -10,6 +10,7 @@ use super::kinds::FaultKind;
 use super::read::{self, Typed};
 use super::request::{Refusal, Request};
 use super::words::MAX_WORDS;
+use crate::rcu::schemes::NAMES;
 
 /// What belongs together: the headings of `help`, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,10 +49,15 @@ pub enum Argument {
     Topic,
     /// One of these.
     OneOf(&'static [&'static str]),
+    /// Behind the first word of a pair one of the second's.
+    Behind(&'static str, &'static [&'static str]),
 }
 
 /// The word that confirms.
 const YES: Argument = Argument::OneOf(&["yes"]);
+
+/// What may stand behind `rcu`.
+pub(super) const RCU_WORDS: &[&str] = &["scheme", "stall", "synchronize"];
 
 /// A row of the table.
 pub struct Command {
@@ -156,13 +162,17 @@ pub static COMMANDS: [Command; 18] = [
     },
     Command {
         name: "rcu",
-        arguments: "",
-        what: "the scheme, its grace periods, what waits for one",
-        details: "",
+        arguments: "[ACTION [VALUE]]",
+        what: "the schemes and their grace periods; selects one",
+        details: "Alone it lists each scheme that has run, the selected one marked: grace periods,\n\
+            their times in us, stall reports, rounds of visits, objects freed, and WAITED,\n\
+            the tasks and CPUs that had not left when they were asked. `scheme NAME` selects\n\
+            one while nothing is traced, `stall MS` says when a report is due, `synchronize`\n\
+            waits for a grace period that starts now.\n",
         group: Group::Look,
-        completes: &[],
-        counts: 0..=0,
-        read: |_| Ok(Request::Rcu),
+        completes: &[Argument::OneOf(RCU_WORDS), Argument::Behind("scheme", &NAMES)],
+        counts: 0..=2,
+        read: read::rcu,
     },
     Command {
         name: "ops",

@@ -1,16 +1,15 @@
-//! What a look at the running kernel shows: tasks and grace periods.
+//! What a look at the running kernel shows: tasks.
 //!
 //! Context: task. Rows are copied while the lists are locked and printed afterwards.
 
 use alloc::vec::Vec;
 
+use crate::println;
 use crate::sched::{self, Class, Task};
 use crate::sync::atomic::Ordering;
-use crate::{println, rcu};
 
 /// Room for tasks that are spawned between the count and the look.
 const SPARE_ROWS: usize = 64;
-const NS_PER_US: u64 = 1_000;
 
 /// What `ps` says of a task.
 struct Row {
@@ -80,15 +79,4 @@ pub(super) fn list() {
     if nr_missed > 0 {
         println!("and {nr_missed} more");
     }
-}
-
-/// Prints the scheme, what its grace periods took, and what waits for one.
-pub(super) fn grace_periods() {
-    let summary = rcu::statistics();
-    println!("scheme        {}", summary.scheme);
-    println!("grace periods {}", summary.ended);
-    println!("pending       {}", summary.pending);
-    println!("last          {} us", summary.last_ns / NS_PER_US);
-    println!("max           {} us", summary.max_ns / NS_PER_US);
-    println!("stalls        {}", summary.stalls);
 }

@@ -197,7 +197,7 @@ fn word_of<'a>(refusal: &Refusal<'a>) -> Option<&'a str> {
         Refusal::Words(WordsError::TooMany(word) | WordsError::OpenQuote(word) | WordsError::StrayQuote(word))
         | Refusal::UnknownCommand { word, .. }
         | Refusal::NotOneOf { word, .. }
-        | Refusal::NotUpTo { word, .. }
+        | Refusal::NotWithin { word, .. }
         | Refusal::NoSuchFault(word)
         | Refusal::ChosenAtBoot(word) => Some(word),
         Refusal::Stress(error) => Some(error.word()),

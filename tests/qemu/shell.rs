@@ -72,6 +72,50 @@ fn rcu_names_the_scheme() {
 }
 
 #[test]
+fn a_scheme_is_selected_at_run_time_and_its_figures_are_kept_apart() {
+    let typed = "rcu scheme nopreempt; trace tasks::spawn on; callsites tasks::spawn\n\
+        rcu scheme classic; echo behind\n\
+        trace tasks::spawn off; rcu synchronize; rcu sch\tcla\t; trace tasks::spawn on; callsites tasks::spawn\n\
+        trace tasks::spawn off; rcu stall 250; rcu; rcu scheme tree\npoweroff\n";
+    let ended = Guest::with_cpus(2).typing(typed).boot(&["shell", "tasks_rcu=sched"]).expect_status(0);
+    ended.line_with(&["the scheme is nopreempt from here on; callsites branch to trampoline_nopreempt_t0"]);
+    let branches: Vec<&str> = ended.lines().filter(|line| line.contains("sched::tasks::spawn bl ")).collect();
+    assert!(
+        branches[0].contains("bl trampoline_nopreempt_t0") && branches[1].contains("bl trampoline_t0"),
+        "{branches:?}"
+    );
+    ended.line_with(&["the scheme stays while 1 ops are registered: switch tracing off first"]);
+    assert!(!ended.lines().any(|line| line == "behind"), "a refused command ran: {}", ended.story());
+    ended.line_with(&["a grace period of nopreempt took ", " us"]);
+    ended.line_with(&["the scheme is classic from here on; callsites branch to trampoline_t0"]);
+    ended.line_with(&["stall after   250 ms"]);
+    ended.line_with(&["`tree` is none of: none sched rude ip flag classic "]);
+    let row = |scheme: &str| -> Vec<u64> {
+        let mut rows = ended
+            .lines()
+            .map(|line| line.trim_start_matches(['*', ' ']))
+            .filter(|line| line.starts_with(scheme) && line.split_whitespace().count() == 9);
+        let row = rows.next().unwrap_or_else(|| panic!("no row of {scheme} in {}", ended.story()));
+        row.split_whitespace().skip(1).map(|word| word.parse().expect("a number")).collect()
+    };
+    let (nopreempt, classic) = (row("nopreempt"), row("classic"));
+    // One of `trace off`, and one that was asked for; of classic the last alone. Each of classic's makes two rounds.
+    assert!(
+        nopreempt[0] >= 2 && nopreempt[0] < 5 && nopreempt[5] == nopreempt[0],
+        "{nopreempt:?} in {}",
+        ended.story()
+    );
+    assert!((1..3).contains(&classic[0]) && classic[5] == 2 * classic[0], "{classic:?} in {}", ended.story());
+    for [_, last, mean, longest, stalls, ..] in
+        [&nopreempt, &classic].map(|row| <[u64; 8]>::try_from(&row[..]).expect("8 figures"))
+    {
+        assert!(last > 0 && mean <= longest && last <= longest && stalls == 0, "{}", ended.story());
+    }
+    let marked: Vec<&str> = ended.lines().filter(|line| line.starts_with("* ")).collect();
+    assert!(marked.len() == 1 && marked[0].starts_with("* classic "), "{marked:?}");
+}
+
+#[test]
 fn an_unknown_word_is_answered_and_fails() {
     let ended = commands("frobnicate now; version").expect_status(1);
     ended.line_with(&["frobnicate"]);

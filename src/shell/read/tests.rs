@@ -21,6 +21,9 @@ const GOOD: &[(&str, &str)] = &[
     ("irqs", "Irqs"),
     ("mem", "Memory"),
     ("rcu", "Rcu"),
+    ("rcu scheme nopreempt", "Scheme(\"nopreempt\")"),
+    ("rcu stall 100", "StallAfter { ms: 100 }"),
+    ("rcu synchronize", "Synchronize"),
     ("log", "Log { most: 32 }"),
     ("log 256", "Log { most: 256 }"),
     ("ops", "Ops"),
@@ -95,6 +98,13 @@ fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
     }
     assert_eq!(refusal("log 257"), "`257` is not a number from 0 to 256");
     assert_eq!(refusal("log +1"), "`+1` is not a number from 0 to 256");
+    let schemes = crate::rcu::schemes::NAMES.join(" ");
+    assert_eq!(refusal("rcu scheme tree"), format!("`tree` is none of: {schemes}"));
+    assert_eq!(refusal("rcu stall 9"), "`9` is not a number from 10 to 3600000");
+    assert_eq!(refusal("rcu expedite"), "`expedite` is none of: scheme stall synchronize");
+    for line in ["rcu scheme", "rcu stall", "rcu synchronize now"] {
+        assert_eq!(refusal(line), "usage: rcu [ACTION [VALUE]]");
+    }
     assert_eq!(refusal("ps \"x"), "`\"x` lacks a closing double quote");
 }
 
