@@ -7,23 +7,34 @@
 //!
 //! What they do not cover: loom explores C11, and its `SeqCst` fences are a little stronger than that; Arm's own
 //! ordering (address dependencies, `DSB`, exception entry and return) is what the litmus tests are for. The trampoline
-//! is two steps here, load and use; its instruction boundaries are explored on the real thing. SGIs are messages that
-//! a CPU handles between two steps. Worlds have one or two tasks and two or three CPUs, each model says which.
+//! and func are a load, a place in each, and a use; instruction boundaries are explored on the real thing. SGIs are
+//! messages that a CPU handles between two steps; wake-ups are not deferred. Worlds have one or two tasks and two or three
+//! CPUs, each model says which.
 //!
 //! No harness of rustc's: the models would run as unit tests under loom's atomics outside of loom.
 
 #[path = "models/batching.rs"]
 pub mod batching;
+#[path = "models/broken.rs"]
+pub mod broken;
 #[path = "models/classic.rs"]
 pub mod classic;
+#[path = "models/cpu.rs"]
+pub mod cpu;
 #[path = "models/kernel.rs"]
 pub mod kernel;
+#[path = "models/linux.rs"]
+pub mod linux;
 #[path = "models/mailbox.rs"]
 pub mod mailbox;
+#[path = "models/nopreempt.rs"]
+pub mod nopreempt;
 #[path = "models/rcu.rs"]
 pub mod rcu;
 #[path = "models/sched.rs"]
 pub mod sched;
+#[path = "models/scripts.rs"]
+pub mod scripts;
 #[path = "models/sync.rs"]
 pub mod sync;
 #[path = "models/verdict.rs"]
@@ -34,6 +45,7 @@ extern crate alloc;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
-    let trials = classic::MODELS.iter().chain(&batching::MODELS).map(|model| Trial::test(model.name, || model.run()));
+    let schemes = classic::MODELS.iter().chain(&linux::MODELS).chain(&nopreempt::MODELS).chain(&broken::MODELS);
+    let trials = schemes.chain(&batching::MODELS).map(|model| Trial::test(model.name, || model.run()));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

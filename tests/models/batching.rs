@@ -19,7 +19,7 @@ use crate::rcu::grace::{Action, Machine};
 use crate::rcu::retired::{Node, Reclaim, Retired};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::atomic::Weaken;
-use crate::verdict::{Model, Outcome};
+use crate::verdict::{Model, Outcome, frees_early, holds};
 
 /// The complaint about a barrier.
 pub const BARRIER_LIED: &str = "a barrier passed before what it waits for was freed";
@@ -181,23 +181,13 @@ fn barrier(builder: &Builder, fault: Fault) {
     });
 }
 
-const fn holds(name: &'static str, explore: fn(&Builder)) -> Model {
-    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, expected: Outcome::Holds }
-}
-
 /// First what holds, then what each planted fault does.
 pub const MODELS: [Model; 5] = [
     holds("a_callback_waits_for_a_grace_period_that_began_after_it", |b| two_updaters(b, Fault::None)),
     holds("a_barrier_passes_when_all_before_it_are_freed", |b| barrier(b, Fault::None)),
-    Model {
-        weaken: Weaken::Fences,
-        expected: Outcome::FreesEarly,
-        ..holds("fault_no_fence_between_unlinking_and_cookie", |b| two_updaters(b, Fault::None))
-    },
-    Model {
-        expected: Outcome::FreesEarly,
-        ..holds("fault_cookie_taken_before_unlinking", |b| two_updaters(b, Fault::CookieBeforeUnlinking))
-    },
+    frees_early("fault_no_fence_between_unlinking_and_cookie", |b| two_updaters(b, Fault::None))
+        .without(Weaken::Fences),
+    frees_early("fault_cookie_taken_before_unlinking", |b| two_updaters(b, Fault::CookieBeforeUnlinking)),
     Model {
         expected: Outcome::BarrierPassesEarly,
         ..holds("fault_barrier_counts_before_freeing", |b| barrier(b, Fault::CountsBeforeFreeing))

@@ -1,20 +1,19 @@
 //! A kernel of a few steps: CPUs that run tasks and take SGIs, one literal, two ops, one grace period.
 //!
-//! Each CPU is a thread. Between two steps, where interrupts are unmasked, it handles the messages it finds
-//! ([`Cpu::interrupts`]); a step that holds them off simply has no such point in it. CPU 0 runs the grace-period task.
-
-use std::cell::Cell;
+//! Each CPU from 1 up is a thread with a script ([`crate::cpu`]). CPU 0 runs the grace-period task and nothing else.
 
 use loom::cell::UnsafeCell;
+use loom::model::Builder;
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
-use loom::sync::mpsc::{Receiver, Sender, channel};
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::mpsc::{Receiver, channel};
+use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 use loom::thread;
 
+use crate::cpu::{Arrival, Cpu};
 use crate::mailbox::Mailbox;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine};
-use crate::rcu::schemes::{Kind, Look, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
+use crate::rcu::schemes::{self, Kind, Look, Scheme, Sighting, Subject, Switch, Wake, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
 
 /// The complaint of a step that finds the poison.
@@ -28,61 +27,114 @@ const NEW: usize = 1;
 const LIVE: u32 = 1;
 const POISON: u32 = 0xdead;
 
-/// What is done wrong on purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
+/// What is done wrong on purpose: nothing of it in a shipping file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
     /// This step of the scheme is left out.
-    pub skipped_step: Option<usize>,
+    StepLeftOut(usize),
     /// The lister is not shown tasks that have left the task list.
-    pub misses_exiting: bool,
+    ExitingMissed,
     /// The switch hook is told that a preempted task left by itself.
-    pub preemption_is_voluntary: bool,
+    PreemptionIsVoluntary,
     /// The lister lets a preempted task go.
-    pub spares_preempted: bool,
+    PreemptedSpared,
     /// The handler takes any interrupted context for a quiescent one.
-    pub acknowledgement_is_quiescence: bool,
+    AcknowledgementIsQuiescence,
+    /// The workers are not woken.
+    WorkersForgotten,
+    /// The trampoline does not disable preemption.
+    NotCounted,
+    /// The trampoline disables preemption after it has loaded the literal.
+    CountedLate,
+    /// The trampoline enables preemption before func has returned.
+    UncountedEarly,
+    /// An IRQ's exit undoes the mark of `flag` that another entry made.
+    MarkOfTheInner,
+    /// An IRQ's exit undoes its mark before the preemption point.
+    MarkUndoneEarly,
+    /// Whoever is sighted is said to have preemption enabled.
+    CountNotSighted,
+}
+
+/// A task at the start. The n-th one that runs does so on CPU n, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// On its CPU.
+    Running,
+    /// Off its CPU by a voluntary switch.
+    Sleeping,
+}
+
+/// What one CPU does.
+pub type Script = fn(&Cpu);
+
+/// A world to explore.
+#[derive(Clone, Copy)]
+pub struct World {
+    /// Makes the scheme.
+    pub scheme: fn() -> Box<dyn Scheme + Send>,
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// Whether the preemption model is full; else nobody is preempted.
+    pub preempts: bool,
+    /// Its tasks.
+    pub tasks: &'static [Task],
+    /// One for each CPU from 1 up.
+    pub scripts: &'static [Script],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(crate) enum Standing {
     Running,
     Preempted,
     Away,
 }
 
 /// What the task lists know about a task, under their lock.
-struct Listed {
-    is_exiting: bool,
-    standing: Standing,
+pub(crate) struct Listed {
+    pub(crate) is_exiting: bool,
+    pub(crate) standing: Standing,
 }
 
 /// What one CPU is told by another.
-enum Message {
+pub(crate) enum Message {
     /// The SGI of a visit.
     Visit,
-    /// Task 0 was preempted elsewhere while it held these ops, and goes on here.
-    Run { ops: usize },
+    /// The CPU's worker has been woken.
+    Worker,
+    /// Task 0 was preempted elsewhere inside the trampoline or a func, and goes on here.
+    Run(Arrival),
     /// The world has ended.
     PowerOff,
 }
 
 /// One for each CPU from 1 up.
-type Inboxes = Arc<Vec<Mailbox<Message>>>;
+pub(crate) type Inboxes = Arc<Vec<Mailbox<Message>>>;
 
 /// What all CPUs share.
-pub struct Kernel {
-    scheme: Box<dyn Scheme + Send>,
-    faults: Faults,
+pub(crate) struct Kernel {
+    pub(crate) scheme: Box<dyn Scheme + Send>,
+    pub(crate) world: World,
+    pub(crate) words: Vec<TaskWords>,
     literal: AtomicUsize,
     ops: [UnsafeCell<u32>; 2],
-    words: Vec<TaskWords>,
     lists: Mutex<Vec<Listed>>,
-    /// The queue of the grace-period task, and how many scripts and migrated tasks can still wake it.
+    /// The queue of the grace-period task, and how many scripts, migrated tasks and woken workers can still wake it.
     wait_queue: (Mutex<usize>, Condvar),
 }
 
 impl Kernel {
-    fn wake(&self, wake: Wake) {
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.world.fault == fault
+    }
+
+    pub(crate) fn lists(&self) -> MutexGuard<'_, Vec<Listed>> {
+        self.lists.lock().expect("no step panics with it")
+    }
+
+    pub(crate) fn wake(&self, wake: Wake) {
         if wake == Wake::GracePeriodTask {
             let _locked = self.wait_queue.0.lock().expect("no step panics with it");
             self.wait_queue.1.notify_all();
@@ -98,126 +150,28 @@ impl Kernel {
         }
     }
 
-    /// A script, or a migrated task, has come to its end.
-    fn has_ended(&self) {
+    /// A task that goes on elsewhere, or a worker, will come to an end.
+    pub(crate) fn has_begun(&self) {
+        *self.wait_queue.0.lock().expect("no step panics with it") += 1;
+    }
+
+    /// It has, or a script has.
+    pub(crate) fn has_ended(&self) {
         *self.wait_queue.0.lock().expect("no step panics with it") -= 1;
         self.wait_queue.1.notify_all();
     }
-}
-
-/// A CPU that runs a script and then idles.
-pub struct Cpu {
-    id: usize,
-    kernel: Arc<Kernel>,
-    inboxes: Inboxes,
-    answers: Sender<()>,
-    is_off: Cell<bool>,
-}
-
-/// Task level, with preemption enabled.
-pub const TASK: (bool, bool) = (true, false);
-/// The idle task.
-pub const IDLE: (bool, bool) = (true, true);
-/// Inside an interrupt or softirq, on top of whatever.
-pub const IRQ: (bool, bool) = (false, true);
-
-impl Cpu {
-    fn sighting(&self, (is_outermost, is_idle): (bool, bool)) -> Sighting {
-        let is_outermost = is_outermost || self.kernel.faults.acknowledgement_is_quiescence;
-        Sighting { cpu: self.id, is_outermost, is_idle, preempt_count: 0 }
-    }
-
-    fn handle(&self, level: (bool, bool)) {
-        fence(Ordering::SeqCst);
-        let sighting = self.sighting(level);
-        let _ = self.kernel.scheme.visited(&sighting);
-        self.answers.send(()).expect("the grace-period task waits for it");
-        if sighting.is_outermost {
-            self.irq_exit(level);
-        }
-    }
-
-    /// Interrupts are unmasked here, at this level.
-    pub fn interrupts(&self, level: (bool, bool)) {
-        while let Some(message) = self.inboxes[self.id - 1].look() {
-            self.receive(message, level);
-        }
-    }
-
-    fn receive(&self, message: Message, level: (bool, bool)) {
-        match message {
-            Message::Visit => self.handle(level),
-            Message::Run { ops } => self.finish_migrated(ops),
-            Message::PowerOff => self.is_off.set(true),
-        }
-    }
-
-    /// Task 0 arrives here from another CPU, inside the trampoline.
-    fn finish_migrated(&self, ops: usize) {
-        self.resume(0);
-        self.interrupts(TASK);
-        self.use_ops(ops);
-        self.switch_out(0, Switch::Voluntary);
-        self.kernel.has_ended();
-    }
-
-    /// Hands task 0 over to another CPU.
-    pub fn migrate(&self, to_cpu: usize, ops: usize) {
-        *self.kernel.wait_queue.0.lock().expect("no step panics with it") += 1;
-        self.inboxes[to_cpu - 1].send(Message::Run { ops });
-    }
-
-    /// The outermost interrupt returns to this level.
-    pub fn irq_exit(&self, level: (bool, bool)) {
-        self.kernel.wake(self.kernel.scheme.irq_exit_outermost(&self.sighting(level)));
-    }
 
     /// The trampoline loads the literal: from here on this context holds what it found.
-    pub fn load(&self) -> usize {
-        self.kernel.literal.load(Ordering::Relaxed)
+    pub(crate) fn load_literal(&self) -> usize {
+        self.literal.load(Ordering::Relaxed)
     }
 
     /// The trampoline, or the func, uses the ops.
-    pub fn use_ops(&self, ops: usize) {
-        self.kernel.ops[ops].with(|word| {
+    pub(crate) fn use_ops(&self, ops: usize) {
+        self.ops[ops].with(|word| {
             // SAFETY: 1. The cell is alive. 2. loom fails the model if somebody writes at the same time.
             assert_eq!(unsafe { *word }, LIVE, "{USED_AFTER_FREE}");
         });
-    }
-
-    /// A traced call at this level, interrupted between the load and the use.
-    pub fn call(&self, level: (bool, bool)) {
-        let ops = self.load();
-        self.interrupts(level);
-        self.use_ops(ops);
-    }
-
-    /// The task leaves this CPU. IRQs are masked: no interrupt between the hook and the switch.
-    pub fn switch_out(&self, task: usize, how: Switch) {
-        let told = if self.kernel.faults.preemption_is_voluntary { Switch::Voluntary } else { how };
-        let standing = if how == Switch::Voluntary { Standing::Away } else { Standing::Preempted };
-        let wake = switch_out(&*self.kernel.scheme, &self.kernel.words[task], self.id, told);
-        if self.kernel.faults.spares_preempted {
-            self.kernel.lists.lock().expect("no step panics with it")[task].standing = standing;
-        }
-        self.kernel.wake(wake);
-    }
-
-    /// The task is on this CPU again.
-    pub fn resume(&self, task: usize) {
-        resume(&*self.kernel.scheme, &self.kernel.words[task]);
-    }
-
-    /// The task begins to exit: the hook, then it moves from the task list to the exiting list.
-    pub fn exit(&self, task: usize) {
-        self.kernel.wake(self.kernel.scheme.exit(&self.kernel.words[task]));
-        self.kernel.lists.lock().expect("no step panics with it")[task].is_exiting = true;
-    }
-
-    fn idle(&self) {
-        while !self.is_off.get() {
-            self.receive(self.inboxes[self.id - 1].wait(), IDLE);
-        }
     }
 }
 
@@ -228,7 +182,7 @@ struct FromCpu0 {
     answers: Receiver<()>,
 }
 
-impl World for FromCpu0 {
+impl schemes::World for FromCpu0 {
     fn nr_cpus(&self) -> usize {
         1 + self.inboxes.len()
     }
@@ -241,14 +195,20 @@ impl World for FromCpu0 {
     }
 
     fn wake_workers(&self) {
-        unreachable!("no scheme that is modelled has workers");
+        if self.kernel.has(Fault::WorkersForgotten) {
+            return;
+        }
+        for inbox in self.inboxes.iter() {
+            self.kernel.has_begun();
+            inbox.send(Message::Worker);
+        }
     }
 
     fn for_each_task(&self, look: &dyn Look) {
-        let (faults, lists) = (self.kernel.faults, self.kernel.lists.lock().expect("no step panics with it"));
-        for (listed, words) in lists.iter().zip(&self.kernel.words) {
-            let is_spared = faults.spares_preempted && listed.standing == Standing::Preempted;
-            if !(faults.misses_exiting && listed.is_exiting) {
+        let (kernel, lists) = (&self.kernel, self.kernel.lists());
+        for (listed, words) in lists.iter().zip(&kernel.words) {
+            let is_spared = kernel.has(Fault::PreemptedSpared) && listed.standing == Standing::Preempted;
+            if !(kernel.has(Fault::ExitingMissed) && listed.is_exiting) {
                 look.look(&Subject { words, kind: if is_spared { Kind::Exempt } else { Kind::Ordinary } });
             }
         }
@@ -261,16 +221,24 @@ impl FromCpu0 {
         let (kernel, scheme) = (&self.kernel, &*self.kernel.scheme);
         // SAFETY: 1. The only sequence of this world. 2. The loop below carries the grace period out.
         let sequence = unsafe { Sequence::new() };
-        let mut machine = Machine::new(1);
+        let (mut machine, own_words) = (Machine::new(1), TaskWords::running());
         kernel.literal.store(NEW, Ordering::Release);
         fence(Ordering::SeqCst);
         let cookie = sequence.cookie();
         let _ = sequence.request(cookie);
         let elapsed = loop {
             match machine.step(&sequence, scheme, 0) {
-                Action::Begin { step } if kernel.faults.skipped_step == Some(step) => {}
+                Action::Begin { step } if kernel.has(Fault::StepLeftOut(step)) => {}
                 Action::Begin { step } => scheme.begin(step, self),
-                Action::Wait { step, .. } => kernel.wait_until(|| scheme.outstanding(step) == 0),
+                Action::Wait { step, .. } => {
+                    // We block, so our CPU switches, and its worker runs.
+                    kernel.wake(switch_out(scheme, &own_words, 0, Switch::Voluntary));
+                    if scheme.wants_worker(0) && !kernel.has(Fault::WorkersForgotten) {
+                        kernel.wake(scheme.worker_ran(0));
+                    }
+                    kernel.wait_until(|| scheme.outstanding(step) == 0);
+                    resume(scheme, &own_words);
+                }
                 Action::Finish(elapsed) => break elapsed,
                 action @ (Action::Sleep | Action::Report { .. }) => unreachable!("{action:?}"),
             }
@@ -284,36 +252,39 @@ impl FromCpu0 {
     }
 }
 
-/// What one CPU does.
-pub type Script = fn(&Cpu);
-
-/// Boots CPU 0 with the grace-period task and one CPU for each script; returns when all are off.
-pub fn boot(scheme: Box<dyn Scheme + Send>, faults: Faults, tasks: Vec<TaskWords>, scripts: &[Script]) {
-    let standing = |words: &TaskWords| {
-        let is_away = words.away.load(Ordering::Relaxed);
-        Listed { is_exiting: false, standing: if is_away { Standing::Away } else { Standing::Running } }
-    };
-    let kernel = Arc::new(Kernel {
-        scheme,
-        faults,
-        literal: AtomicUsize::new(OLD),
-        ops: [UnsafeCell::new(LIVE), UnsafeCell::new(LIVE)],
-        lists: Mutex::new(tasks.iter().map(standing).collect()),
-        words: tasks,
-        wait_queue: (Mutex::new(scripts.len()), Condvar::new()),
-    });
-    let (answers_in, answers) = channel();
-    let inboxes = Arc::new(scripts.iter().map(|_| Mailbox::default()).collect::<Vec<_>>());
-    let mut threads = Vec::new();
-    for (index, &script) in scripts.iter().enumerate() {
-        let (kernel, inboxes, answers) = (kernel.clone(), inboxes.clone(), answers_in.clone());
-        let cpu = Cpu { id: index + 1, kernel, inboxes, answers, is_off: Cell::new(false) };
-        threads.push(thread::spawn(move || {
-            script(&cpu);
-            cpu.kernel.has_ended();
-            cpu.idle();
-        }));
+impl World {
+    /// The same with a fault.
+    pub const fn with(self, fault: Fault) -> Self {
+        Self { fault, ..self }
     }
-    FromCpu0 { kernel, inboxes, answers }.retire_old_ops();
-    threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
+
+    /// Boots it in each interleaving, and lets it run until all CPUs are off.
+    pub fn explore(self, builder: &Builder) {
+        builder.check(move || self.boot());
+    }
+
+    fn boot(self) {
+        let words = |task: &Task| if *task == Task::Running { TaskWords::running() } else { TaskWords::new() };
+        let standing = |task: &Task| if *task == Task::Running { Standing::Running } else { Standing::Away };
+        let listed = |task| Listed { is_exiting: false, standing: standing(task) };
+        let kernel = Arc::new(Kernel {
+            scheme: (self.scheme)(),
+            world: self,
+            words: self.tasks.iter().map(words).collect(),
+            literal: AtomicUsize::new(OLD),
+            ops: [UnsafeCell::new(LIVE), UnsafeCell::new(LIVE)],
+            lists: Mutex::new(self.tasks.iter().map(listed).collect()),
+            wait_queue: (Mutex::new(self.scripts.len()), Condvar::new()),
+        });
+        let (answers_in, answers) = channel();
+        let inboxes = Arc::new(self.scripts.iter().map(|_| Mailbox::default()).collect::<Vec<_>>());
+        let mut threads = Vec::new();
+        for (index, script) in self.scripts.iter().enumerate() {
+            let current = (self.tasks.get(index) == Some(&Task::Running)).then_some(index);
+            let cpu = Cpu::new(index + 1, current, kernel.clone(), inboxes.clone(), answers_in.clone());
+            threads.push(thread::spawn(move || cpu.run(*script)));
+        }
+        FromCpu0 { kernel, inboxes, answers }.retire_old_ops();
+        threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
+    }
 }

@@ -53,7 +53,32 @@ fn silence_explorations() {
     });
 }
 
+/// What holds, unless it is said otherwise.
+pub const fn holds(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
+    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, expected: Outcome::Holds }
+}
+
+/// What is found to free the ops while somebody holds it.
+pub const fn frees_early(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
+    Model { expected: Outcome::FreesEarly, ..holds(name, explore) }
+}
+
+/// What is found to wait although there is nobody left to wait for.
+pub const fn waits_for_ever(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
+    Model { expected: Outcome::WaitsForEver, ..holds(name, explore) }
+}
+
 impl Model {
+    /// The same with another bound on preemptions.
+    pub const fn bounded(self, preemptions: usize) -> Self {
+        Self { preemptions, ..self }
+    }
+
+    /// The same with weaker orderings.
+    pub const fn without(self, weaken: Weaken) -> Self {
+        Self { weaken, ..self }
+    }
+
     /// Explores, and fails unless the outcome is the expected one.
     pub fn run(&self) -> Result<(), Failed> {
         silence_explorations();
