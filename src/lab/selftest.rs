@@ -5,6 +5,7 @@
 //! after the other in the mode's task; each leaves the kernel as it found it. To add one: a name in
 //! `platform::names::Selftest`, a row in `scenario`.
 
+mod boosts;
 mod crew;
 mod debug;
 mod fairness;

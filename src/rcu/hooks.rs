@@ -56,11 +56,6 @@ impl Hooks for Wiring {
         assert_may_block(self.0.scheme(), task);
         wake(self.0.scheme().exit(&task.rcu));
     }
-
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn boost(&self, task: &Task) {
-        self.0.scheme().boost(&task.rcu);
-    }
 }
 
 #[inline(always)]

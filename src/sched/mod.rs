@@ -13,6 +13,7 @@
 #[cfg(target_os = "none")]
 mod account;
 pub mod deadlines;
+pub mod fifo;
 #[cfg(target_os = "none")]
 pub mod ipi;
 #[cfg(target_os = "none")]
@@ -43,8 +44,8 @@ pub use {
     account::{Account, account},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
-    runqueue::want_reschedule,
-    switch::{boost, cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
+    runqueue::{boost, unboost, want_reschedule},
+    switch::{cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
     task::{Class, Task},
     tasks::{
         JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_current_of,

@@ -5,100 +5,105 @@
 //!
 //! Lock order: a wait queue's lock, then a run queue's; never two run queues at once.
 
+use super::fifo::Fifo;
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
+use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::{self, NEED_RESCHED};
-use core::ptr::NonNull;
 
-/// A first-in, first-out list of tasks through [`Task::next`].
-struct Fifo {
-    head: Option<NonNull<Task>>,
-    tail: Option<NonNull<Task>>,
+/// Where a task waits, in one word.
+///
+/// INVARIANT `one-word`: a task's word is written under the lock of the queue that it names. Whoever holds that lock and
+/// reads that the task is on the queue may rely on it until the lock is let go of: to come onto another queue, the task
+/// would have to be taken out of this one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The CPU on whose queue it is, or was last.
+    pub(super) cpu: usize,
+    /// The list that it is on, if it is on one.
+    list: Option<Class>,
 }
 
-impl Fifo {
-    const fn new() -> Self {
-        Self { head: None, tail: None }
+impl Place {
+    const LIST: usize = 0b11;
+    const SHIFT: u32 = 2;
+
+    #[inline(always)]
+    pub(super) const fn from_word(word: usize) -> Self {
+        let list = match word & Self::LIST {
+            0 => None,
+            1 => Some(Class::Normal),
+            _ => Some(Class::High),
+        };
+        Self { cpu: word >> Self::SHIFT, list }
     }
 
     #[inline(always)]
-    fn push(&mut self, task: &Task) {
-        task.next.store(core::ptr::null_mut(), Ordering::Relaxed);
-        let entry = NonNull::from(task);
-        match self.tail {
-            // SAFETY: a queued task is alive: the task list holds it until it is dead and off its CPU.
-            Some(tail) => unsafe { tail.as_ref() }.next.store(entry.as_ptr(), Ordering::Relaxed),
-            None => self.head = Some(entry),
-        }
-        self.tail = Some(entry);
-    }
-
-    /// Puts `task` before all others: it has not had its whole turn yet.
-    #[inline(always)]
-    fn push_first(&mut self, task: &Task) {
-        let entry = NonNull::from(task);
-        task.next.store(self.head.map_or(core::ptr::null_mut(), NonNull::as_ptr), Ordering::Relaxed);
-        self.head = Some(entry);
-        if self.tail.is_none() {
-            self.tail = Some(entry);
-        }
-    }
-
-    /// Takes out the first task that `fits`.
-    #[inline(always)]
-    fn take(&mut self, fits: impl Fn(&Task) -> bool) -> Option<&'static Task> {
-        let (mut before, mut at) = (None::<NonNull<Task>>, self.head);
-        while let Some(entry) = at {
-            // SAFETY: as in `push`; 'static stands for "as long as it is queued or runs".
-            let task: &'static Task = unsafe { entry.as_ref() };
-            let next = NonNull::new(task.next.load(Ordering::Relaxed));
-            if fits(task) {
-                match before {
-                    // SAFETY: as above.
-                    Some(before) => unsafe { before.as_ref() }
-                        .next
-                        .store(next.map_or(core::ptr::null_mut(), NonNull::as_ptr), Ordering::Relaxed),
-                    None => self.head = next,
-                }
-                if next.is_none() {
-                    self.tail = before;
-                }
-                return Some(task);
-            }
-            (before, at) = (at, next);
-        }
-        None
+    pub(super) const fn word(self) -> usize {
+        let list = match self.list {
+            None => 0,
+            Some(Class::Normal) => 1,
+            Some(Class::High) => 2,
+        };
+        self.cpu << Self::SHIFT | list
     }
 }
 
 pub(super) struct RunQueue {
-    high: Fifo,
-    normal: Fifo,
+    high: Fifo<Task>,
+    normal: Fifo<Task>,
 }
 
 // SAFETY: the pointers are to tasks, which are shared; the queue's lock guards the links.
 unsafe impl Send for RunQueue {}
 
 impl RunQueue {
-    /// Queues `task`; `first` in its class, or last.
     #[inline(always)]
-    fn push(&mut self, task: &Task, first: bool) {
-        let fifo = match task.class() {
+    fn list(&mut self, class: Class) -> &mut Fifo<Task> {
+        match class {
             Class::High => &mut self.high,
             Class::Normal => &mut self.normal,
-        };
-        if first { fifo.push_first(task) } else { fifo.push(task) }
+        }
+    }
+
+    /// Puts `task`, which is on no queue, onto the list of its class of this one, CPU number `cpu`'s: before the others
+    /// if it goes on with a turn that it had there (a higher class only ever borrows the CPU), else behind them.
+    #[inline(always)]
+    fn push(&mut self, task: &Task, cpu: usize) {
+        let class = task.class();
+        task.place.store(Place { cpu, list: Some(class) }.word(), Ordering::Relaxed);
+        let has_turn = task.ticks_left.load(Ordering::Relaxed) > 0 && task.cpu() == cpu;
+        let list = self.list(class);
+        // SAFETY: `linked-once`. 1. On no queue: the caller. 2. It lives: the task list holds it until it is dead and off
+        //    its CPU, and `place` says under this lock that it is not to be queued again.
+        unsafe { if has_turn { list.push_first(task) } else { list.push(task) } }
+    }
+
+    /// Takes note that `task` was taken out.
+    #[inline(always)]
+    fn note_taken(task: &Task) {
+        task.place.store(Place { list: None, ..task.place() }.word(), Ordering::Relaxed);
+    }
+
+    /// Moves `task` to the list of its class, if it is on this queue, CPU number `cpu`'s, and on the other list.
+    #[inline(always)]
+    fn requeue(&mut self, task: &Task, cpu: usize) {
+        let place = task.place();
+        let Some(list) = place.list.filter(|&list| place.cpu == cpu && list != task.class()) else { return };
+        // SAFETY: on this list: `one-word`.
+        unsafe { self.list(list).remove(task) };
+        self.push(task, cpu);
     }
 
     /// A task that may not run on `cpu`, if there is one.
     #[inline(always)]
     fn take_unfit(&mut self, cpu: usize) -> Option<&'static Task> {
         let unfit = |task: &Task| !task.may_run_on(cpu);
-        self.high.take(unfit).or_else(|| self.normal.take(unfit))
+        self.high.take(unfit).or_else(|| self.normal.take(unfit)).inspect(|task| Self::note_taken(task))
     }
 
     /// The next task for `cpu`, of class `least` or above.
@@ -106,7 +111,8 @@ impl RunQueue {
     pub(super) fn take(&mut self, cpu: usize, least: Class) -> Option<&'static Task> {
         let fits = |task: &Task| task.may_run_on(cpu);
         let high = self.high.take(fits);
-        if high.is_some() || least == Class::High { high } else { self.normal.take(fits) }
+        let next = if high.is_some() || least == Class::High { high } else { self.normal.take(fits) };
+        next.inspect(|task| Self::note_taken(task))
     }
 }
 
@@ -203,24 +209,63 @@ pub(super) fn enqueue(task: &Task) {
     let target = place(task);
     let local = RUNQUEUES.of(target);
     // The task is ours until the queue is unlocked: from then on it may run elsewhere, exit, and be gone.
-    let is_high = task.class() == Class::High;
-    let is_unfit = {
+    let (is_high, is_unfit) = {
         let mut queue = local.queue.lock();
-        task.queued_on.store(target, Ordering::Relaxed);
-        // It goes on with its turn, where it was taken off: a higher class only ever borrows the CPU.
-        queue.push(task, task.ticks_left.load(Ordering::Relaxed) > 0 && task.cpu() == target);
+        queue.push(task, target);
         local.len.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the fence of `set_affinity`: of the two, at least one sees what the other stored.
+        // Pairs with the fences of `set_affinity` and `reclass`: of the two, at least one sees what the other stored.
         fence(Ordering::SeqCst);
-        !task.may_run_on(target)
+        queue.requeue(task, target);
+        (task.class() == Class::High, !task.may_run_on(target))
     };
     if is_unfit {
         want_eviction(target);
     }
-    let is_higher = is_high && !runs(target, Running::High);
     let is_idle = runs(target, Running::Idle) || runs(target, Running::Nothing);
-    if is_higher || is_idle {
+    if is_high && !runs(target, Running::High) || is_idle {
         resched(target);
+    }
+}
+
+/// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`].
+/// Context: any; it takes the lock of a run queue, the innermost of all.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn boost(task: &Task) {
+    irqs::with_masked(|_| {
+        task.set_boosted(true);
+        reclass(task);
+    });
+}
+
+/// Takes that back: `task` is of its own class from now on, and lets others go first if they have a right to.
+/// Context: as [`boost`].
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn unboost(task: &Task) {
+    irqs::with_masked(|_| {
+        task.set_boosted(false);
+        reclass(task);
+    });
+}
+
+/// Sees to it that `task`, whose class has just changed, waits where its class does, and that a CPU looks at its queue
+/// again where that may change who runs. Context: any, IRQs masked; the queue's lock is the innermost.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn reclass(task: &Task) {
+    // Pairs with the fence of `enqueue`: it sees the new class, or this sees where the task was queued. So if it is taken
+    // from that queue meanwhile, nothing is left to do: it runs, or is queued in its new class.
+    fence(Ordering::SeqCst);
+    let cpu = task.place().cpu;
+    let is_high = {
+        let mut queue = RUNQUEUES.of(cpu).queue.lock();
+        queue.requeue(task, cpu);
+        let place = task.place();
+        place.cpu == cpu && place.list == Some(Class::High)
+    };
+    let runs_it = |cpu: usize| core::ptr::eq(RUNQUEUES.of(cpu).current.load(Ordering::Relaxed), task);
+    if is_high && !runs(cpu, Running::High) {
+        resched(cpu);
+    } else if runs_it(task.cpu()) && task.class() == Class::Normal {
+        resched(task.cpu());
     }
 }
 

@@ -29,8 +29,6 @@ pub trait Hooks: Sync {
     fn resume(&self, next: &Task);
     /// `task` begins to exit: it is on the exiting list. Context: that task.
     fn exit(&self, task: &Task);
-    /// `task` should leave soon: someone waits for it. Context: any.
-    fn boost(&self, task: &Task);
 }
 
 /// A fat pointer cannot be stored at once: this holds one, and the seam points to it.

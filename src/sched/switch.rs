@@ -86,6 +86,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
                 count(&prev.nvcsw);
                 count(&COUNTERS.of(cpu).unanswered);
             }
+            set_current(cpu, prev); // its class may be another by now
             // It let go, or was to, and nobody took over: that counts as a switch for whoever waits for one.
             seam::with(|hooks| hooks.switch(prev, cpu, reason.is_voluntary()));
             seam::with(|hooks| hooks.resume(prev));
@@ -100,9 +101,6 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
         },
     };
     let voluntary = reason.is_voluntary();
-    if voluntary {
-        prev.set_boosted(false); // what it was boosted for is over
-    }
     count(if voluntary { &prev.nvcsw } else { &prev.nivcsw });
     count(&COUNTERS.of(cpu).switches);
     prev.left_voluntarily.store(voluntary, Ordering::Relaxed);
@@ -260,14 +258,6 @@ pub fn preempt_if_due() {
     }
 }
 
-/// Lets `task` run before normal ones, from its next queueing to its next voluntary switch: somebody waits for it.
-/// Context: any.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub fn boost(task: &Task) {
-    task.set_boosted(true);
-    seam::with(|hooks| hooks.boost(task));
-}
-
 /// Moves `task` to the CPUs of `mask` (bit n for CPU n); it leaves another one at the next chance there.
 pub fn set_affinity(task: &Task, mask: u32) {
     let existing = (1_u32 << super::ipi::nr_cpus()) - 1;
@@ -275,7 +265,7 @@ pub fn set_affinity(task: &Task, mask: u32) {
     task.affinity.store(mask, Ordering::Relaxed);
     // Pairs with the fence of `enqueue`: it sees the new mask, or this sees where it was queued.
     fence(Ordering::SeqCst);
-    for cpu in [task.cpu(), task.queued_on.load(Ordering::Relaxed)] {
+    for cpu in [task.cpu(), task.place().cpu] {
         if !task.may_run_on(cpu) {
             want_eviction(cpu);
         }

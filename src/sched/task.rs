@@ -1,13 +1,15 @@
 //! A task: what it is, where it is, and the state word that says who may touch it.
 
+use super::fifo::{Linked, Links};
 use super::rcu_words::TaskWords;
+use super::runqueue::Place;
 use super::wait::WaitQueue;
 use super::waiting::Waiting;
 use crate::arch::context::SavedContext;
 use crate::arch::cpu;
 use crate::arch::site::TaskHeader;
 use crate::mm::stack::Stack;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::held::Held;
 use crate::sync::lock::IrqLock;
 use alloc::boxed::Box;
@@ -60,8 +62,8 @@ pub struct Task {
     /// The CPUs that it may run on, one bit each.
     pub(super) affinity: AtomicU32,
     pub(super) cpu: AtomicUsize,
-    /// The CPU on whose queue it was put last.
-    pub(super) queued_on: AtomicUsize,
+    /// The run queue that it is on, or was last: a [`Place`].
+    pub(super) place: AtomicUsize,
     is_idle: bool,
     /// Voluntary switches away from it.
     pub nvcsw: AtomicU64,
@@ -83,8 +85,8 @@ pub struct Task {
     pub lab: AtomicUsize,
     /// What is left of its turn: nothing once a tick has used it up or the task has let go of it.
     pub(super) ticks_left: AtomicU32,
-    /// Next on the run queue, or on the reaper's list; the list's lock guards it.
-    pub(super) next: AtomicPtr<Task>,
+    /// Its neighbours on the run queue, under that queue's lock, or who is after it on the reaper's list.
+    pub(super) links: Links<Task>,
     pub(super) context: UnsafeCell<SavedContext>,
     pub(super) stack: IrqLock<Option<Stack>>,
     pub(super) work: IrqLock<Option<Work>>,
@@ -119,7 +121,7 @@ impl Task {
             boosted: AtomicBool::new(false),
             affinity: AtomicU32::new(affinity),
             cpu: AtomicUsize::new(0),
-            queued_on: AtomicUsize::new(0),
+            place: AtomicUsize::new(0),
             is_idle,
             nvcsw: AtomicU64::new(0),
             nivcsw: AtomicU64::new(0),
@@ -131,7 +133,7 @@ impl Task {
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
             ticks_left: AtomicU32::new(0),
-            next: AtomicPtr::new(core::ptr::null_mut()),
+            links: Links::new(),
             context: UnsafeCell::new(SavedContext::default()),
             stack: IrqLock::new(None),
             work: IrqLock::new(None),
@@ -191,10 +193,16 @@ impl Task {
         }
     }
 
-    /// Lets it run before normal tasks from its next queueing on, or takes that back. Context: any.
+    /// Counts it among the high class or not; what has to follow is done by [`super::boost`] and [`super::unboost`].
     #[inline(always)]
     pub(super) fn set_boosted(&self, boosted: bool) {
         self.boosted.store(boosted, Ordering::Relaxed);
+    }
+
+    /// Where it waits, or waited last; to rely on, under the lock of that queue alone.
+    #[inline(always)]
+    pub(super) fn place(&self) -> Place {
+        Place::from_word(self.place.load(Ordering::Relaxed))
     }
 
     /// Whether it may run on CPU number `cpu`.
@@ -223,6 +231,13 @@ impl Task {
     /// Whether it is the current task of some CPU right now, as far as run queues tell.
     pub fn is_running(&self) -> bool {
         super::runqueue::is_current(self)
+    }
+}
+
+impl Linked for Task {
+    #[inline(always)]
+    fn links(&self) -> &Links<Self> {
+        &self.links
     }
 }
 

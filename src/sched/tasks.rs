@@ -26,7 +26,7 @@ struct Lists {
 
 static LISTS: IrqLock<Lists> = IrqLock::new(Lists { tasks: BTreeMap::new(), nr_exiting: 0 });
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
-/// Dead tasks that are off their CPU, linked through [`Task::next`].
+/// Dead tasks that are off their CPU, linked through [`Task::links`].
 static DEAD_TASKS: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
 static REAPER: WaitQueue = WaitQueue::new();
 
@@ -245,7 +245,7 @@ pub(super) fn hand_to_reaper(task: &Task) {
     let entry = core::ptr::from_ref(task).cast_mut();
     let mut head = DEAD_TASKS.load(Ordering::Relaxed);
     loop {
-        task.next.store(head, Ordering::Relaxed);
+        task.links.after.store(head, Ordering::Relaxed);
         // Order: Release publishes that the task is off its CPU; pairs with the Acquire of `reap`.
         match DEAD_TASKS.compare_exchange(head, entry, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => break,
@@ -262,7 +262,7 @@ pub(super) fn reap() {
         let mut at = DEAD_TASKS.swap(core::ptr::null_mut(), Ordering::Acquire);
         // SAFETY: dead tasks are alive as memory until the exiting list lets go of them, below.
         while let Some(task) = unsafe { at.as_ref() } {
-            at = task.next.load(Ordering::Relaxed);
+            at = task.links.after.load(Ordering::Relaxed);
             assert!(task.state.load(Ordering::Relaxed) == DEAD, "{task:?} is reaped alive");
             // Off the list first: whoever looks at a listed task under the lock may unwind its stack.
             let owner = {

@@ -104,8 +104,11 @@ fn expect_tortures(lines: &[Line], cpus: u64) {
         storm.expect(counted, |count| count > 0, "more than 0");
     }
     let fairness = facts(lines, "fairness");
-    for counted in ["late", "idle_ticks"] {
+    for counted in ["late", "late_boosts", "idle_ticks"] {
         fairness.expect(counted, |count| count == 0, "0");
+    }
+    for counted in ["boosts", "boosts_before_a_tick", "boosted_rounds"] {
+        fairness.expect(counted, |count| count > 0, "more than 0");
     }
     for range in ["share_ticks", "borrowed_ticks"] {
         let (least, most) = fairness.text(range).split_once("..").expect("least..most");

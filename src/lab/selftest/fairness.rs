@@ -6,6 +6,7 @@
 //! a task whose turn is over and that has not been taken off yet (a host that stops the guest in between), which the
 //! CPU counts. Bound: one turn, one tick, and those; and of those there are few.
 
+use super::boosts::boosted;
 use super::crew::{Crew, await_that};
 use super::{Outcome, Run, check};
 use crate::arch::cpu;
@@ -40,20 +41,26 @@ fn turn() -> u64 {
 }
 
 /// A task that always wants to run.
-fn hog(is_running: &AtomicBool) {
+pub(super) fn hog(is_running: &AtomicBool) {
     while is_running.load(Ordering::Relaxed) {
         core::hint::spin_loop();
         sched::cond_resched();
     }
 }
 
-fn hogs(crew: &mut Crew, n: usize, cpu: Option<usize>) -> Result<Arc<AtomicBool>, String> {
+/// `n` of them; they end when what is returned says so.
+pub(super) fn hogs(crew: &mut Crew, n: usize, cpu: Option<usize>) -> Result<Arc<AtomicBool>, String> {
     let is_running = Arc::new(AtomicBool::new(true));
     for _ in 0..n {
         let is_running = Arc::clone(&is_running);
         crew.normal("hog", cpu, move || hog(&is_running))?;
     }
     Ok(is_running)
+}
+
+/// How often the tasks have left the CPU.
+pub(super) fn departures(tasks: &[Arc<Task>]) -> u64 {
+    tasks.iter().map(|task| task.nvcsw.load(Ordering::Relaxed) + task.nivcsw.load(Ordering::Relaxed)).sum()
 }
 
 /// Ticks of each task so far, looked at between two ticks of CPU number `cpu`, where they all run.
@@ -79,6 +86,7 @@ pub(super) fn shares(run: &mut Run) -> Outcome {
     let cpu = sched::nr_cpus() - 1;
     equal_turns(run, cpu)?;
     borrowed_turns(run, cpu)?;
+    boosted(run, cpu)?;
     if sched::nr_cpus() > 1 {
         stolen(run)?;
     }
@@ -159,8 +167,7 @@ impl Caller {
 
     /// How often the normal tasks have left the CPU. Others of the high class may come between, as the watchdog's task.
     fn departures(&self) -> u64 {
-        let of = |task: &Arc<Task>| task.nvcsw.load(Ordering::Relaxed) + task.nivcsw.load(Ordering::Relaxed);
-        self.hogs.get().map_or(0, |hogs| hogs.iter().map(of).sum())
+        self.hogs.get().map_or(0, |hogs| departures(hogs))
     }
 
     /// The high task: whoever has the CPU leaves it, and no other normal task runs before this one.

@@ -1,5 +1,5 @@
 //! A task that is moved to another CPU while it is queued goes on there, although both CPUs are busy; one that is
-//! boosted has the CPU to itself. A preempted holder that nobody runs would hold its ops for ever (P5).
+//! boosted has the CPU to itself until that is taken back. A preempted holder that nobody runs would hold its ops for ever (P5).
 
 use crate::lab::oracle::{Property, violation};
 use crate::println;
@@ -74,7 +74,20 @@ fn await_boost(task: &Task) {
             violation(Property::Progress, None, 0, "a boosted task does not run before a normal one");
         }
     }
+    sched::unboost(task);
+    await_both(patience);
     sched::set_affinity(sched::current(), u32::MAX);
+}
+
+/// Without the boost the two take turns again.
+fn await_both(patience: u64) {
+    let (busy, rounds) = (BUSY.load(Ordering::Relaxed), ROUNDS.load(Ordering::Relaxed));
+    while BUSY.load(Ordering::Relaxed) == busy || ROUNDS.load(Ordering::Relaxed) == rounds {
+        if now_ns() > patience {
+            violation(Property::Progress, None, 0, "a task whose boost was taken back does not share its CPU");
+        }
+        sched::sleep(TICK_NS);
+    }
 }
 
 fn await_progress(task: &Task, cpu: usize) {

@@ -162,9 +162,4 @@ impl Scheme for Built {
     fn exit(&self, task: &TaskWords) -> Wake {
         of!(self, scheme => scheme.exit(task))
     }
-
-    #[inline(always)]
-    fn boost(&self, task: &TaskWords) {
-        of!(self, scheme => scheme.boost(task));
-    }
 }

@@ -1,6 +1,6 @@
 //! The scheme seam: every answer to "when has a task left the trampoline" stands behind the one trait here.
 //!
-//! A scheme is two things. As a *hook table* it hears of each IRQ entry and exit, switch, resume, exit and boost, and
+//! A scheme is two things. As a *hook table* it hears of each IRQ entry and exit, switch, resume and exit, and
 //! keeps what it wants to know in per-task and per-CPU words. As a *grace period* it is a sequence of steps: the
 //! machine in `grace` begins a step, waits until the scheme counts nobody outstanding, and begins the next.
 //!
@@ -247,10 +247,6 @@ pub trait Scheme: Sync {
     fn exit(&self, _task: &TaskWords) -> Wake {
         Wake::Nobody
     }
-
-    /// The task got CPU time because somebody waits for it.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn boost(&self, _task: &TaskWords) {}
 }
 
 /// The switch hook: keeps `away`, then tells the scheme. Context: IRQs masked, on the CPU that `prev` leaves.
