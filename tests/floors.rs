@@ -44,6 +44,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/irq/watchdog.rs", name: "HOLDOUTS", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/vectors.rs", name: "FAULT", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/trampoline.rs", name: "RESCHEDULE", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/arch/aarch64/trampoline.rs", name: "REPORT", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sync/preempt.rs", name: "RESCHEDULE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/epitaph.rs", name: "DESCRIBE_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/events.rs", name: "NAME_TASK", wired_by: "src/kernel/wiring.rs" },

@@ -56,6 +56,11 @@ fn callsites_are_sorted_aligned_and_nops() {
 }
 
 #[test]
+fn nothing_but_a_callsite_looks_like_one() {
+    hold(callsites::marks, Vec::new());
+}
+
+#[test]
 fn functions_of_this_crate_have_callsites_or_a_reason() {
     let has_none = |image: &Image, function: &Function| function.is_ours() && !image.is_traceable(function);
     hold(|image| callsites::coverage(image, policy::NO_CALLSITE), stale(policy::NO_CALLSITE, has_none));

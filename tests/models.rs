@@ -15,6 +15,8 @@
 
 #[path = "models/batching.rs"]
 pub mod batching;
+#[path = "models/blind.rs"]
+pub mod blind;
 #[path = "models/broken.rs"]
 pub mod broken;
 #[path = "models/classic.rs"]

@@ -18,8 +18,6 @@ pub const MOST_OPS_PER_SITE: usize = 16;
 #[derive(Debug)]
 pub struct Ops {
     header: OpsHeader,
-    /// Odd while the ops lives; a grave's is even.
-    generation: AtomicU64,
     /// The tracer's own word.
     pub private: usize,
     /// Calls, where func counts them.
@@ -42,14 +40,8 @@ unsafe impl Sync for OpsBox {}
 impl OpsBox {
     /// An ops that calls `func`.
     pub fn new(name: &'static str, func: Func, private: usize) -> Self {
-        let ops = Ops {
-            header: OpsHeader::new(func),
-            generation: AtomicU64::new(1),
-            private,
-            hits: AtomicU64::new(0),
-            skipped: AtomicU64::new(0),
-            name,
-        };
+        let ops =
+            Ops { header: OpsHeader::new(func), private, hits: AtomicU64::new(0), skipped: AtomicU64::new(0), name };
         Self(NonNull::from(Box::leak(Box::new(ops))))
     }
 
@@ -75,7 +67,14 @@ impl Ops {
 
     /// The generation, for the oracle.
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.header.generation.load(Ordering::Relaxed)
+    }
+
+    /// Says which grace period may free it, the first one that may: whoever meets it in a frame looks.
+    ///
+    /// Order: relaxed; `Sequence::cookie` has the fence behind it.
+    pub fn note_retired(&self, number: u64) {
+        self.header.retired.store(number, Ordering::Relaxed);
     }
 }
 
@@ -85,13 +84,17 @@ impl Ops {
 #[derive(Debug)]
 pub struct Node {
     header: OpsHeader,
-    generation: AtomicU64,
     /// Past the last member.
     end: *const *const Ops,
     members: [*const Ops; 0],
 }
 
 impl Node {
+    /// As [`Ops::note_retired`]: a frame that names the node holds its members.
+    pub fn note_retired(&self, number: u64) {
+        self.header.retired.store(number, Ordering::Relaxed);
+    }
+
     /// The ops, in the order in which they are called: from the first to past the last, at least two.
     #[inline(always)]
     pub fn member_range(&self) -> core::ops::Range<*const *const Ops> {
@@ -122,12 +125,7 @@ impl NodeBox {
         let layout = Self::layout(capacity);
         // SAFETY: the layout has a size.
         let Some(node) = NonNull::new(unsafe { alloc(layout) }.cast::<Node>()) else { handle_alloc_error(layout) };
-        let empty = Node {
-            header: OpsHeader { func: AtomicUsize::new(0) },
-            generation: AtomicU64::new(1),
-            end: core::ptr::null(),
-            members: [],
-        };
+        let empty = Node { header: OpsHeader::unfilled(), end: core::ptr::null(), members: [] };
         // SAFETY: freshly allocated with room for a node.
         unsafe { node.write(empty) };
         Self { node, capacity }
@@ -200,7 +198,7 @@ impl Drop for OpsBox {
 
 impl Drop for NodeBox {
     fn drop(&mut self) {
-        let generation = self.node().generation.load(Ordering::Relaxed);
+        let generation = self.node().header.generation.load(Ordering::Relaxed);
         // SAFETY: as for `OpsBox`; allocated with this layout.
         unsafe { bury(self.node.cast(), Self::layout(self.capacity), generation) };
     }

@@ -21,6 +21,7 @@ pub(super) fn wire() {
     boot::SECONDARY.set(secondary);
     preempt::RESCHEDULE.set(switch::preempt_if_due);
     trampoline::RESCHEDULE.set(switch::make_up);
+    trampoline::REPORT.set(rcu::report);
     entry::LAB_SGI.set(calls::on_sgi);
     softirq::LAB.set(calls::on_softirq);
     live::LATE.set(oracle::late_entry);

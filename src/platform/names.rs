@@ -102,9 +102,9 @@ names! {
         /// When preemption was enabled once on every CPU; the trampoline disables it.
         Nopreempt = "nopreempt" built,
         /// When every task's trampoline depth has been zero.
-        Depth = "depth" planned,
+        Depth = "depth" built,
         /// When no frame of any context holds the retired ops.
-        Scan = "scan" planned,
+        Scan = "scan" built,
     }
 }
 

@@ -100,6 +100,11 @@ pub fn start_poll() -> Cookie {
     cookie
 }
 
+/// The number of the first grace period that starts from now on; asks nobody to run it. Context: any.
+pub fn next_number() -> u64 {
+    rcu().sequence.cookie().number()
+}
+
 /// The proof that the grace period of `cookie` has ended, if it has. Context: any.
 pub fn poll(cookie: Cookie) -> Option<Elapsed> {
     rcu().sequence.poll(cookie)

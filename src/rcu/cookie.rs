@@ -90,6 +90,13 @@ impl Sequence {
         self.wanted.load(Ordering::Acquire) > self.state.load(Ordering::Relaxed)
     }
 
+    /// The number of the cookies that the running grace period covers when it ends. Only the grace-period task, or what
+    /// it waits for.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn running(&self) -> u64 {
+        self.state.load(Ordering::Relaxed) + 1
+    }
+
     /// A grace period begins. Only the grace-period task, with none running.
     ///
     /// Order: the fence pairs with the one in [`Sequence::cookie`].

@@ -8,7 +8,9 @@
 use super::bracket::MAX_CPUS;
 use super::callbacks::Callbacks;
 use super::cookie::Sequence;
+use super::eyes::Kernel;
 use super::grace::{Action, Machine};
+use super::hooks;
 use super::reclaimer::EXPIRED;
 use super::report;
 use super::schemes::built::Built;
@@ -77,6 +79,8 @@ impl Rcu {
         let mut machine = self.machine.lock();
         let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.callbacks.lock().nr_pending() == 0;
         if is_quiet {
+            self.scheme().select(false);
+            self.schemes[index].select(true);
             self.selected.store(index, Ordering::Relaxed);
             machine.count_for(index);
         }
@@ -84,13 +88,15 @@ impl Rcu {
     }
 }
 
-/// What the schemes may do to the kernel.
-struct Kernel;
-
 impl World for Kernel {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn nr_cpus(&self) -> usize {
         sched::nr_cpus()
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn number(&self) -> u64 {
+        rcu().sequence.running()
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -120,12 +126,14 @@ fn ask_every_cpu() {
 /// On each CPU, in the visit's SGI, after its barrier.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn on_visit(visit: &Visit) {
-    let nudge = rcu().scheme().visited(&Sighting {
+    let task = sched::current();
+    let sighting = Sighting {
         cpu: visit.cpu,
         is_outermost: visit.outermost,
-        is_idle: sched::current().is_idle(),
+        is_idle: task.is_idle(),
         preempt_count: visit.preempt_count,
-    });
+    };
+    let nudge = rcu().scheme().visited(&sighting, &hooks::context(task));
     if nudge == Nudge::Reschedule {
         sched::want_reschedule(visit.cpu);
     }

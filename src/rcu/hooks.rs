@@ -3,12 +3,14 @@
 //! Context: as `sched::seam` says; IRQs masked, in the switch with a run queue in hand. Nothing is woken here: the
 //! grace-period task's wake-up is deferred until this CPU is out of the switch or the IRQ. Notrace (O8).
 
+use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
-use super::schemes::{self, Interrupted, Scheme, Sighting, Switch, Wake};
+use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
 use crate::sync::atomic::Ordering;
+use crate::sync::irqs;
 
 /// What is put on the seam.
 pub(super) struct Wiring(&'static Rcu);
@@ -32,8 +34,9 @@ impl Hooks for Wiring {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn irq_exit_outermost(&self, cpu: usize, preempt_count: u32) {
-        let is_idle = sched::current().is_idle();
-        wake(self.0.scheme().irq_exit_outermost(&Sighting { cpu, is_outermost: true, is_idle, preempt_count }));
+        let task = sched::current();
+        let sighting = Sighting { cpu, is_outermost: true, is_idle: task.is_idle(), preempt_count };
+        wake(self.0.scheme().irq_exit_outermost(&sighting, &context(task)));
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -48,7 +51,13 @@ impl Hooks for Wiring {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn resume(&self, next: &Task) {
-        schemes::resume(self.0.scheme(), &next.rcu);
+        schemes::resume(self.0.scheme(), &context(next));
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn off_cpu(&self, prev: &Task, dead: bool) {
+        let left = if dead { Left::Dead } else { Left::Alive };
+        wake(self.0.scheme().off_cpu(&context(prev), left));
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -56,6 +65,22 @@ impl Hooks for Wiring {
         assert_may_block(self.0.scheme(), task);
         wake(self.0.scheme().exit(&task.rcu));
     }
+}
+
+/// The running task has left its outermost trampoline, where the selected scheme wants to hear of that. Wired by `main.rs`
+/// to `arch::trampoline::REPORT`. Context: any.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn report() {
+    let wake = irqs::with_masked(|_| rcu().scheme().report(&context(sched::current())));
+    if wake == Wake::GracePeriodTask {
+        STEP.wake_all();
+    }
+}
+
+/// How schemes see a task.
+#[inline(always)]
+pub(super) fn context(task: &Task) -> Context<'_> {
+    Context { task: &task.rcu, eyes: &Kernel }
 }
 
 #[inline(always)]

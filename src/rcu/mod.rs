@@ -8,7 +8,7 @@
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `gp_task`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `gp_task`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -27,6 +27,8 @@ pub mod schemes;
 #[cfg(target_os = "none")]
 mod api;
 #[cfg(target_os = "none")]
+mod eyes;
+#[cfg(target_os = "none")]
 mod gp_task;
 #[cfg(target_os = "none")]
 mod hooks;
@@ -35,15 +37,15 @@ mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
-pub use report::tell_holdouts;
+pub use {eyes::nr_broken_chains, hooks::report, report::tell_holdouts};
 
 #[cfg(test)]
 mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    NoSuchScheme, Summary, barrier, call, nr_ended, poll, scheme_name, set_scheme, set_stall_after, start, start_poll,
-    statistics, synchronize, trampoline,
+    NoSuchScheme, Summary, barrier, call, next_number, nr_ended, poll, scheme_name, set_scheme, set_stall_after, start,
+    start_poll, statistics, synchronize, trampoline,
 };
 pub use cookie::{Cookie, Elapsed};
 pub use retired::{Node, Reclaim, Retired};

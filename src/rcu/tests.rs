@@ -2,7 +2,6 @@
 //! What depends on interleaving is in `tests/models.rs`.
 
 use alloc::boxed::Box;
-use core::cell::RefCell;
 use core::ptr::NonNull;
 use std::sync::Mutex;
 
@@ -14,49 +13,22 @@ use super::retired::{Node, Reclaim, Retired};
 use super::schemes::built::Built;
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
-use super::schemes::{Kind, Look, NAMES, Scheme, Sighting, Subject, Switch, Wake, World, resume, switch_out};
+use super::schemes::{Kind, NAMES, Scheme, Sighting, Switch, Wake, resume, switch_out};
 use crate::platform::{Name, SchemeName};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
+mod holders;
 mod schemes;
+mod world;
+
+use world::{Still, at_task_level, blind, world};
 
 const STALL_NS: u64 = 1000;
 
 fn sequence() -> Sequence {
     // SAFETY: 1. Each test has one sequence, and its objects take their cookies from it. 2. No test has a reader.
     unsafe { Sequence::new() }
-}
-
-/// A still world: every CPU is found as `sightings` say, every task is ordinary.
-struct Still<'a> {
-    scheme: &'a dyn Scheme,
-    sightings: RefCell<Vec<Sighting>>,
-    tasks: Vec<(&'a TaskWords, Kind)>,
-}
-
-impl World for Still<'_> {
-    fn nr_cpus(&self) -> usize {
-        self.sightings.borrow().len()
-    }
-    fn visit_every_cpu(&self) {
-        for sighting in self.sightings.borrow().iter() {
-            let _ = self.scheme.visited(sighting);
-        }
-    }
-    fn wake_workers(&self) {}
-    fn for_each_task(&self, look: &dyn Look) {
-        self.tasks.iter().for_each(|&(words, kind)| look.look(&Subject { words, kind }));
-    }
-}
-
-fn at_task_level(cpu: usize) -> Sighting {
-    Sighting { cpu, is_outermost: true, is_idle: false, preempt_count: 0 }
-}
-
-fn world<'a>(scheme: &'a dyn Scheme, sightings: &[Sighting], tasks: &[&'a TaskWords]) -> Still<'a> {
-    let tasks = tasks.iter().map(|&words| (words, Kind::Ordinary)).collect();
-    Still { scheme, sightings: RefCell::new(sightings.to_vec()), tasks }
 }
 
 /// Steps until the machine waits, sleeps, reports or finishes.
@@ -154,7 +126,7 @@ fn classic_waits_for_a_running_task_until_it_switches_voluntarily() {
     let _ = sequence.request(cookie);
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 1, until_ns: STALL_NS }));
     assert_eq!(switch_out(&scheme, &task, 1, Switch::Preempted), Wake::Nobody);
-    resume(&scheme, &task);
+    resume(&scheme, &blind(&task));
     assert!(matches!(run(&mut machine, &sequence, &world, 1), Action::Wait { step: 1, .. }));
     assert_eq!(switch_out(&scheme, &task, 1, Switch::Voluntary), Wake::GracePeriodTask);
     assert!(matches!(run(&mut machine, &sequence, &world, 7), Action::Finish(elapsed) if elapsed.covers(cookie)));
@@ -223,7 +195,7 @@ fn what_a_scheme_did_is_counted_for_it_alone() {
     let _ = sequence.request(sequence.cookie());
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 0, .. }));
     world.sightings.borrow_mut()[1] = at_task_level(1);
-    let _ = scheme.irq_exit_outermost(&at_task_level(1));
+    let _ = scheme.irq_exit_outermost(&at_task_level(1), &blind(&TaskWords::running()));
     assert!(matches!(run(&mut machine, &sequence, &world, 10), Action::Wait { step: 1, .. }));
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
     assert!(matches!(run(&mut machine, &sequence, &world, 30), Action::Finish(_)));
@@ -232,7 +204,7 @@ fn what_a_scheme_did_is_counted_for_it_alone() {
     let first = machine.statistics();
     assert_eq!((first.nr_grace_periods, first.last_ns, first.nr_waited_for), (1, 30, 2), "a CPU and a task");
     assert_eq!((first.nr_rounds, first.nr_freed, first.nr_stalls), (1, 1, 0));
-    resume(&scheme, &task);
+    resume(&scheme, &blind(&task));
     let _ = sequence.request(sequence.cookie());
     assert!(matches!(run(&mut machine, &sequence, &world, 100), Action::Wait { .. }));
     assert!(matches!(run(&mut machine, &sequence, &world, 1100), Action::Report { .. }));

@@ -27,6 +27,9 @@ pub trait Hooks: Sync {
     fn switch(&self, prev: &Task, cpu: usize, voluntary: bool);
     /// `next` goes on.
     fn resume(&self, next: &Task);
+    /// `prev` is off its CPU, its context saved, and nobody can run it yet; never again if it is `dead`. Context: inside
+    /// the switch, IRQs masked, behind `resume` of the next task.
+    fn off_cpu(&self, prev: &Task, dead: bool);
     /// `task` begins to exit: it is on the exiting list. Context: that task.
     fn exit(&self, task: &Task);
 }

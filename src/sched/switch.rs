@@ -126,7 +126,10 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
 fn finish(left: *const TaskHeader) {
     // SAFETY: the header of the task that this CPU just left: alive, since only `tasks::reap` frees, later.
     let left = unsafe { &*left.cast::<Task>() };
-    seam::with(|hooks| hooks.resume(current()));
+    seam::with(|hooks| {
+        hooks.resume(current());
+        hooks.off_cpu(left, left.state.load(Ordering::Relaxed) == DEAD);
+    });
     // Order: Release publishes the saved context; pairs with the Acquire of `Task::is_off_cpu`.
     left.on_cpu.store(false, Ordering::Release);
     if !left.is_idle() {

@@ -144,6 +144,17 @@ impl Task {
         }
     }
 
+    /// The task that these words belong to.
+    ///
+    /// # Safety
+    /// They are the `rcu` of a task, not words that stand alone.
+    #[inline(always)]
+    pub unsafe fn of_words(words: &TaskWords) -> &Self {
+        let task = (&raw const *words).wrapping_byte_sub(core::mem::offset_of!(Self, rcu)).cast::<Self>();
+        // SAFETY: the caller says that the words are this field of a task, which lives as long as they are borrowed.
+        unsafe { &*task }
+    }
+
     /// Its name, cut to 15 bytes.
     pub fn name(&self) -> &str {
         &self.name

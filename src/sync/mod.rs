@@ -13,6 +13,9 @@ pub mod helps;
 pub mod irqs;
 #[cfg(target_os = "none")]
 pub mod lock;
+#[cfg(not(target_os = "none"))]
+#[path = "lock_host.rs"]
+pub mod lock;
 pub mod order;
 #[cfg(target_os = "none")]
 pub mod percpu;

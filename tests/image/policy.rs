@@ -116,6 +116,11 @@ pub(crate) const CUTS: &[Cut] = &[
     Cut { caller: "holdout::rcu::*", callee: "<* as core::fmt::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "core::fmt::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "_start", reason: "its address alone is used: where text begins" },
+    Cut {
+        caller: "<holdout::arch::aarch64::unwind::*",
+        callee: "_start",
+        reason: "its address alone is used: where text begins",
+    },
 ];
 
 /// Every func that an ops can have.
@@ -133,7 +138,7 @@ const FUNCS: &[&str] = &[
 const VISIT: &[&str] = &["holdout::sched::ipi::visit_every_cpu"];
 
 /// What a grace period does to the kernel.
-const WORLD: &[&str] = &["<holdout::rcu::gp_task::Kernel as holdout::rcu::schemes::World>::*"];
+const WORLD: &[&str] = &["<holdout::rcu::eyes::Kernel as *>::*"];
 
 /// What a scheme may be told and asked.
 const SCHEMES: &[&str] = &["<* as holdout::sched::seam::Hooks>::*"];
@@ -191,14 +196,32 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         reason: "what a scheme may do to the kernel",
     },
     Indirect {
+        caller: "<holdout::rcu::hooks::Wiring as *",
+        callees: WORLD,
+        given_to: &[],
+        reason: "how a scheme looks inside a task",
+    },
+    Indirect {
+        caller: "holdout::rcu::gp_task::on_visit",
+        callees: WORLD,
+        given_to: &[],
+        reason: "how a scheme looks inside a task",
+    },
+    Indirect {
+        caller: "holdout::rcu::hooks::report",
+        callees: WORLD,
+        given_to: &[],
+        reason: "how a scheme looks inside a task",
+    },
+    Indirect {
         caller: "<holdout::rcu::bracket::*",
         callees: WORLD,
         given_to: &[],
         reason: "what a scheme may do to the kernel",
     },
     Indirect {
-        caller: "<holdout::rcu::gp_task::Kernel as *",
-        callees: &["<* as holdout::rcu::schemes::Look>::look"],
+        caller: "<holdout::rcu::eyes::Kernel as *",
+        callees: &["<* as holdout::rcu::schemes::world::Look>::look"],
         given_to: &[],
         reason: "whoever looks at each task",
     },
@@ -225,6 +248,12 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         callees: &["holdout::sched::switch::make_up"],
         given_to: &[],
         reason: "the hook RESCHEDULE of the trampoline",
+    },
+    Indirect {
+        caller: "trampoline_report",
+        callees: &["holdout::rcu::hooks::report"],
+        given_to: &[],
+        reason: "the hook REPORT of the trampoline",
     },
     Indirect { caller: "trampoline*_t0", callees: FUNCS, given_to: &[], reason: "ops.func" },
     Indirect {
@@ -261,7 +290,9 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::hooks::*", reason: "O8: what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
-    Listed { pattern: "<holdout::rcu::gp_task::*", reason: "O8: grace-period code" },
+    Listed { pattern: "<holdout::rcu::eyes::*", reason: "O8: grace-period code" },
+    Listed { pattern: "holdout::rcu::hooks::report", reason: "O8: on the trampoline's way out" },
+    Listed { pattern: "<holdout::arch::aarch64::unwind::*", reason: "O8: frames are looked at inside the switch" },
     Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: grace-period code" },
     Listed { pattern: "<holdout::rcu::grace::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::shell::look::answer", reason: "O8: runs in the visit's SGI" },

@@ -9,6 +9,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{Ordering, fence};
 use loom::sync::mpsc::Sender;
 
+use crate::blind::blind;
 use crate::kernel::{Fault, Inboxes, Kernel, Message, Script, Standing};
 use crate::rcu::schemes::{Interrupted, Nudge, Sighting, Switch, Trampoline, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
@@ -124,7 +125,7 @@ impl Cpu {
     fn handle_visit(&self) {
         self.nesting.set(self.nesting.get() - 1); // what is sighted is what the SGI interrupted
         fence(Ordering::SeqCst);
-        let nudge = self.kernel.scheme.visited(&self.sighting());
+        let nudge = self.kernel.scheme.visited(&self.sighting(), &blind(self.words()));
         self.nesting.set(self.nesting.get() + 1);
         if nudge == Nudge::Reschedule {
             self.needs_reschedule.set(true);
@@ -155,7 +156,7 @@ impl Cpu {
     fn irq_exit(&self) {
         self.nesting.set(self.nesting.get() - 1);
         if self.nesting.get() == 0 {
-            self.kernel.wake(self.kernel.scheme.irq_exit_outermost(&self.sighting()));
+            self.kernel.wake(self.kernel.scheme.irq_exit_outermost(&self.sighting(), &blind(self.words())));
         }
     }
 
@@ -186,7 +187,7 @@ impl Cpu {
     fn run_worker(&self) {
         if self.worker_is_woken.take() {
             let scheme = &*self.kernel.scheme;
-            resume(scheme, &self.worker);
+            resume(scheme, &blind(&self.worker));
             while scheme.wants_worker(self.id) {
                 self.kernel.wake(scheme.worker_ran(self.id));
             }
@@ -223,7 +224,7 @@ impl Cpu {
 
     fn resume_any(&self, task: Option<usize>) {
         self.current.set(task);
-        resume(&*self.kernel.scheme, self.words());
+        resume(&*self.kernel.scheme, &blind(self.words()));
     }
 
     /// The current task is preempted by no IRQ; `meanwhile` happens on its CPU until it goes on.

@@ -9,11 +9,14 @@ use loom::sync::mpsc::{Receiver, channel};
 use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 use loom::thread;
 
+use crate::blind::{Blind, blind};
 use crate::cpu::{Arrival, Cpu};
 use crate::mailbox::Mailbox;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine};
-use crate::rcu::schemes::{self, Kind, Look, Scheme, Sighting, Subject, Switch, Wake, resume, switch_out};
+use crate::rcu::schemes::{
+    self, At, Eyes, Kind, Look, Scheme, Sighting, Subject, Switch, Wake, What, resume, switch_out,
+};
 use crate::sched::rcu_words::TaskWords;
 
 /// The complaint of a step that finds the poison.
@@ -182,7 +185,25 @@ struct FromCpu0 {
     answers: Receiver<()>,
 }
 
+impl Eyes for FromCpu0 {
+    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
+        Blind.holds(task, at, what)
+    }
+    fn depth(&self, task: &TaskWords) -> u32 {
+        Blind.depth(task)
+    }
+    fn want_report(&self, _: &TaskWords, _: bool) {}
+    fn agree(&self, task: &TaskWords, at: At) -> bool {
+        Blind.agree(task, at)
+    }
+    fn boost(&self, _: &TaskWords, _: bool) {}
+}
+
 impl schemes::World for FromCpu0 {
+    fn number(&self) -> u64 {
+        2
+    }
+
     fn nr_cpus(&self) -> usize {
         1 + self.inboxes.len()
     }
@@ -190,7 +211,8 @@ impl schemes::World for FromCpu0 {
     fn visit_every_cpu(&self) {
         self.inboxes.iter().for_each(|inbox| inbox.send(Message::Visit));
         fence(Ordering::SeqCst);
-        let _ = self.kernel.scheme.visited(&Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 });
+        let sighting = Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 };
+        let _ = self.kernel.scheme.visited(&sighting, &blind(&TaskWords::running()));
         self.inboxes.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
     }
 
@@ -237,7 +259,7 @@ impl FromCpu0 {
                         kernel.wake(scheme.worker_ran(0));
                     }
                     kernel.wait_until(|| scheme.outstanding(step) == 0);
-                    resume(scheme, &own_words);
+                    resume(scheme, &blind(&own_words));
                 }
                 Action::Finish(elapsed) => break elapsed,
                 action @ (Action::Sleep | Action::Report { .. }) => unreachable!("{action:?}"),

@@ -95,3 +95,24 @@ pub mod atomic {
         }
     }
 }
+
+pub mod lock {
+    //! The lock of the shipping files: loom's.
+
+    use loom::sync::{Mutex, MutexGuard};
+
+    /// A value behind a lock. Whoever takes it holds interrupts off: the models look at messages between steps.
+    #[derive(Debug)]
+    pub struct IrqLock<T>(Mutex<T>);
+
+    impl<T> IrqLock<T> {
+        /// As the kernel's, but not `const`.
+        pub fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
+        /// As the kernel's.
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("no step panics with it")
+        }
+    }
+}

@@ -11,22 +11,30 @@
 //! node, or to a retired one whose grace period has not elapsed. Only `arch::text` stores to it.
 //! INVARIANT `site-aligned`: a literal lies on 8 bytes, so one 64-bit store swaps it (O2).
 
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
-/// What the trampoline reads of an ops: the one word it loads and branches to (T5, T6).
-///
-/// `ftrace::ops::Ops` and the fan-out node embed it as their first field.
+/// What every ops and fan-out node begins with: the one word that the trampoline loads and branches to (T5, T6), and
+/// what whoever meets the ops in a frame must know of it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct OpsHeader {
     /// Address of a [`Func`].
     pub func: AtomicUsize,
+    /// Odd while the ops lives; a grave's is even.
+    pub generation: AtomicU64,
+    /// The first grace period that may free it, or 0 while it is in use: see `rcu::Cookie::number`.
+    pub retired: AtomicU64,
 }
 
 impl OpsHeader {
-    /// A header whose func is `func`.
+    /// A living header whose func is `func`.
     pub fn new(func: Func) -> Self {
-        Self { func: AtomicUsize::new(func as usize) }
+        Self { func: AtomicUsize::new(func as usize), ..Self::unfilled() }
+    }
+
+    /// One without a func yet, which nobody may call.
+    pub const fn unfilled() -> Self {
+        Self { func: AtomicUsize::new(0), generation: AtomicU64::new(1), retired: AtomicU64::new(0) }
     }
 }
 
@@ -78,12 +86,14 @@ pub struct TaskHeader {
     /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone. First, as a store-release
     /// has no offset.
     pub trampoline_depth: AtomicU32,
-    /// One bit per context level whose func or fan-out is running in this task.
-    pub recursion: AtomicU32,
+    /// 0 when somebody waits for the depth to be 0: next to it, so that the way out of the trampoline reads both at once.
+    pub no_report: AtomicU32,
     /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
     pub preempt_count: AtomicU32,
     /// 0 when a reschedule was put off because of the count: next to it, for the `nopreempt` variant of the trampoline.
     pub no_resched: AtomicU32,
+    /// One bit per context level whose func or fan-out is running in this task.
+    pub recursion: AtomicU32,
     /// `TIF_*` bits that schemes own; see `sched::task`.
     pub flags: AtomicU32,
     /// [`Level::bit`] of the context that runs on this task's stack: what the preempt count says, at hand for the
@@ -110,9 +120,10 @@ impl TaskHeader {
     pub const fn new() -> Self {
         Self {
             trampoline_depth: AtomicU32::new(0),
-            recursion: AtomicU32::new(0),
+            no_report: AtomicU32::new(1),
             preempt_count: AtomicU32::new(0),
             no_resched: AtomicU32::new(1),
+            recursion: AtomicU32::new(0),
             flags: AtomicU32::new(0),
             level: AtomicU32::new(Level::Task.bit()),
             number: AtomicU32::new(0),

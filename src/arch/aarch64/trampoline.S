@@ -20,8 +20,9 @@
 .macro slow_plain
 .endm
 
-// depth: counts this task's live trampolines: 7 instructions. The round's barrier orders the store before the literal's
-// load (O4); the leaving store is a release (O5).
+// depth: counts this task's live trampolines: 8 instructions. The round's barrier orders the store before the literal's
+// load (O4); the leaving store is a release (O5). Whoever waits for the depth to be 0 (no_report, the word behind it, is
+// 0) hears of it on the way out, so a task that is in some trampoline at each look keeps nobody waiting (O10).
 .macro enter_depth
     mrs     x10, sp_el0
     ldr     w12, [x10]
@@ -31,11 +32,16 @@
 .endm
 .macro leave_depth
     ldp     x9, x10, [sp, #{REGS_PC}]
-    ldr     w12, [x10]
-    sub     w12, w12, #1
+    ldr     x12, [x10]                  // depth, and no_report above it
+    sub     x12, x12, #1
     stlr    w12, [x10]
+    cbz     x12, 8f
+7:
 .endm
 .macro slow_depth
+8:  bl      trampoline_report
+    ldr     x9, [sp, #{REGS_PC}]
+    b       7b
 .endm
 
 // nopreempt: preemption is disabled from before T2 until after func: 8 instructions. A reschedule that was put off

@@ -98,6 +98,7 @@ pub fn nopreempt() -> Trampoline {
 
 // What the two variants' code and `TaskHeader` agree on.
 const _: () = assert!(offset_of!(TaskHeader, trampoline_depth) == 0, "a store-release has no offset");
+const _: () = assert!(offset_of!(TaskHeader, no_report) == 4, "one load reads both words");
 const _: () = assert!(offset_of!(TaskHeader, no_resched) == offset_of!(TaskHeader, preempt_count) + 4);
 const _: () = assert!(offset_of!(TaskHeader, preempt_count).is_multiple_of(8), "one load reads both words");
 const _: () = assert!(offset_of!(Regs, task) == offset_of!(Regs, pc) + 8, "one pair");
@@ -113,6 +114,17 @@ extern "C" fn trampoline_reschedule() {
     }
 }
 
+/// The task's trampoline depth is 0 again, and somebody waits for that. Wired by `main.rs` to `rcu`.
+pub static REPORT: Hook<fn()> = Hook::new();
+
+#[unsafe(no_mangle)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+extern "C" fn trampoline_report() {
+    if let Some(report) = REPORT.get() {
+        report();
+    }
+}
+
 impl Trampoline {
     /// Whether `pc` is one of its instructions.
     #[inline(always)]
@@ -121,10 +133,26 @@ impl Trampoline {
     }
 }
 
+/// The variant that `pc` lies in, if any. Context: any, IRQ entry included.
+#[inline(always)]
+pub fn around(pc: usize) -> Option<Trampoline> {
+    if !(plain().t0..nopreempt().end).contains(&pc) {
+        return None;
+    }
+    // Padding between two of them counts as the end of the first: nobody is ever there.
+    Some(if pc < depth().t0 {
+        plain()
+    } else if pc < nopreempt().t0 {
+        depth()
+    } else {
+        nopreempt()
+    })
+}
+
 /// Whether `pc` lies in any variant. Context: any, IRQ entry included.
 #[inline(always)]
 pub fn contains(pc: usize) -> bool {
-    plain().contains(pc) || depth().contains(pc) || nopreempt().contains(pc)
+    around(pc).is_some()
 }
 
 /// Calls `func` directly, as the trampoline would. For the fan-out: every argument is handed on.

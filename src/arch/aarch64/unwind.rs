@@ -4,6 +4,10 @@
 //! (boot and overflow stacks, not their guards), and the chain must rise. Only an exception may lead to another stack.
 //! Context: any, the panic path included.
 
+mod holds;
+
+pub use holds::{Hold, Holds};
+
 use super::site::FrameRecord;
 use super::{image, mmu, vectors};
 use core::ops::Range;
@@ -15,6 +19,8 @@ pub struct Step {
     pub pc: usize,
     /// Whether an exception interrupted this function here (then `pc` is exact).
     pub interrupted: bool,
+    /// The frame record that said so; an interrupted one's lies in its [`vectors::ExceptionFrame`]. 0 if none did.
+    pub record: usize,
 }
 
 /// An iterator over return addresses.
@@ -42,10 +48,10 @@ const MOST_FRAMES: usize = 4 * vectors::STACK_SIZE / size_of::<FrameRecord>();
 impl Frames {
     /// From an interrupted context.
     pub fn of_exception(frame: &vectors::ExceptionFrame) -> Self {
-        let first = Step { pc: frame.elr as usize, interrupted: true };
+        let first = Step { pc: frame.elr as usize, interrupted: true, record: (&raw const frame.record).addr() };
         // A jump to what is no text: it has pushed no record, so x30 alone says who jumped.
         let jumped = !mmu::text().contains(&first.pc) && mmu::text().contains(&(frame.lr as usize));
-        let caller = jumped.then_some(Step { pc: frame.lr as usize, interrupted: false });
+        let caller = jumped.then_some(Step { pc: frame.lr as usize, interrupted: false, record: 0 });
         Self { next: Some(first), caller, ..Self::from_fp(frame.x[29] as usize) }
     }
 
@@ -68,6 +74,7 @@ impl Frames {
         self.is_at_base
     }
 
+    #[inline(always)]
     fn readable(&self, record: usize) -> bool {
         let fits = |range: &Range<usize>| range.start <= record && record + size_of::<FrameRecord>() <= range.end;
         // The upper half of a slot is mapped while its task is listed; the lower one never is.
@@ -80,6 +87,7 @@ impl Frames {
 impl Iterator for Frames {
     type Item = Step;
 
+    #[unsafe(link_section = ".text.notrace")]
     fn next(&mut self) -> Option<Step> {
         if let Some(step) = self.next.take().or_else(|| self.caller.take()) {
             return Some(step);
@@ -90,6 +98,7 @@ impl Iterator for Frames {
         self.left -= 1;
         // SAFETY: aligned, and inside memory that holds stacks; see `readable`.
         let record = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
+        let at = self.fp;
         // An overflow goes on from its own stack to the task's: the one place where the chain may fall.
         self.lowest = if vectors::is_exception_return(record.lr) { 0 } else { self.fp + 1 };
         let interrupted = vectors::is_exception_return(record.lr);
@@ -103,12 +112,13 @@ impl Iterator for Frames {
             if !self.readable(self.fp) {
                 return None;
             }
+            let at = self.fp;
             // SAFETY: as above.
-            let inner = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
+            let inner = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(at).read_volatile() };
             self.fp = inner.fp;
             self.slot = slot_of(inner.fp);
-            return Some(Step { pc: inner.lr, interrupted: true });
+            return Some(Step { pc: inner.lr, interrupted: true, record: at });
         }
-        Some(Step { pc: record.lr, interrupted: false })
+        Some(Step { pc: record.lr, interrupted: false, record: at })
     }
 }

@@ -22,6 +22,12 @@ impl<R> Registration<R> {
     pub fn sites(&self) -> &[SiteId] {
         &self.sites
     }
+
+    /// Notes in the ops and in each node which grace period may free them, the first one that may.
+    pub fn note_retired(&self, number: u64) {
+        self.ops.note_retired(number);
+        self.nodes.iter().for_each(|node| node.node().note_retired(number));
+    }
 }
 
 impl<R> Drop for Registration<R> {

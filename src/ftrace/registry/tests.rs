@@ -13,7 +13,7 @@ unsafe extern "C" fn no_op(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs
 unsafe extern "C" fn fan_out(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {}
 
 const SITES: usize = 12;
-static NOP: AtomicHeader = AtomicHeader(OpsHeader { func: crate::sync::atomic::AtomicUsize::new(1) });
+static NOP: AtomicHeader = AtomicHeader(OpsHeader::unfilled());
 struct AtomicHeader(OpsHeader);
 
 #[derive(Default)]

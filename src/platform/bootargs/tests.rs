@@ -99,8 +99,7 @@ fn every_refusal_names_the_word_and_what_is_allowed() {
         ),
         ("seed=0x", "`seed=0x` is not a value of seed; allowed: 0 to 2^64-1, decimal or with 0x".into()),
         ("seed=-1", "`seed=-1` is not a value of seed; allowed: 0 to 2^64-1, decimal or with 0x".into()),
-        ("tasks_rcu=fast", "`tasks_rcu=fast` is not a value of tasks_rcu; allowed: none, sched, rude, ip, flag, classic, linux, nopreempt".into()),
-        ("tasks_rcu=scan", "`tasks_rcu=scan` is not built yet; allowed: none, sched, rude, ip, flag, classic, linux, nopreempt".into()),
+        ("tasks_rcu=fast", "`tasks_rcu=fast` is not a value of tasks_rcu; allowed: none, sched, rude, ip, flag, classic, linux, nopreempt, depth, scan".into()),
         ("preempt=rt", "`preempt=rt` is not a value of preempt; allowed: none, voluntary, full, lazy".into()),
         (
             "cmds=\" ; \"",

@@ -10,14 +10,16 @@
 use alloc::boxed::Box;
 
 use super::classic::Classic;
+use super::depth::Depth;
 use super::flag::Flag;
 use super::ip::Ip;
 use super::linux::Linux;
 use super::none::None as NoScheme;
 use super::nopreempt::Nopreempt;
 use super::rude::Rude;
+use super::scan::Scan;
 use super::sched::Sched;
-use super::{Interrupted, Nudge, Scheme, Sighting, Switch, Trampoline, Wake, World};
+use super::{Context, Interrupted, Left, Nudge, Scheme, Sighting, Switch, Trampoline, Wake, World};
 use crate::sched::rcu_words::TaskWords;
 
 /// One of the schemes.
@@ -39,6 +41,10 @@ pub enum Built {
     Linux(Box<Linux>),
     /// A trampoline that disables preemption.
     Nopreempt(Box<Nopreempt>),
+    /// A trampoline that counts.
+    Depth(Box<Depth>),
+    /// Frames that name their ops.
+    Scan(Box<Scan>),
 }
 
 /// Calls the method of the scheme that it is.
@@ -53,6 +59,8 @@ macro_rules! of {
             Built::Classic($scheme) => $call,
             Built::Linux($scheme) => $call,
             Built::Nopreempt($scheme) => $call,
+            Built::Depth($scheme) => $call,
+            Built::Scan($scheme) => $call,
         }
     };
 }
@@ -75,6 +83,8 @@ impl Built {
             Self::Classic(boxed()),
             Self::Linux(boxed()),
             Self::Nopreempt(boxed()),
+            Self::Depth(boxed()),
+            Self::Scan(boxed()),
         ]
     }
 }
@@ -91,6 +101,11 @@ impl Scheme for Built {
     #[inline(always)]
     fn lets_funcs_block(&self) -> bool {
         of!(self, scheme => scheme.lets_funcs_block())
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn select(&self, is_selected: bool) {
+        of!(self, scheme => scheme.select(is_selected));
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -114,8 +129,8 @@ impl Scheme for Built {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
-        of!(self, scheme => scheme.visited(sighting))
+    fn visited(&self, sighting: &Sighting, context: &Context<'_>) -> Nudge {
+        of!(self, scheme => scheme.visited(sighting, context))
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -144,8 +159,8 @@ impl Scheme for Built {
     }
 
     #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
-        of!(self, scheme => scheme.irq_exit_outermost(sighting))
+    fn irq_exit_outermost(&self, sighting: &Sighting, context: &Context<'_>) -> Wake {
+        of!(self, scheme => scheme.irq_exit_outermost(sighting, context))
     }
 
     #[inline(always)]
@@ -154,8 +169,18 @@ impl Scheme for Built {
     }
 
     #[inline(always)]
-    fn resume(&self, next: &TaskWords) {
+    fn resume(&self, next: &Context<'_>) {
         of!(self, scheme => scheme.resume(next));
+    }
+
+    #[inline(always)]
+    fn off_cpu(&self, prev: &Context<'_>, left: Left) -> Wake {
+        of!(self, scheme => scheme.off_cpu(prev, left))
+    }
+
+    #[inline(always)]
+    fn report(&self, context: &Context<'_>) -> Wake {
+        of!(self, scheme => scheme.report(context))
     }
 
     #[inline(always)]

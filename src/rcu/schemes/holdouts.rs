@@ -19,7 +19,7 @@
 //! Nothing needs the tasks themselves before a stall report, and that walks all tasks anyway. A count has no links
 //! that an exiting task would have to undo.
 
-use super::{Interrupted, Kind, Look, Nudge, Scheme, Sighting, Subject, Switch, Wake, World};
+use super::{Context, Interrupted, Kind, Look, Nudge, Scheme, Sighting, Subject, Switch, Wake, World};
 use crate::rcu::bracket::Bracket;
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
@@ -142,7 +142,7 @@ impl<R: Rule> Scheme for Listed<R> {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
+    fn visited(&self, sighting: &Sighting, _: &Context<'_>) -> Nudge {
         self.bracket.visited(sighting);
         Nudge::Nothing
     }
@@ -158,7 +158,7 @@ impl<R: Rule> Scheme for Listed<R> {
     }
 
     #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
+    fn irq_exit_outermost(&self, sighting: &Sighting, _: &Context<'_>) -> Wake {
         self.bracket.irq_exit_outermost(sighting)
     }
 

@@ -6,7 +6,7 @@
 
 use super::classic::Classic;
 use super::rude::Rude;
-use super::{Nudge, Scheme, Sighting, Switch, Wake, World};
+use super::{Context, Nudge, Scheme, Sighting, Switch, Wake, World};
 use crate::sched::rcu_words::TaskWords;
 
 /// One after the other.
@@ -56,14 +56,14 @@ impl Scheme for Linux {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
-        let _ = self.rude.visited(sighting);
-        self.classic.visited(sighting)
+    fn visited(&self, sighting: &Sighting, context: &Context<'_>) -> Nudge {
+        let _ = self.rude.visited(sighting, context);
+        self.classic.visited(sighting, context)
     }
 
     #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
-        self.classic.irq_exit_outermost(sighting)
+    fn irq_exit_outermost(&self, sighting: &Sighting, context: &Context<'_>) -> Wake {
+        self.classic.irq_exit_outermost(sighting, context)
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@
 //! | `ip`, `flag`, `classic` | plain grace period, holdout list, plain grace period |
 //! | `linux` | `rude`'s, then `classic`'s |
 //! | `nopreempt` | plain grace period |
+//! | `depth`, `scan` | one round and a walk of the list of holders |
 //!
 //! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some with a run-queue lock held: they are
 //! `notrace` (O8), wake nobody themselves (they return [`Wake`]), and cost a load or two when no grace period runs.
@@ -24,20 +25,26 @@
 
 pub mod built;
 pub mod classic;
+pub mod depth;
 pub mod flag;
+pub mod holders;
 pub mod holdouts;
 pub mod ip;
 pub mod linux;
 pub mod none;
 pub mod nopreempt;
 pub mod rude;
+pub mod scan;
 pub mod sched;
+mod world;
+
+pub use world::{At, Context, Eyes, Kind, Look, Subject, What, World};
 
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{Ordering, fence};
 
 /// The schemes that are built, in the order in which they are listed and run.
-pub const NAMES: [&str; 8] = ["none", "sched", "rude", "ip", "flag", "classic", "linux", "nopreempt"];
+pub const NAMES: [&str; 10] = ["none", "sched", "rude", "ip", "flag", "classic", "linux", "nopreempt", "depth", "scan"];
 
 /// Which variant of the trampoline a scheme needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +107,15 @@ impl Sighting {
     }
 }
 
+/// How a task was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It will go on.
+    Alive,
+    /// It has exited.
+    Dead,
+}
+
 /// What a scheme wants of a CPU that it visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a grace period may wait for ever if the CPU is not asked"]
@@ -119,49 +135,6 @@ pub struct Interrupted {
     pub is_in_trampoline: bool,
 }
 
-/// What a task is to a grace period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It may be inside a func.
-    Ordinary,
-    /// An idle task, or the grace-period task: neither is inside a func while a list is built.
-    Exempt,
-}
-
-/// A task as the lister meets it. A scheme that must know more (frames, depth) gets another field here.
-#[derive(Debug)]
-pub struct Subject<'a> {
-    /// The task's words.
-    pub words: &'a TaskWords,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What a scheme can do to the rest of the kernel while a step begins. Context: the grace-period task.
-pub trait World {
-    /// How many CPUs run.
-    fn nr_cpus(&self) -> usize;
-
-    /// Runs the selected scheme's [`Scheme::visited`] on every CPU, our own included, with IRQs masked; returns when
-    /// all have answered this very request.
-    ///
-    /// Order: our earlier stores come before the barrier of each handler, and what a CPU did before its handler
-    /// comes before our return (O4).
-    fn visit_every_cpu(&self);
-
-    /// Wakes each CPU's worker task, which runs [`Scheme::worker_ran`] there if the scheme wants it.
-    fn wake_workers(&self);
-
-    /// Shows every task to `look`, the exiting ones included, until their last switch.
-    fn for_each_task(&self, look: &dyn Look);
-}
-
-/// Whoever looks at each task. Not a closure: those cannot be `notrace`.
-pub trait Look {
-    /// Looks at one task. Context: the task lists are locked.
-    fn look(&self, subject: &Subject<'_>);
-}
-
 /// An answer to the question when nobody is inside a retired ops any more.
 pub trait Scheme: Sync {
     /// Its name, as a boot argument and in verdicts.
@@ -178,6 +151,11 @@ pub trait Scheme: Sync {
     fn lets_funcs_block(&self) -> bool {
         false
     }
+
+    /// It is the selected scheme from now on, or no longer. Context: task; no grace period runs, and nobody is inside a
+    /// trampoline.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn select(&self, _is_selected: bool) {}
 
     /// How many steps a grace period has.
     fn nr_steps(&self) -> usize;
@@ -196,7 +174,7 @@ pub trait Scheme: Sync {
 
     /// On each CPU, while [`World::visit_every_cpu`] is under way: IRQs masked, after the handler's barrier.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn visited(&self, _sighting: &Sighting) -> Nudge {
+    fn visited(&self, _sighting: &Sighting, _context: &Context<'_>) -> Nudge {
         Nudge::Nothing
     }
 
@@ -228,7 +206,7 @@ pub trait Scheme: Sync {
 
     /// The outermost IRQ of this CPU is about to return, its softirqs done.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn irq_exit_outermost(&self, _sighting: &Sighting) -> Wake {
+    fn irq_exit_outermost(&self, _sighting: &Sighting, _context: &Context<'_>) -> Wake {
         Wake::Nobody
     }
 
@@ -240,7 +218,19 @@ pub trait Scheme: Sync {
 
     /// `next` is on this CPU again, or for the first time.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn resume(&self, _next: &TaskWords) {}
+    fn resume(&self, _next: &Context<'_>) {}
+
+    /// `prev` has left this CPU: its context is saved, and nobody can run it yet.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn off_cpu(&self, _prev: &Context<'_>, _left: Left) -> Wake {
+        Wake::Nobody
+    }
+
+    /// The running task has left its outermost trampoline, and somebody waits for that: see [`Eyes::want_report`].
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn report(&self, _context: &Context<'_>) -> Wake {
+        Wake::Nobody
+    }
 
     /// The task leaves the task list; it still runs until its last switch.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -272,7 +262,7 @@ pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, 
 /// store along; if it loads one after, it is the new one.
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &TaskWords) {
-    next.away.store(false, Ordering::Relaxed);
+pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &Context<'_>) {
+    next.task.away.store(false, Ordering::Relaxed);
     scheme.resume(next);
 }

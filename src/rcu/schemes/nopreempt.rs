@@ -10,7 +10,7 @@
 //! Cost: 8 instructions per call; a grace period asks each CPU once, however many tasks there are. A long func keeps
 //! its CPU from being preempted: that latency is what the thread wanted to avoid.
 
-use super::{Nudge, Scheme, Sighting, Switch, Trampoline, Wake, World};
+use super::{Context, Nudge, Scheme, Sighting, Switch, Trampoline, Wake, World};
 use crate::rcu::bracket::Bracket;
 use crate::sched::rcu_words::TaskWords;
 
@@ -56,13 +56,13 @@ impl Scheme for Nopreempt {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
+    fn visited(&self, sighting: &Sighting, _: &Context<'_>) -> Nudge {
         self.bracket.visited(sighting);
         Nudge::Nothing
     }
 
     #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
+    fn irq_exit_outermost(&self, sighting: &Sighting, _: &Context<'_>) -> Wake {
         self.bracket.irq_exit_outermost(sighting)
     }
 

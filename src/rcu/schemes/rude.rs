@@ -5,7 +5,7 @@
 //! is preempted the worker runs only after the holder has let go by itself. Interrupt-level holders have returned before
 //! a worker of their CPU runs. Cost: nothing per call, a switch per CPU and grace period.
 
-use super::{Nudge, Scheme, Sighting, Wake, World};
+use super::{Context, Nudge, Scheme, Sighting, Wake, World};
 use crate::rcu::bracket::CpuReports;
 
 /// Which workers have run.
@@ -51,7 +51,7 @@ impl Scheme for Rude {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
+    fn visited(&self, sighting: &Sighting, _: &Context<'_>) -> Nudge {
         self.reports.asked(sighting.cpu);
         Nudge::Nothing
     }

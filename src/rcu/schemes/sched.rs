@@ -6,7 +6,7 @@
 //! A CPU that owes a report is asked to reschedule, as RCU does, so that a task that runs alone is no reason to wait.
 //! Cost: nothing per call, a load per switch. Source: Linux's RCU for non-preemptible kernels, kernel/rcu/tree.c.
 
-use super::{Nudge, Scheme, Sighting, Switch, Wake, World};
+use super::{Context, Nudge, Scheme, Sighting, Switch, Wake, World};
 use crate::rcu::bracket::CpuReports;
 use crate::sched::rcu_words::TaskWords;
 
@@ -58,7 +58,7 @@ impl Scheme for Sched {
     }
 
     #[inline(always)]
-    fn visited(&self, sighting: &Sighting) -> Nudge {
+    fn visited(&self, sighting: &Sighting, _: &Context<'_>) -> Nudge {
         self.reports.asked(sighting.cpu);
         if idles(sighting) {
             let _ = self.reports.report(sighting.cpu); // the visitor looks when all have answered
@@ -68,7 +68,7 @@ impl Scheme for Sched {
     }
 
     #[inline(always)]
-    fn irq_exit_outermost(&self, sighting: &Sighting) -> Wake {
+    fn irq_exit_outermost(&self, sighting: &Sighting, _: &Context<'_>) -> Wake {
         if idles(sighting) { self.reports.report(sighting.cpu) } else { Wake::Nobody }
     }
 

@@ -1,6 +1,6 @@
 //! The schemes one by one: what ends the wait for a task or a CPU, and what does not.
 
-use super::{at_task_level, world};
+use super::{at_task_level, blind, world};
 use crate::rcu::schemes::flag::Flag;
 use crate::rcu::schemes::ip::Ip;
 use crate::rcu::schemes::linux::Linux;
@@ -25,11 +25,22 @@ fn sched_takes_any_switch_of_a_cpu_and_idle_but_no_interrupt_on_top_of_it() {
     let in_irq = Sighting { cpu: 2, is_outermost: false, ..idle };
     scheme.begin(0, &world(&scheme, &[at_task_level(0), idle, in_irq], &[]));
     assert_eq!(scheme.outstanding(0), 2, "the idle CPU has reported");
-    assert_eq!(scheme.visited(&at_task_level(0)), Nudge::Reschedule, "a task that runs alone is asked to reschedule");
-    assert_eq!(scheme.irq_exit_outermost(&at_task_level(0)), Wake::Nobody, "no switch, no report");
+    assert_eq!(
+        scheme.visited(&at_task_level(0), &blind(&TaskWords::running())),
+        Nudge::Reschedule,
+        "a task that runs alone is asked to reschedule"
+    );
+    assert_eq!(
+        scheme.irq_exit_outermost(&at_task_level(0), &blind(&TaskWords::running())),
+        Wake::Nobody,
+        "no switch, no report"
+    );
     let words = TaskWords::running();
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::GracePeriodTask, "a preemption is one");
-    assert_eq!(scheme.irq_exit_outermost(&Sighting { is_outermost: true, ..in_irq }), Wake::GracePeriodTask);
+    assert_eq!(
+        scheme.irq_exit_outermost(&Sighting { is_outermost: true, ..in_irq }, &blind(&TaskWords::running())),
+        Wake::GracePeriodTask
+    );
     assert_eq!(scheme.outstanding(0), 0);
 }
 
@@ -52,7 +63,7 @@ fn ip_lets_a_task_go_that_is_preempted_with_its_cpus_last_interrupt_outside_the_
     scheme.begin(HOLDOUTS, &world(&scheme, &[at_task_level(0)], &[&words]));
     irq(&scheme, &words, true);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody, "interrupted inside");
-    resume(&scheme, &words);
+    resume(&scheme, &blind(&words));
     irq(&scheme, &words, true);
     irq(&scheme, &words, false); // a nested one overwrites it
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::GracePeriodTask);
@@ -76,7 +87,7 @@ fn flag_is_set_by_the_outermost_entry_that_hit_the_trampoline_and_cleared_by_tha
     assert!(outer && !inner);
     scheme.irq_out(&mut inner, &words);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody, "the inner exit clears nothing");
-    resume(&scheme, &words);
+    resume(&scheme, &blind(&words));
     scheme.irq_out(&mut outer, &words);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::GracePeriodTask, "func is no trampoline");
 }
@@ -104,7 +115,7 @@ fn linux_is_rude_first_and_then_classic() {
     scheme.begin(2, &world);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody);
     assert_eq!(scheme.outstanding(2), 1);
-    resume(&scheme, &words);
+    resume(&scheme, &blind(&words));
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Voluntary), Wake::GracePeriodTask);
     assert_eq!(scheme.outstanding(2), 0);
 }
@@ -115,7 +126,7 @@ fn nopreempt_waits_for_a_cpu_that_has_preemption_disabled_until_it_is_seen_other
     let in_func = Sighting { preempt_count: 1, ..at_task_level(0) };
     scheme.begin(0, &world(&scheme, &[in_func, at_task_level(1)], &[]));
     assert_eq!(scheme.outstanding(0), 1);
-    assert_eq!(scheme.irq_exit_outermost(&in_func), Wake::Nobody);
-    assert_eq!(scheme.irq_exit_outermost(&at_task_level(0)), Wake::GracePeriodTask);
+    assert_eq!(scheme.irq_exit_outermost(&in_func, &blind(&TaskWords::running())), Wake::Nobody);
+    assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &blind(&TaskWords::running())), Wake::GracePeriodTask);
     assert_eq!(scheme.outstanding(0), 0);
 }

@@ -1,0 +1,92 @@
+//! What schemes that look inside a task see of the running kernel: frames, the trampoline depth, the scheduler.
+//!
+//! Notrace (O8). Context: IRQs masked; `At::Here` is the current task, `At::Saved` one that is kept off its CPU.
+
+use super::schemes::{At, Eyes, What};
+use crate::arch::unwind::{Frames, Holds};
+use crate::sched::rcu_words::TaskWords;
+use crate::sched::{self, Task};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// The running kernel, as schemes see it and act on it; what it does while a step begins is in `gp_task`.
+pub(super) struct Kernel;
+
+/// Chains that did not reach their base, and so were taken to hold everything.
+static BROKEN: AtomicU64 = AtomicU64::new(0);
+
+/// How many chains were met that did not reach their base: none, while the image's frame records are honest.
+pub fn nr_broken_chains() -> u64 {
+    BROKEN.load(Ordering::Relaxed)
+}
+
+/// The task of these words.
+#[inline(always)]
+fn task_of(words: &TaskWords) -> &Task {
+    // SAFETY: the hooks and the task list show no words but those of tasks.
+    unsafe { Task::of_words(words) }
+}
+
+#[inline(always)]
+fn frames(words: &TaskWords, at: At) -> Frames {
+    match at {
+        At::Here => Frames::here(),
+        At::Saved => Frames::from_fp(task_of(words).saved_fp()),
+    }
+}
+
+impl Eyes for Kernel {
+    /// Order: relaxed loads of `retired`. It was stored before the grace period began that it names, and each handler of
+    /// the round, and whoever takes the list's lock, comes after that (O4).
+    #[unsafe(link_section = ".text.notrace")]
+    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
+        let mut holds = Holds::of(frames(task, at));
+        for hold in holds.by_ref() {
+            let is_it = match what {
+                What::Anything => true,
+                What::RetiredBy(number) => {
+                    // SAFETY: held by the chain, which does not go on meanwhile: so it is not freed.
+                    let retired = unsafe { &*hold.ops }.retired.load(Ordering::Relaxed);
+                    retired != 0 && retired <= number
+                }
+            };
+            if is_it {
+                return true;
+            }
+        }
+        if !holds.is_whole() {
+            BROKEN.fetch_add(1, Ordering::Relaxed);
+        }
+        !holds.is_whole()
+    }
+
+    #[unsafe(link_section = ".text.notrace")]
+    fn depth(&self, task: &TaskWords) -> u32 {
+        task_of(task).header.trampoline_depth.load(Ordering::Acquire)
+    }
+
+    #[unsafe(link_section = ".text.notrace")]
+    fn want_report(&self, task: &TaskWords, is_wanted: bool) {
+        task_of(task).header.no_report.store(u32::from(!is_wanted), Ordering::Relaxed);
+    }
+
+    /// A hold is counted. What is counted and no hold stands in the trampoline, on its way to T2 or behind T7.
+    #[unsafe(link_section = ".text.notrace")]
+    fn agree(&self, task: &TaskWords, at: At) -> bool {
+        let mut holds = Holds::of(frames(task, at));
+        let mut nr_holds = 0;
+        while holds.next().is_some() {
+            nr_holds += 1;
+        }
+        let depth = self.depth(task);
+        !holds.is_whole() || (nr_holds..=nr_holds + holds.nr_passing()).contains(&depth)
+    }
+
+    #[unsafe(link_section = ".text.notrace")]
+    fn boost(&self, task: &TaskWords, is_waited_for: bool) {
+        if is_waited_for {
+            sched::boost(task_of(task));
+        } else {
+            sched::unboost(task_of(task));
+        }
+    }
+}
