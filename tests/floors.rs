@@ -49,6 +49,8 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/console/epitaph.rs", name: "DESCRIBE_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/console/events.rs", name: "NAME_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sched/seam.rs", name: "set_hooks", wired_by: "src/rcu/api.rs" },
+    Hook { file: "src/sched/tick.rs", name: "EACH", wired_by: "src/rcu/api.rs" },
+    Hook { file: "src/shell/mod.rs", name: "HOLD", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/irq/entry.rs", name: "LAB_SGI", wired_by: "src/kernel/wiring.rs" },

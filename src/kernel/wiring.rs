@@ -6,7 +6,7 @@ use holdout::arch::{boot, trampoline};
 use holdout::console::{epitaph, events};
 use holdout::ftrace::live;
 use holdout::irq::{entry, softirq, watchdog};
-use holdout::lab::{calls, oracle, walk};
+use holdout::lab::{calls, hold, oracle, walk};
 use holdout::mm::heap;
 use holdout::sched::switch;
 use holdout::sync::preempt;
@@ -28,6 +28,7 @@ pub(super) fn wire() {
     heap::DAMAGED.set(damage::tell);
     shell::STRESS.set(stress_from_shell);
     shell::STEP.set(walk::run);
+    shell::HOLD.set(hold::run);
     shell::VERSION.set(print_version);
 }
 

@@ -10,6 +10,8 @@ pub mod calls;
 pub mod demo;
 pub mod held;
 #[cfg(target_os = "none")]
+pub mod hold;
+#[cfg(target_os = "none")]
 pub mod oracle;
 pub mod report;
 #[cfg(target_os = "none")]

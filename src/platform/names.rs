@@ -123,6 +123,20 @@ names! {
 }
 
 names! {
+    /// How the shell's `hold` keeps a grace period waiting.
+    Hold {
+        /// A task is inside a func that spins.
+        Spin = "spin" built,
+        /// A task is inside a func that sleeps.
+        Sleep = "sleep" built,
+        /// As `spin`, on a CPU that other tasks want as well.
+        Crowd = "crowd" built,
+        /// A task is inside no func, and does not let go of its CPU.
+        Hog = "hog" built,
+    }
+}
+
+names! {
     /// The measurements of mode `bench`.
     Bench {
         /// A traced call, by number of ops on its callsite and elsewhere.

@@ -5,10 +5,11 @@ use super::gp_task::{self, ENDED, REQUESTS, rcu};
 use super::grace::Statistics;
 use super::hooks;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
+use super::report;
 use super::retired::{Reclaim, Retired};
 use super::schemes::{NAMES, Scheme, Trampoline};
 use crate::arch::cpu;
-use crate::sched::{self, Class, Spawn, SpawnError, seam};
+use crate::sched::{self, Class, Spawn, SpawnError, seam, tick};
 use crate::sync::atomic::Ordering;
 use crate::sync::preempt;
 use alloc::boxed::Box;
@@ -50,7 +51,9 @@ pub fn start() -> Result<(), SpawnError> {
     let rcu = gp_task::init();
     seam::set_hooks(Box::leak(Box::new(hooks::wiring())));
     let what = |name| Spawn { name, class: Class::High, cpu: None };
-    sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
+    let grace_periods = sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
+    rcu.task.call_once(|| Box::leak(Box::new(grace_periods)).task());
+    tick::EACH.set(report::on_tick);
     sched::spawn(what("rcu_reclaim"), Box::new(|| reclaimer::reclaim(rcu)))?;
     for cpu in 0..sched::nr_cpus() {
         let what = Spawn { name: "rcu_worker", class: Class::High, cpu: Some(cpu) };

@@ -15,6 +15,7 @@ use super::reclaimer::EXPIRED;
 use super::report;
 use super::schemes::built::Built;
 use super::schemes::{Kind, Look, NAMES, Nudge, Scheme, Sighting, Subject, Wake, World};
+use super::starved::Starved;
 use crate::arch::cpu;
 use crate::sched::{self, Task, Visit, WaitQueue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -44,6 +45,9 @@ pub(super) struct Rcu {
     pub(super) sequence: Sequence,
     pub(super) machine: IrqLock<Machine>,
     pub(super) callbacks: IrqLock<Callbacks>,
+    /// The grace-period task, once it is spawned.
+    pub(super) task: spin::Once<&'static Task>,
+    pub(super) starved: IrqLock<Starved>,
     selected: AtomicUsize,
     schemes: [Built; NAMES.len()],
 }
@@ -55,6 +59,8 @@ pub(super) fn init() -> &'static Rcu {
         sequence: unsafe { Sequence::new() },
         machine: IrqLock::new(Machine::new(STALL_AFTER_NS)),
         callbacks: IrqLock::new(Callbacks::default()),
+        task: spin::Once::new(),
+        starved: IrqLock::new(Starved::default()),
         selected: AtomicUsize::new(0),
         schemes: Built::all(),
     })

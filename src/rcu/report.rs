@@ -1,11 +1,13 @@
 //! The stall report: who keeps a grace period from ending, and where.
 //!
+//! The grace-period task tells it, unless that task is itself kept from its CPU: then the tick of that CPU does.
 //! A holdout that is off its CPU is unwound from its saved frame, under the task list's lock: IRQs are masked there, so
 //! its stack cannot be reaped meanwhile (the reaper takes a task off the list before it frees its stack). One that runs
 //! says for itself where it is, from an SGI on its CPU.
 
-use super::gp_task::rcu;
+use super::gp_task::{Rcu, rcu};
 use super::schemes::Scheme;
+use crate::arch::cpu;
 use crate::arch::relax::SpinMutex;
 use crate::arch::unwind::Frames;
 use crate::console::epitaph::print_backtrace;
@@ -44,6 +46,58 @@ pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
         println!("rcu: and {} more that do not run", nr_told - MOST_BACKTRACES);
     }
     sched::visit_every_cpu(tell_running);
+}
+
+/// Each tick: names the task that keeps the grace-period task from this CPU, where that has waited here for too long.
+/// Context: IRQ. Waits for no lock but the console's.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn on_tick() {
+    let rcu = rcu();
+    if let Some(&task) = rcu.task.get()
+        && task.waits_for_cpu() == Some(cpu::id())
+        && rcu.sequence.is_wanted()
+    {
+        look_at_starved(rcu, task);
+    }
+}
+
+#[inline(always)]
+fn look_at_starved(rcu: &Rcu, task: &Task) {
+    let (Some(mut starved), Some(mut machine)) = (rcu.starved.try_lock(), rcu.machine.try_lock()) else { return };
+    let switches = task.nvcsw.load(Ordering::Relaxed) + task.nivcsw.load(Ordering::Relaxed);
+    let waited_ns = starved.look(switches, sched::now_ns(), machine.stall_after_ns());
+    if waited_ns.is_some() {
+        machine.count_stall();
+    }
+    drop((starved, machine));
+    if let Some(waited_ns) = waited_ns {
+        tell_starved(task, waited_ns);
+    }
+}
+
+#[inline(never)]
+fn tell_starved(task: &Task, waited_ns: u64) {
+    println!(
+        "rcu: grace period stalled: the grace-period task {task:?} has waited {} ms for CPU {}, which is not let go of",
+        waited_ns / 1_000_000,
+        cpu::id(),
+    );
+    let _telling = TELLING.lock();
+    tell(sched::current(), "running");
+    print_backtrace(interrupted(Frames::here()));
+}
+
+/// The same frames from the first one on that an interrupt cut short: without the handler's own.
+fn interrupted(all: Frames) -> Frames {
+    let mut rest = all;
+    loop {
+        let from_here = rest;
+        match rest.next() {
+            Some(step) if step.interrupted => return from_here,
+            Some(_) => {}
+            None => return all,
+        }
+    }
 }
 
 /// Prints who keeps the running grace period from ending, without waiting for any lock: what is locked is left out.
@@ -94,12 +148,12 @@ fn tell_running(visit: &Visit) {
     print_backtrace(Frames::here());
 }
 
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+#[inline(always)]
 fn is_holdout(task: &Task) -> bool {
     task.rcu.holdout.load(Ordering::Relaxed)
 }
 
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+#[inline(never)]
 fn tell(task: &Task, state: &str) {
     println!("rcu:   task {} {} on CPU {}, {state}", task.id, task.name(), task.cpu());
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use super::bracket::Bracket;
 use super::callbacks::Callbacks;
 use super::cookie::Sequence;
-use super::grace::{Action, Machine, Statistics};
+use super::grace::{Action, Machine};
 use super::retired::{Node, Reclaim, Retired};
 use super::schemes::built::Built;
 use super::schemes::classic::Classic;
@@ -18,6 +18,7 @@ use crate::platform::{Name, SchemeName};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
+mod figures;
 mod holders;
 mod schemes;
 mod world;
@@ -183,38 +184,6 @@ fn a_stalled_step_is_reported_after_each_interval_and_still_ends() {
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
     assert!(matches!(run(&mut machine, &sequence, &world, 2500), Action::Finish(_)));
     assert_eq!(machine.statistics().nr_stalls, 2);
-}
-
-#[test]
-fn what_a_scheme_did_is_counted_for_it_alone() {
-    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
-    let task = TaskWords::running();
-    let in_irq = Sighting { is_outermost: false, ..at_task_level(1) };
-    let world = world(&scheme, &[at_task_level(0), in_irq], &[&task]);
-    machine.count_for(5);
-    let _ = sequence.request(sequence.cookie());
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 0, .. }));
-    world.sightings.borrow_mut()[1] = at_task_level(1);
-    let _ = scheme.irq_exit_outermost(&at_task_level(1), &blind(&TaskWords::running()));
-    assert!(matches!(run(&mut machine, &sequence, &world, 10), Action::Wait { step: 1, .. }));
-    let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
-    assert!(matches!(run(&mut machine, &sequence, &world, 30), Action::Finish(_)));
-    machine.count_round();
-    machine.count_freed();
-    let first = machine.statistics();
-    assert_eq!((first.nr_grace_periods, first.last_ns, first.nr_waited_for), (1, 30, 2), "a CPU and a task");
-    assert_eq!((first.nr_rounds, first.nr_freed, first.nr_stalls), (1, 1, 0));
-    resume(&scheme, &blind(&task));
-    let _ = sequence.request(sequence.cookie());
-    assert!(matches!(run(&mut machine, &sequence, &world, 100), Action::Wait { .. }));
-    assert!(matches!(run(&mut machine, &sequence, &world, 1100), Action::Report { .. }));
-    let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
-    assert!(matches!(run(&mut machine, &sequence, &world, 1110), Action::Finish(_)));
-    let both = machine.statistics();
-    assert_eq!((both.mean_ns(), both.max_ns, both.last_ns, both.nr_stalls), (520, 1010, 1010, 1));
-    machine.count_for(6);
-    assert_eq!(machine.statistics(), Statistics::default());
-    assert_eq!(machine.all_statistics()[5], both);
 }
 
 #[test]

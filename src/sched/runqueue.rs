@@ -140,6 +140,7 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
 });
 
 /// Whether some CPU runs `task`.
+#[inline(always)]
 pub(super) fn is_current(task: &Task) -> bool {
     RUNQUEUES.iter().any(|local| core::ptr::eq(local.current.load(Ordering::Relaxed), task))
 }

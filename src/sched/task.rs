@@ -239,7 +239,15 @@ impl Task {
         unsafe { (&raw const (*self.context.get()).fp).read_volatile() as usize }
     }
 
+    /// The CPU that it waits for: it could run there, and does not.
+    #[inline(always)]
+    pub fn waits_for_cpu(&self) -> Option<usize> {
+        let waits = self.state.load(Ordering::Relaxed) == RUNNABLE && !self.is_running();
+        waits.then(|| self.place().cpu)
+    }
+
     /// Whether it is the current task of some CPU right now, as far as run queues tell.
+    #[inline(always)]
     pub fn is_running(&self) -> bool {
         super::runqueue::is_current(self)
     }

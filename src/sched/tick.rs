@@ -5,6 +5,7 @@
 
 use super::{switch, timers};
 use crate::arch::{cpu, timer};
+use crate::hook::Hook;
 use crate::percpu;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::percpu::PerCpu;
@@ -13,6 +14,9 @@ pub use crate::arch::timer::now_ns;
 
 /// Guest time between two ticks of a CPU.
 pub const TICK_NS: u64 = 4_000_000;
+
+/// Hears of every tick, behind the scheduler. Wired by `rcu`. Context: IRQ.
+pub static EACH: Hook<fn()> = Hook::new();
 
 static NEXT_TICK: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 static TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
@@ -44,6 +48,7 @@ pub fn idle_ticks(cpu: usize) -> u64 {
 }
 
 /// The timer interrupt. Context: IRQ.
+#[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn on_alarm() {
     let cpu = cpu::id();
@@ -62,6 +67,9 @@ pub fn on_alarm() {
             idle.store(idle.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
         switch::on_tick(cpu);
+        if let Some(each) = EACH.get() {
+            each();
+        }
     } else {
         timers::expire(cpu);
     }

@@ -144,7 +144,7 @@ pub(super) fn first_deadline(cpu: usize) -> u64 {
 }
 
 /// Does what is due on this CPU and was armed before. Context: IRQ.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+#[inline(always)]
 pub(super) fn expire(cpu: usize) {
     let round = QUEUES.of(cpu).lock().0.serial();
     loop {

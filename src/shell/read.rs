@@ -6,14 +6,17 @@ use alloc::boxed::Box;
 
 use super::kinds::FaultKind;
 use super::request::{Refusal, Request, Topic};
-use super::table::{self, RCU_WORDS};
+use super::table::{self, HOLDS, RCU_WORDS};
 use super::words::Words;
 use crate::ftrace::filter::Filter;
-use crate::platform::bootargs;
+use crate::platform::{Hold, Name, bootargs};
 use crate::rcu::schemes::NAMES;
 
 /// The longest sleep: an hour.
 pub const MAX_SLEEP_MS: u32 = 3_600_000;
+
+/// Longer than anybody holds an ops: a minute.
+const MAX_HOLD_MS: u32 = 60_000;
 
 /// A shorter stall would be reported before a tick has passed.
 const LEAST_STALL_MS: u32 = 10;
@@ -104,6 +107,12 @@ pub(super) fn sleep<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 pub(super) fn log<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     let most = typed.arguments().first().map_or(Ok(USUAL_EVENTS), |word| number(word, 0, MAX_EVENTS))?;
     Ok(Request::Log { most: most as usize })
+}
+
+pub(super) fn hold<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let (word, ms) = (typed.arguments()[0], typed.arguments()[1]);
+    let how = Hold::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: HOLDS })?;
+    number(ms, 1, MAX_HOLD_MS).map(|ms| Request::Hold { how, ms })
 }
 
 pub(super) fn rcu<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {

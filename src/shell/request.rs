@@ -11,6 +11,7 @@ use super::kinds::FaultKind;
 use super::table::Command;
 use super::words::WordsError;
 use crate::ftrace::filter::{Filter, FilterError};
+use crate::platform::Hold;
 use crate::platform::bootargs::{ArgError, BootArgs};
 use crate::platform::shown::Shown;
 
@@ -62,6 +63,13 @@ pub enum Request<'a> {
     TraceOff {
         /// As it was typed.
         pattern: &'a str,
+    },
+    /// Keep a grace period waiting.
+    Hold {
+        /// In which way.
+        how: Hold,
+        /// For so many milliseconds.
+        ms: u32,
     },
     /// Swap ops under load, judged by the oracle.
     Stress(BootArgs<'a>),

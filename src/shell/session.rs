@@ -15,7 +15,7 @@ use super::read;
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{STEP, STRESS, VERSION, faults, grace_periods, look, tasks, tracing};
+use super::{HOLD, STEP, STRESS, VERSION, faults, grace_periods, look, tasks, tracing};
 use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
 use crate::console::print::write_raw;
 use crate::ftrace::filter::Filter;
@@ -229,6 +229,7 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,
         Request::TraceOff { pattern } => traced.switch_off(pattern)?,
         Request::Step(filter) => step(&filter)?,
+        Request::Hold { how, ms } => wired(&HOLD)?(how, ms),
         Request::Stress(args) => stress(&args)?,
         Request::Echo(text) => println!("{text}"),
         Request::Sleep { ms } => sched::sleep(u64::from(ms) * NS_PER_MS),

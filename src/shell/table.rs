@@ -10,6 +10,7 @@ use super::kinds::FaultKind;
 use super::read::{self, Typed};
 use super::request::{Refusal, Request};
 use super::words::MAX_WORDS;
+use crate::platform::Hold;
 use crate::rcu::schemes::NAMES;
 
 /// What belongs together: the headings of `help`, in its order.
@@ -56,6 +57,10 @@ pub enum Argument {
 /// The word that confirms.
 const YES: Argument = Argument::OneOf(&["yes"]);
 
+/// What may stand behind `hold`.
+pub(super) const HOLDS: &[&str] =
+    &[Hold::Spin.as_str(), Hold::Sleep.as_str(), Hold::Crowd.as_str(), Hold::Hog.as_str()];
+
 /// What may stand behind `rcu`.
 pub(super) const RCU_WORDS: &[&str] = &["scheme", "stall", "synchronize"];
 
@@ -86,7 +91,7 @@ impl fmt::Debug for Command {
 }
 
 /// Every command, in the order of `help`.
-pub static COMMANDS: [Command; 18] = [
+pub static COMMANDS: [Command; 19] = [
     Command {
         name: "help",
         arguments: "[command|boot]",
@@ -229,6 +234,18 @@ pub static COMMANDS: [Command; 18] = [
         completes: &[],
         counts: 0..=MAX_WORDS,
         read: read::stress,
+    },
+    Command {
+        name: "hold",
+        arguments: "HOW MS",
+        what: "keep a grace period waiting, and say when it ended",
+        details: "A task is inside a func that spins, or sleeps, while its ops is taken off and\n\
+            freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
+            does not let go of its CPU. What takes long is reported: see `rcu stall`.\n",
+        group: Group::Try,
+        completes: &[Argument::OneOf(HOLDS)],
+        counts: 2..=2,
+        read: read::hold,
     },
     Command {
         name: "echo",

@@ -3,6 +3,9 @@
 //! A pattern is a demangled name in which `*` stands for anything. An entry that matches nothing in any
 //! image is itself a violation, so that the tables do not outlive what they speak of.
 
+mod own_frames;
+pub(crate) use own_frames::OWN_FRAMES;
+
 /// A name pattern and why it is listed.
 #[derive(Clone, Copy)]
 pub(crate) struct Listed {
@@ -60,6 +63,7 @@ pub(crate) const ROOTS: &[Listed] = &[
     Listed { pattern: "holdout::ftrace::live::late_entry", reason: "the func of a dead ops" },
     Listed { pattern: "holdout::lab::oracle::hit::hit", reason: "the oracle's funcs end here" },
     Listed { pattern: "holdout::lab::demo::func", reason: "the demo's func" },
+    Listed { pattern: "holdout::lab::hold::func", reason: "the func that stays" },
     Listed { pattern: "holdout::lab::stress::redirect::func", reason: "the func that redirects" },
     Listed { pattern: "<holdout::rcu::hooks::Wiring as *", reason: "what a scheme hears of IRQs and switches" },
     Listed { pattern: "holdout::rcu::gp_task::*", reason: "grace-period code" },
@@ -79,9 +83,9 @@ pub(crate) const PANICS: &[Listed] = &[
     Listed { pattern: "holdout::irq::watchdog::report::*", reason: "the watchdog's report: every CPU tells and stops" },
 ];
 
-/// The grace-period task's report of a stall. No grace period waits for that task, since it alone ends them, and it
-/// stands outside of every trampoline when it decides.
-const STALL_REPORT: &str = "the stall report, by the task that no grace period waits for";
+/// The report of a stall, by the grace-period task: no grace period waits for it, since it alone ends them, and it stands
+/// outside of every trampoline when it decides. Or by a tick, as an IRQ-level tracee.
+const STALL_REPORT: &str = "the stall report, by the task that no grace period waits for, or at interrupt level";
 
 /// Calls out of code that must not be traced into code that may: interrupt handlers and softirqs are
 /// IRQ-level tracees by design, and a task's own code begins and ends in the scheduler's.
@@ -107,10 +111,16 @@ pub(crate) const CUTS: &[Cut] = &[
         reason: "its address alone is used: where the trampoline goes on",
     },
     Cut {
+        caller: "holdout::lab::hold::func",
+        callee: "holdout::sched::switch::sleep",
+        reason: "recursion on purpose: the guard skips it",
+    },
+    Cut {
         caller: "holdout::irq::entry::irq",
         callee: "holdout::irq::serial::on_receive",
         reason: "the UART's handler",
     },
+    Cut { caller: "holdout::rcu::*", callee: "holdout::rcu::report::tell*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "holdout::console::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "<holdout::console::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "<* as core::fmt::*", reason: STALL_REPORT },
@@ -131,6 +141,7 @@ const FUNCS: &[&str] = &[
     "holdout::ftrace::live::late_entry",
     "holdout::lab::oracle::hit::hit",
     "holdout::lab::demo::func",
+    "holdout::lab::hold::func",
     "holdout::lab::stress::redirect::func",
 ];
 
@@ -174,6 +185,12 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         callees: &["holdout::sched::switch::preempt_if_due"],
         given_to: &[],
         reason: "the hook RESCHEDULE",
+    },
+    Indirect {
+        caller: "holdout::sched::tick::on_alarm",
+        callees: &["holdout::rcu::report::on_tick"],
+        given_to: &[],
+        reason: "the hook EACH; what a timer calls is an IRQ-level tracee, traceable by design",
     },
     Indirect {
         caller: "holdout::irq::entry::irq",
@@ -280,6 +297,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::shell::faults::hangs::s*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::bracket::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
+    Listed { pattern: "holdout::lab::hold::func", reason: "O8: a func" },
+    Listed { pattern: "holdout::lab::hold::spin", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
@@ -311,25 +330,6 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::sync::helps::*", reason: "O8: locks are taken inside the switch" },
     Listed { pattern: "<holdout::sync::order::*", reason: "O8: locks are taken inside the switch" },
     Listed { pattern: "holdout::tracers::*::func", reason: "O8: funcs" },
-];
-
-/// Code that keeps other rules about x29 than the procedure call standard's: all of it is assembly.
-pub(crate) const OWN_FRAMES: &[Listed] = &[
-    Listed { pattern: "first_cpu", reason: "reset: makes the chain's base before Rust runs" },
-    Listed { pattern: "secondary_entry", reason: "reset: makes the chain's base before Rust runs" },
-    Listed {
-        pattern: "switch_context",
-        reason: "goes on with the x29 of the next task, above whose sp its record lies",
-    },
-    Listed { pattern: "task_begin", reason: "makes the chain's base of a new task" },
-    Listed {
-        pattern: "trampoline_t0",
-        reason: "two records, the callsite's and its caller's; stepped through by the GDB test",
-    },
-    Listed { pattern: "trampoline_depth_t0", reason: "as trampoline_t0" },
-    Listed { pattern: "trampoline_nopreempt_t0", reason: "as trampoline_t0" },
-    Listed { pattern: "entry_*", reason: "exception entry: its record ends the saved frame" },
-    Listed { pattern: "restore_frame", reason: "exception return: x29 of what was interrupted" },
 ];
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod machines;
 mod refusals;
 mod selftest;
 mod shell;
+mod stalls;
 mod step;
 mod stress;
 mod table;

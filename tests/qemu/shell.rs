@@ -25,6 +25,7 @@ fn help_names_every_command() {
         "callsites",
         "trace",
         "rcu",
+        "hold",
         "stress",
         "version",
         "poweroff",

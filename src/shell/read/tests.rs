@@ -24,6 +24,7 @@ const GOOD: &[(&str, &str)] = &[
     ("rcu scheme nopreempt", "Scheme(\"nopreempt\")"),
     ("rcu stall 100", "StallAfter { ms: 100 }"),
     ("rcu synchronize", "Synchronize"),
+    ("hold crowd 40", "Hold { how: Crowd, ms: 40 }"),
     ("log", "Log { most: 32 }"),
     ("log 256", "Log { most: 256 }"),
     ("ops", "Ops"),
@@ -98,6 +99,8 @@ fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
     }
     assert_eq!(refusal("log 257"), "`257` is not a number from 0 to 256");
     assert_eq!(refusal("log +1"), "`+1` is not a number from 0 to 256");
+    assert_eq!(refusal("hold tight 3"), "`tight` is none of: spin sleep crowd hog");
+    assert_eq!(refusal("hold hog 0"), "`0` is not a number from 1 to 60000");
     let schemes = crate::rcu::schemes::NAMES.join(" ");
     assert_eq!(refusal("rcu scheme tree"), format!("`tree` is none of: {schemes}"));
     assert_eq!(refusal("rcu stall 9"), "`9` is not a number from 10 to 3600000");

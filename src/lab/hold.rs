@@ -1,0 +1,121 @@
+//! `hold`: one task keeps a grace period waiting, in one of the ways of [`Hold`], and the shell waits for it.
+//!
+//! It shows what a scheme waits for and for how long, and what a stall report says meanwhile. Context: task; one at a
+//! time.
+
+use super::tracees;
+use crate::arch::site::{OpsHeader, Regs};
+use crate::ftrace::live;
+use crate::ftrace::ops::OpsBox;
+use crate::ftrace::recursion::{self, Guard};
+use crate::platform::Hold;
+use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::{println, rcu};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+const NS_PER_US: u64 = 1_000;
+const NS_PER_MS: u64 = 1_000_000;
+/// The tracee that is held.
+const TRACEE: usize = 7;
+/// Tasks of the crowd, and what each does over and over: two turns of work, and a moment's sleep.
+const CROWD: usize = 4;
+const WORK_NS: u64 = 8 * NS_PER_MS;
+const REST_NS: u64 = 100 * NS_PER_US;
+/// Whoever looks at the clock again after so long had no CPU in between.
+const AWAY_NS: u64 = 500 * NS_PER_US;
+
+static STAY_NS: AtomicU64 = AtomicU64::new(0);
+static SLEEPS: AtomicBool = AtomicBool::new(false);
+/// The holder has begun, and has let go.
+static IS_INSIDE: AtomicBool = AtomicBool::new(false);
+static HAS_LEFT: AtomicBool = AtomicBool::new(false);
+static CROWDED: AtomicBool = AtomicBool::new(false);
+
+/// Keeps a grace period waiting for `ms` milliseconds, and says when it ended.
+pub fn run(how: Hold, ms: u32) {
+    STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
+    SLEEPS.store(how == Hold::Sleep, Ordering::Relaxed);
+    IS_INSIDE.store(false, Ordering::Relaxed);
+    HAS_LEFT.store(false, Ordering::Relaxed);
+    let ops = live::register_at(OpsBox::new("held", func, 0), tracees::sites([TRACEE].into_iter()));
+    let ops = ops.unwrap_or_else(|error| panic!("hold: {error}"));
+    // The crowd's CPU is the first one; otherwise the last, where there is one beside the shell's.
+    let cpu = if how == Hold::Crowd { 0 } else { sched::nr_cpus() - 1 };
+    CROWDED.store(true, Ordering::Relaxed);
+    let nr_crowd = if how == Hold::Crowd { CROWD } else { 0 };
+    let crowd: Vec<JoinHandle> = (0..nr_crowd).map(|_| spawn("crowd", cpu, work_and_rest)).collect();
+    let holder = match how {
+        Hold::Hog => spawn("hog", cpu, stay_outside),
+        Hold::Spin | Hold::Sleep | Hold::Crowd => spawn("holder", cpu, stay_inside),
+    };
+    while !IS_INSIDE.load(Ordering::Relaxed) {
+        sched::sleep(NS_PER_MS);
+    }
+    let gone = live::unregister(ops).expect("registered above");
+    let began_ns = now_ns();
+    let elapsed = rcu::synchronize();
+    let (waited_ns, had_left) = (now_ns() - began_ns, HAS_LEFT.load(Ordering::Relaxed));
+    assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
+    CROWDED.store(false, Ordering::Relaxed);
+    holder.join();
+    crowd.into_iter().for_each(JoinHandle::join);
+    let holder = if had_left { "had left" } else { "was still there" };
+    println!("hold {how} {ms}: an ops was freed after {} us; the holder {holder}", waited_ns / NS_PER_US);
+}
+
+fn spawn(name: &'static str, cpu: usize, work: fn()) -> JoinHandle {
+    let what = Spawn { name, class: Class::Normal, cpu: Some(cpu) };
+    sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("hold: {error}"))
+}
+
+/// A holder's work.
+fn stay_inside() {
+    tracees::call(TRACEE, 0);
+}
+
+/// A hog's work. The grace period is asked for here: where nobody is preempted, the shell does not run before the end.
+fn stay_outside() {
+    IS_INSIDE.store(true, Ordering::Relaxed);
+    let _ = rcu::start_poll();
+    spin(STAY_NS.load(Ordering::Relaxed));
+    HAS_LEFT.store(true, Ordering::Relaxed);
+}
+
+/// The work of one of the crowd.
+fn work_and_rest() {
+    while CROWDED.load(Ordering::Relaxed) {
+        spin(WORK_NS);
+        sched::sleep(REST_NS);
+    }
+}
+
+/// Uses so much of a CPU's time: what passes while others have the CPU does not count.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn spin(ns: u64) {
+    let (mut used_ns, mut last_ns) = (0, now_ns());
+    while used_ns < ns {
+        let now = now_ns();
+        let passed_ns = now - last_ns;
+        last_ns = now;
+        if passed_ns < AWAY_NS {
+            used_ns += passed_ns;
+        }
+    }
+}
+
+/// Stays. Where it sleeps, it does what most schemes forbid.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    let Some(_inside) = recursion::enter(Guard::Func) else { return };
+    IS_INSIDE.store(true, Ordering::Relaxed);
+    let stay_ns = STAY_NS.load(Ordering::Relaxed);
+    if SLEEPS.load(Ordering::Relaxed) {
+        sched::sleep(stay_ns);
+    } else {
+        spin(stay_ns);
+    }
+    HAS_LEFT.store(true, Ordering::Relaxed);
+}
