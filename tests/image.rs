@@ -17,8 +17,14 @@ mod graph;
 mod insn;
 #[path = "image/load.rs"]
 mod load;
+#[path = "image/ordering.rs"]
+mod ordering;
 #[path = "image/policy.rs"]
 mod policy;
+#[path = "image/programs.rs"]
+mod programs;
+#[path = "image/sequences.rs"]
+mod sequences;
 #[path = "image/whole.rs"]
 mod whole;
 
@@ -116,4 +122,20 @@ fn the_file_has_its_symbols_in_at_most_4_mib() {
 #[test]
 fn nothing_is_writable_and_executable() {
     hold(whole::writable_and_executable, Vec::new());
+}
+
+#[test]
+fn the_sequences_that_litmus_tests_stand_for_are_in_the_image() {
+    let rule = |image: &Image| ordering::violations(image, sequences::SEQUENCES);
+    hold(rule, Vec::new());
+}
+
+#[test]
+fn each_sequence_is_the_program_of_its_litmus_tests_and_is_in_their_index() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/litmus");
+    let read = |test: &str| std::fs::read_to_string(folder.join(format!("{test}.litmus"))).ok();
+    let index = std::fs::read_to_string(folder.join("INDEX.md")).expect("the index is there");
+    let strays = sequences::SEQUENCES.iter().flat_map(|one| programs::strays(one, read));
+    let found: Vec<String> = strays.chain(programs::unnamed(sequences::SEQUENCES, &index)).collect();
+    assert!(found.is_empty(), "{} violations:\n  {}", found.len(), found.join("\n  "));
 }

@@ -204,7 +204,8 @@ fn place(task: &Task) -> usize {
 
 /// Queues a runnable task that is off its CPU, and tells the CPU that it landed on. Context: IRQs masked.
 ///
-/// Order: the queue's lock is the release that whoever runs the task acquires (`off-cpu`).
+/// Order: the queue's lock is the release that whoever runs the task acquires (`off-cpu`): a task that migrates brings
+/// along what it stored, so a round's barrier on its new CPU orders that too (O4).
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn enqueue(task: &Task) {
     let target = place(task);

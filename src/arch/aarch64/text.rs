@@ -80,7 +80,7 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
             // 1. The alias maps the literal's page; the literal is aligned (`site-aligned`).
             // 2. One writer: `PATCHER`. Readers see the old or the new ops, both live: `literal-live`.
             let literal = unsafe { AtomicPtr::from_ptr(alias.at::<*mut OpsHeader>(patch.site.literal())) };
-            // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1).
+            // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1); one 64-bit store (O2).
             literal.store(patch.ops.cast_mut(), Ordering::Release);
             let word = match patch.branch {
                 Branch::Keep => continue,

@@ -95,7 +95,7 @@
     mov     x3, sp                      // regs
     .global \prefix\()_t2
 \prefix\()_t2:
-    ldr     x2, [x11, #-16]             // [swap] ops, as late as possible; plain: the next address depends on it
+    ldr     x2, [x11, #-16]             // [swap] ops, as late as possible; plain: the next address depends on it (O1)
     .global \prefix\()_t3
 \prefix\()_t3:
     stp     x8, x2, [sp, #{REGS_X8}]    // the frame names the ops that it holds
