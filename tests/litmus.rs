@@ -14,7 +14,7 @@ use rules::{Obligation, Sides};
 use std::path::Path;
 
 /// The obligations that are questions of the memory model.
-const OBLIGATIONS: &[Obligation] = &["O1", "O2", "O3", "O4", "O5", "O6", "O11"];
+const OBLIGATIONS: &[Obligation] = &["O1", "O2", "O3", "O4", "O5", "O6", "O10", "O11"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

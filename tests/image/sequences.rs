@@ -74,7 +74,7 @@ pub(crate) const SEQUENCES: &[Sequence] = &[
     Sequence {
         name: "depth-around-the-call",
         functions: &["trampoline_depth_t0"],
-        steps: &["str w", "ldr x", "ldr x via", "blr", "stlr w", "exit"],
+        steps: &["str w", "ldr x", "ldr x via", "blr", "stlr w"],
         shape: Shape::Around(3),
         litmus: &[("GP-depth-dmb-h0", 1), ("GP-depth-dmb-h4", 1)],
     },
