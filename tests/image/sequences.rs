@@ -72,11 +72,18 @@ pub(crate) const SEQUENCES: &[Sequence] = &[
         litmus: &[("O1-publish-stlr", 1), ("GP-depth-dmb-h0", 1)],
     },
     Sequence {
-        name: "depth-around-the-call",
+        name: "depth-then-T2",
         functions: &["trampoline_depth_t0"],
-        steps: &["str w", "ldr x", "ldr x via", "blr", "stlr w"],
+        steps: &["str w", "ldr x", "ldr x via", "blr"],
         shape: Shape::Around(3),
         litmus: &[("GP-depth-dmb-h0", 1), ("GP-depth-dmb-h4", 1)],
+    },
+    Sequence {
+        name: "func-then-depth",
+        functions: &["trampoline_depth_t0"],
+        steps: &["blr", "stlr w"],
+        shape: Shape::Around(0),
+        litmus: &[("GP-depth-dmb-h0", 1), ("O5-stlr", 1)],
     },
     Sequence {
         name: "barrier-then-SGI",
@@ -136,7 +143,7 @@ pub(crate) const SEQUENCES: &[Sequence] = &[
     },
     Sequence {
         name: "mark-then-away",
-        functions: &["*schemes::Look>::look"],
+        functions: &["*::Look>::look"],
         steps: &["stlrb", "dmb ish", "ldarb"],
         shape: Shape::Around(1),
         litmus: &[("P1-scan-pin-dmb", 0)],
