@@ -13,6 +13,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 use holdout::arch::{boot, cpu, exit, gic, pmu, psci, step, timer, uart};
 use holdout::console::epitaph;
+use holdout::fault::{Fault, plant};
 use holdout::ftrace::live;
 use holdout::irq::watchdog;
 use holdout::platform::bootargs::{self, BootArgs};
@@ -152,6 +153,7 @@ fn print_version() {
 fn run_mode() {
     let Some(booted) = BOOTED.get() else { return };
     let args = BootArgs { seed: Some(booted.seed), ..booted.args };
+    break_on_purpose(args.fault);
     let status = match args.mode {
         Mode::Stress => lab::stress::run(&args),
         Mode::Bench => lab::bench::run(&args),
@@ -165,6 +167,14 @@ fn run_mode() {
     exit::exit(status)
 }
 
+/// From here on this is wrong, if anything is to be.
+fn break_on_purpose(fault: Option<Fault>) {
+    if let Some(fault) = fault {
+        println!("fault: {}: {}", fault.as_str(), fault.what());
+    }
+    plant(fault);
+}
+
 /// `stress …` from the shell: under the scheme that it names, if it names one.
 fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
     if let Some(scheme) = args.tasks_rcu
@@ -173,6 +183,7 @@ fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
         println!("stress: {error}");
         return exit::STATUS_FAIL;
     }
+    break_on_purpose(args.fault);
     let running = SchemeName::from_word(rcu::scheme_name());
     lab::stress::run(&BootArgs { tasks_rcu: running, preempt: preemption::model(), cpus: sched::nr_cpus(), ..*args })
 }

@@ -18,7 +18,7 @@
 //! | 3 | [`mm`], [`console`] | heap with poison and quarantine, stacks; print and the panic path |
 //! | 2 | [`sync`] | proofs about this CPU |
 //! | 1 | [`arch`] | the machine |
-//! | 0 | [`platform`], [`hook`] | what the device tree and the boot arguments say; how a floor calls up |
+//! | 0 | [`platform`], [`hook`], [`fault`] | what the device tree and the boot arguments say; how a floor calls up; what is wrong on purpose |
 //!
 //! Files that touch hardware or the running scheduler are gated with `#[cfg(target_os = "none")]` at their `mod` line.
 //! The rest is pure and tested on the host.
@@ -62,6 +62,7 @@ extern crate alloc;
 
 pub mod arch;
 pub mod console;
+pub mod fault;
 pub mod ftrace;
 pub mod hook;
 pub mod irq;

@@ -2,8 +2,8 @@
 //!
 //! The files come in by path; `crate::sync::atomic` gives them loom's atomics instead of core's, nothing else is
 //! changed. A fault is planted in the world around them (a hook told wrongly, a task not shown, an ordering
-//! weakened on its way to loom), never in a copy, and each has to make a model fail: a model that cannot fail
-//! shows nothing.
+//! weakened on its way to loom) or, by its name of `src/fault/table.rs`, in the shipping file itself, never in a copy; each
+//! has to make a model fail: a model that cannot fail shows nothing.
 //!
 //! What they do not cover: loom explores C11, and its `SeqCst` fences are a little stronger than that; Arm's own
 //! ordering (address dependencies, `DSB`, exception entry and return) is what the litmus tests are for. The trampoline
@@ -23,6 +23,8 @@ pub mod broken;
 pub mod classic;
 #[path = "models/cpu.rs"]
 pub mod cpu;
+#[path = "models/fault.rs"]
+pub mod fault;
 #[path = "models/kernel.rs"]
 pub mod kernel;
 #[path = "models/linux.rs"]
@@ -31,6 +33,8 @@ pub mod linux;
 pub mod mailbox;
 #[path = "models/nopreempt.rs"]
 pub mod nopreempt;
+#[path = "models/planted.rs"]
+pub mod planted;
 #[path = "models/rcu.rs"]
 pub mod rcu;
 #[path = "models/sched.rs"]
@@ -48,6 +52,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let schemes = classic::MODELS.iter().chain(&linux::MODELS).chain(&nopreempt::MODELS).chain(&broken::MODELS);
-    let trials = schemes.chain(&batching::MODELS).map(|model| Trial::test(model.name, || model.run()));
+    let trials =
+        schemes.chain(&batching::MODELS).chain(&planted::MODELS).map(|model| Trial::test(model.name, || model.run()));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

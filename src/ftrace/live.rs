@@ -12,8 +12,9 @@ use crate::arch::text::{self, Needs, PatchError};
 use crate::arch::trampoline::{self, Trampoline};
 use crate::console::epitaph::symbols;
 use crate::console::events::{self, Event};
+use crate::fault::{self, Fault};
 use crate::hook::Hook;
-use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
+use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::Ordering;
 use crate::sync::irqs;
@@ -80,6 +81,7 @@ pub fn init() -> Result<usize, InitError> {
 /// The trampoline that callsites branch to now.
 pub fn trampoline() -> Trampoline {
     match rcu::trampoline() {
+        _ if fault::is(Fault::TrampolinePlain) => trampoline::plain(),
         schemes::Trampoline::Counted => trampoline::depth(),
         schemes::Trampoline::Unpreemptible => trampoline::nopreempt(),
         schemes::Trampoline::Plain => trampoline::plain(),
@@ -154,18 +156,25 @@ pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, Regist
 
 /// Takes `ops` off its callsites; `None` when it is not registered. Context: task.
 pub fn unregister(ops: *const Ops) -> Option<Gone> {
+    let early = too_early();
     let gone = REGISTRY.lock().as_mut().expect("init ran").unregister(ops, &mut Live)?;
-    Some(retire(gone))
+    Some(retire(gone, early))
 }
 
 /// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
 pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, PatchError> {
+    let early = too_early();
     let gone = REGISTRY.lock().as_mut().expect("init ran").swap(old, new, &mut Live)?;
-    Ok(gone.map(retire))
+    Ok(gone.map(|gone| retire(gone, early)))
+}
+
+/// A cookie that proves nothing about what is still linked: a deliberate fault.
+fn too_early() -> Option<Cookie> {
+    fault::is(Fault::CookieEarly).then(rcu::start_poll)
 }
 
 /// What was unlinked, with the cookie of a grace period that starts after it.
-fn retire(gone: Box<Registration<Grave>>) -> Gone {
+fn retire(gone: Box<Registration<Grave>>, early: Option<Cookie>) -> Gone {
     // Before the cookie is taken: a grace period that begins in between must find it. One that began before waits for
     // it too, which does no harm.
     gone.note_retired(rcu::next_number());
@@ -173,7 +182,7 @@ fn retire(gone: Box<Registration<Grave>>) -> Gone {
     // 1. From `Box::into_raw`; the registry has let go of it.
     // 2. The literals that named it were overwritten and `text::apply` ended that with DSB ISH; the cookie is
     //    taken after that (O3 disable).
-    unsafe { Retired::new(NonNull::from(Box::leak(gone)), rcu::start_poll()) }
+    unsafe { Retired::new(NonNull::from(Box::leak(gone)), early.unwrap_or_else(rcu::start_poll)) }
 }
 
 /// Looks at the registry. Context: task; changes wait meanwhile.

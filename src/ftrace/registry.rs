@@ -17,6 +17,7 @@ use set::{EMPTY, Members, Set, SetId};
 use super::ops::{MOST_OPS_PER_SITE, NodeBox, Ops, OpsBox};
 use super::table::{SiteId, Table};
 use crate::arch::site::{Branch, CallSite, Func, OpsHeader, Patch};
+use crate::fault::{self, Fault};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -135,6 +136,10 @@ impl<R: Default> Registry<R> {
             let twin = (0..self.sets.len()).find(|&other| other != place && self.sets[other].members == *members);
             let twin_target = twin.map(|twin| self.sets[twin].target);
             let set = &mut self.sets[place];
+            if fault::is(Fault::NodeAfterOps) && set.members.len() >= 2 {
+                set.next_target = set.target;
+                continue;
+            }
             registration.nodes.extend(set.node.take());
             if set.sites == 0 || twin.is_some() {
                 set.next = twin.filter(|_| set.sites > 0).map(|twin| twin as SetId);

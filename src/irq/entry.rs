@@ -10,6 +10,7 @@ use crate::arch::site::{HARDIRQ_ONE, Level, PREEMPT_MASK, SOFTIRQ_MASK};
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, trampoline};
 use crate::console::events::{self, Event};
+use crate::fault::{self, Fault};
 use crate::hook::Hook;
 use crate::percpu;
 use crate::sched::seam::{self, IrqMark};
@@ -176,6 +177,9 @@ pub fn irq(frame: &mut ExceptionFrame) {
     }
     chain.store(state.outer.cast_mut(), Ordering::Relaxed);
     wait::drain_deferred();
+    if fault::is(Fault::MarkUndoneEarly) {
+        seam::with(|hooks| hooks.irq_out(&mut state.mark, task));
+    }
     if outermost {
         let before = task.nivcsw.load(Ordering::Relaxed);
         switch::preempt_irq(&irqs);

@@ -17,6 +17,8 @@ mod tests;
 
 use core::fmt;
 
+use crate::fault::{self, Fault};
+
 pub use self::refusal::{ArgError, MAX_CHARS};
 pub use self::table::{Help, help};
 pub use super::names::{Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName, Selftest};
@@ -48,6 +50,8 @@ pub struct BootArgs<'a> {
     pub only: Option<&'a str>,
     /// Only list the scenarios of `selftest`: the bare word behind the mode.
     pub list: bool,
+    /// What is wrong on purpose.
+    pub fault: Option<Fault>,
 }
 
 impl BootArgs<'_> {
@@ -63,6 +67,7 @@ impl BootArgs<'_> {
             cmds: None,
             only: None,
             list: false,
+            fault: None,
         }
     }
 
@@ -195,6 +200,8 @@ fn set<'a>(
             }
             args.only = Some(value);
         }
+        Kind::Fault if !fault::ARE_BUILT => return Err((word, Problem::NoFaults)),
+        Kind::Fault => args.fault = Some(Fault::ALL.iter().copied().find(|fault| fault.as_str() == value).ok_or(bad)?),
     }
     Ok(())
 }
@@ -238,6 +245,7 @@ impl fmt::Display for BootArgs<'_> {
                 Kind::Seed => pair(f, name, self.seed)?,
                 Kind::Commands => pair(f, name, self.cmds.map(Quoted))?,
                 Kind::Parts => pair(f, name, self.only)?,
+                Kind::Fault => pair(f, name, self.fault.map(Fault::as_str))?,
             }
         }
         Ok(())

@@ -15,6 +15,7 @@
 //! nothing is wanted.
 
 use super::schemes::{Sighting, Wake, World};
+use crate::fault::{self, Fault};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The most CPUs that the kernel drives.
@@ -76,7 +77,8 @@ impl CpuReports {
     #[inline(always)]
     pub fn outstanding(&self) -> usize {
         let mut nr_outstanding = 0;
-        for cpu in 0..self.nr_cpus.load(Ordering::Relaxed) {
+        let nr_forgotten = usize::from(fault::is(Fault::CpuForgotten));
+        for cpu in 0..self.nr_cpus.load(Ordering::Relaxed).saturating_sub(nr_forgotten) {
             nr_outstanding += usize::from(self.waits_for(cpu));
         }
         nr_outstanding
@@ -129,6 +131,9 @@ impl Bracket {
     /// were quiescent have reported.
     #[inline(always)]
     pub fn begin(&self, world: &dyn World) {
+        if fault::is(Fault::BracketsMissing) {
+            return;
+        }
         self.reports.ask(world);
     }
 

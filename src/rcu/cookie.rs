@@ -10,6 +10,7 @@
 //! # Why not a lock
 //! `poll` runs in spinning updaters and in wait conditions; as one load it needs no place in the lock order.
 
+use crate::fault::{self, Fault};
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Names the grace period that covers everything unlinked before the cookie was taken.
@@ -57,7 +58,8 @@ impl Sequence {
     /// has begun, and the next one is named, or that grace period sees every store the caller made before.
     pub fn cookie(&self) -> Cookie {
         fence(Ordering::SeqCst);
-        Cookie((self.state.load(Ordering::Relaxed) + 3) & !1)
+        let until_full = if fault::is(Fault::CookieOfRunning) { 2 } else { 3 };
+        Cookie((self.state.load(Ordering::Relaxed) + until_full) & !1)
     }
 
     /// Asks that grace periods run until `cookie` is covered; true if the grace-period task must be woken for it.

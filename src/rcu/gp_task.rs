@@ -17,6 +17,7 @@ use super::schemes::built::Built;
 use super::schemes::{Kind, Look, NAMES, Nudge, Scheme, Sighting, Subject, Wake, World};
 use super::starved::Starved;
 use crate::arch::cpu;
+use crate::fault::{self, Fault};
 use crate::sched::{self, Task, Visit, WaitQueue};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::irqs;
@@ -147,7 +148,8 @@ fn on_visit(visit: &Visit) {
 
 #[inline(always)]
 fn kind_of(task: &Task) -> Kind {
-    let is_exempt = task.is_idle() || core::ptr::eq(task, sched::current());
+    let is_missed = fault::is(Fault::ExitingMissed) && task.is_exiting();
+    let is_exempt = task.is_idle() || core::ptr::eq(task, sched::current()) || is_missed;
     if is_exempt { Kind::Exempt } else { Kind::Ordinary }
 }
 

@@ -7,6 +7,7 @@ use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
+use crate::fault::{self, Fault};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
 use crate::sync::atomic::Ordering;
@@ -42,7 +43,8 @@ impl Hooks for Wiring {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn switch(&self, prev: &Task, cpu: usize, voluntary: bool) {
         let scheme = self.0.scheme();
-        let how = if voluntary { Switch::Voluntary } else { Switch::Preempted };
+        let how =
+            if voluntary || fault::is(Fault::PreemptedIsVoluntary) { Switch::Voluntary } else { Switch::Preempted };
         if voluntary {
             assert_may_block(scheme, prev);
         }

@@ -8,9 +8,10 @@ use super::switch;
 use super::task::Task;
 use super::tasks::{self, SpawnError};
 use crate::arch::relax::SpinMutex;
-use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK};
+use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK, SOFTIRQ_MASK};
 use crate::arch::{cpu, gic, relax};
 use crate::console::events::{self, Event};
+use crate::fault::{self, Fault};
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
@@ -126,9 +127,10 @@ pub fn visit_every_cpu(work: Work) {
         let preempt_count = (preempt::count() & PREEMPT_MASK) - 1;
         work(&Visit { cpu: this, outermost: true, preempt_count, generation });
     });
+    let awaited = generation - u64::from(fault::is(Fault::AcknowledgementStale));
     for target in (0..nr_cpus()).filter(|&target| target != this) {
         // Order: Acquire pairs with the Release of the handler.
-        while ACKNOWLEDGED.of(target).load(Ordering::Acquire) < generation {
+        while ACKNOWLEDGED.of(target).load(Ordering::Acquire) < awaited {
             relax::relax();
         }
     }
@@ -152,7 +154,8 @@ pub fn on_visit() {
     // SAFETY: a requester stored it before this generation, as a `Work`, and stores another one only when this CPU
     // has acknowledged.
     let work = unsafe { core::mem::transmute::<*mut (), Work>(REQUEST.load(Ordering::Relaxed)) };
-    let outermost = under & !PREEMPT_MASK == 0;
+    let overlooked = if fault::is(Fault::SoftirqOverlooked) { SOFTIRQ_MASK } else { 0 };
+    let outermost = under & !PREEMPT_MASK & !overlooked == 0;
     work(&Visit { cpu, outermost, preempt_count: under & PREEMPT_MASK, generation });
     // Order: Release pairs with the requester's Acquire: the work's stores, and its barrier, come before.
     acknowledged.store(generation, Ordering::Release);

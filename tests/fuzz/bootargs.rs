@@ -9,7 +9,8 @@ pub(crate) const CASES: u64 = 400_000;
 
 const WORDS: &[&str] =
     &["shell", "demo", "stress", "bench", "selftest", "windows", "list", "hell", "", "=", "\"", "\u{e9}"];
-const KEYS: &[&str] = &["tasks_rcu", "preempt", "secs", "cpus", "seed", "cmds", "only", "sec", "CPUS", "", "a=b"];
+const KEYS: &[&str] =
+    &["tasks_rcu", "preempt", "secs", "cpus", "seed", "cmds", "only", "fault", "sec", "CPUS", "", "a=b"];
 const VALUES: &[&str] = &[
     "none",
     "classic",
@@ -34,6 +35,7 @@ const VALUES: &[&str] = &[
     "\"\"",
     "ps",
     "percall",
+    "literal-stale",
     "percall,gp",
     "gp,",
     "a\"b",

@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use libtest_mimic::Failed;
 
+use crate::fault::{Fault, plant};
 use crate::sync::atomic::{Weaken, weaken};
 
 /// How the exploration ends.
@@ -19,6 +20,8 @@ pub enum Outcome {
     WaitsForEver,
     /// Some interleaving lets a barrier pass before what it waits for is freed.
     BarrierPassesEarly,
+    /// Some interleaving does not free what was queued, or frees it twice.
+    LosesCallback,
 }
 
 /// One world, with or without a fault, and what must come of it.
@@ -32,6 +35,8 @@ pub struct Model {
     pub preemptions: usize,
     /// What is taken from the orderings.
     pub weaken: Weaken,
+    /// What is broken in the shipping files.
+    pub fault: Option<Fault>,
     /// What must come of it.
     pub expected: Outcome,
 }
@@ -55,7 +60,7 @@ fn silence_explorations() {
 
 /// What holds, unless it is said otherwise.
 pub const fn holds(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
-    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, expected: Outcome::Holds }
+    Model { name, explore, preemptions: 4, weaken: Weaken::Nothing, fault: None, expected: Outcome::Holds }
 }
 
 /// What is found to free the ops while somebody holds it.
@@ -79,6 +84,11 @@ impl Model {
         Self { weaken, ..self }
     }
 
+    /// The same with a rule of the shipping files broken, and what must come of that.
+    pub const fn planted(self, fault: Fault, expected: Outcome) -> Self {
+        Self { fault: Some(fault), expected, ..self }
+    }
+
     /// Explores, and fails unless the outcome is the expected one.
     pub fn run(&self) -> Result<(), Failed> {
         silence_explorations();
@@ -86,10 +96,12 @@ impl Model {
         builder.preemption_bound = Some(self.preemptions);
         builder.max_branches = 20_000;
         weaken(self.weaken);
+        plant(self.fault);
         IS_EXPLORING.set(true);
         let ended = catch_unwind(AssertUnwindSafe(|| (self.explore)(&builder)));
         IS_EXPLORING.set(false);
         weaken(Weaken::Nothing);
+        plant(None);
         let (outcome, story) = match ended {
             Ok(()) => (Outcome::Holds, String::new()),
             Err(payload) => judge(&*payload)?,
@@ -110,6 +122,7 @@ fn judge(payload: &(dyn std::any::Any + Send)) -> Result<(Outcome, String), Fail
         _ if is_early => Ok((Outcome::FreesEarly, text.to_owned())),
         _ if text.contains(crate::kernel::NOBODY_LEFT) => Ok((Outcome::WaitsForEver, text.to_owned())),
         _ if text.contains(crate::batching::BARRIER_LIED) => Ok((Outcome::BarrierPassesEarly, text.to_owned())),
+        _ if text.contains(crate::batching::CALLBACK_LOST) => Ok((Outcome::LosesCallback, text.to_owned())),
         _ => Err(format!("the model itself failed: {text}").into()),
     }
 }

@@ -12,6 +12,7 @@ use super::insn::{BranchError, Insn};
 use super::mmu::{self, Access, PAGE_SIZE};
 use super::relax::SpinMutex;
 use super::site::{Branch, CallSite, OpsHeader, Patch};
+use crate::fault::{self, Fault};
 use core::arch::asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -76,12 +77,14 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
     }
     with_alias(lowest..highest, |alias| {
         for patch in patches.clone() {
-            // SAFETY:
-            // 1. The alias maps the literal's page; the literal is aligned (`site-aligned`).
-            // 2. One writer: `PATCHER`. Readers see the old or the new ops, both live: `literal-live`.
-            let literal = unsafe { AtomicPtr::from_ptr(alias.at::<*mut OpsHeader>(patch.site.literal())) };
-            // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1); one 64-bit store (O2).
-            literal.store(patch.ops.cast_mut(), Ordering::Release);
+            let is_left_out = match patch.branch {
+                Branch::Keep => fault::is(Fault::LiteralStale),
+                Branch::On => fault::is(Fault::BranchFirst),
+                Branch::Off => false,
+            };
+            if !is_left_out {
+                write_literal(alias, &patch);
+            }
             let word = match patch.branch {
                 Branch::Keep => continue,
                 // In reach: looked at above, for the whole span.
@@ -97,6 +100,9 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
         cpu::dsb_ish();
         if changed > 0 {
             invalidate(patches.clone().map(|patch| patch.site.branch()), changed);
+        }
+        if fault::is(Fault::BranchFirst) {
+            patches.clone().filter(|patch| patch.branch == Branch::On).for_each(|patch| write_literal(alias, &patch));
         }
     })?;
     Ok(if changed == 0 { Needs::Nothing } else { Needs::ContextSynchronisation })
@@ -187,6 +193,17 @@ fn with_alias(span: Range<usize>, work: impl FnOnce(Alias)) -> Result<(), PatchE
         mmu::unmap(window);
         Ok(())
     })
+}
+
+/// Makes the literal name what the patch says.
+#[inline(always)]
+fn write_literal(alias: Alias, patch: &Patch) {
+    // SAFETY:
+    // 1. The alias maps the literal's page: the span of the batch. The literal is aligned (`site-aligned`).
+    // 2. One writer: `PATCHER`. Readers see the old or the new ops, both live: `literal-live`.
+    let literal = unsafe { AtomicPtr::from_ptr(alias.at::<*mut OpsHeader>(patch.site.literal())) };
+    // Order: Release pairs with the address dependency of `[swap]` in trampoline.S (O1); one 64-bit store (O2).
+    literal.store(patch.ops.cast_mut(), Ordering::Release);
 }
 
 /// # Safety

@@ -2,6 +2,7 @@
 
 use super::{FREED, SWAPS, TASKS, load, updaters};
 use crate::arch::relax::SpinMutex;
+use crate::fault::Fault;
 use crate::irq::entry;
 use crate::lab::oracle::{COVERAGE, Property};
 use crate::lab::report::{Coverage, Replay, StressLine, Verdict, percentile};
@@ -21,6 +22,7 @@ struct Plan {
     preempt: PreemptModel,
     cpus: usize,
     secs: u32,
+    fault: Option<Fault>,
     began_ns: u64,
     tramp_before: u64,
     nested_before: u64,
@@ -38,6 +40,7 @@ pub(super) fn plan(args: &BootArgs<'_>, seed: u64) {
         preempt: args.preempt,
         cpus: sched::nr_cpus(),
         secs: args.secs,
+        fault: args.fault,
         began_ns: now_ns(),
         tramp_before: entry::total(|statistics| &statistics.preempted_in_trampoline),
         nested_before: entry::total(|statistics| &statistics.on_softirq),
@@ -128,6 +131,7 @@ fn replay(plan: &Plan) -> BootArgs<'static> {
         secs: plan.secs,
         cpus: plan.cpus,
         seed: Some(plan.seed),
+        fault: plan.fault,
         ..BootArgs::new(Mode::Stress, plan.cpus)
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum Problem {
     BadValue(&'static Key),
     /// A name that is known but not part of this kernel yet.
     ValueNotBuilt(&'static Key),
+    /// A deliberate fault, in a build that has none.
+    NoFaults,
     /// A double quote without its partner.
     OpenQuote,
     /// A double quote inside a word.
@@ -78,6 +80,9 @@ impl fmt::Display for ArgError<'_> {
                 write!(f, "{word} is not a value of {}; allowed: {}", key.name, allowed(key))
             }
             Problem::ValueNotBuilt(key) => write!(f, "{word} is not built yet; allowed: {}", allowed(key)),
+            Problem::NoFaults => {
+                write!(f, "{word}: this build has no deliberate faults; allowed: it, in scripts/build --profile faults")
+            }
             Problem::OpenQuote => write!(f, "{word} lacks a closing double quote; allowed: key=\"value\""),
             Problem::StrayQuote => write!(f, "{word} has a stray double quote; allowed: key=\"value\""),
         }

@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use crate::fault::{self, Fault};
 use crate::platform::names::{Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName};
 
 /// What kind of value a key takes.
@@ -24,6 +25,8 @@ pub(super) enum Kind {
     Commands,
     /// Names of parts of the mode, with commas between them.
     Parts,
+    /// A [`Fault`], where the build has them.
+    Fault,
 }
 
 /// A key of the table.
@@ -52,7 +55,7 @@ pub(super) const DEFAULT_SECS: u32 = 10;
 pub(super) const DEFAULT_PREEMPT: PreemptModel = PreemptModel::Full;
 
 /// Every key, in the order in which boot arguments are printed.
-pub(super) static KEYS: [Key; 7] = [
+pub(super) static KEYS: [Key; 8] = [
     Key {
         name: "tasks_rcu",
         kind: Kind::Scheme,
@@ -95,6 +98,13 @@ pub(super) static KEYS: [Key; 7] = [
         modes: &[Mode::Bench, Mode::Selftest],
         default: "all of them",
         what: "run only these parts",
+    },
+    Key {
+        name: "fault",
+        kind: Kind::Fault,
+        modes: &[Mode::Stress, Mode::Selftest],
+        default: "none",
+        what: "what is wrong on purpose, and has to be caught",
     },
 ];
 
@@ -175,6 +185,8 @@ impl fmt::Display for Allowed {
                 f.write_str("names that `selftest list` shows, with commas between them")
             }
             Kind::Parts => write!(f, "any of {}, with commas between them", Built::<Bench>::names()),
+            Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
+            Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
         }
     }
 }
@@ -205,13 +217,16 @@ impl fmt::Display for Help {
                     Planned::<Bench>(core::marker::PhantomData).fmt(f)?;
                     f.write_str("; in selftest: names that `selftest list` shows")?;
                 }
-                Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands => {}
+                Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands | Kind::Fault => {}
             }
             write!(f, " (default: {})\n  {:<10} {}", key.default, "", key.what)?;
             if key.modes != Mode::ALL {
                 write!(f, "; only in mode {}", ModesOf(key))?;
             }
             writeln!(f)?;
+        }
+        for fault in Fault::ALL.iter().filter(|_| fault::ARE_BUILT) {
+            writeln!(f, "  {:<10}   {:<24} {}", "", fault.as_str(), fault.what())?;
         }
         Ok(())
     }

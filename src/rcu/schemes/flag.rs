@@ -9,6 +9,7 @@
 
 use super::Interrupted;
 use super::holdouts::{Listed, Rule};
+use crate::fault::{self, Fault};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
@@ -29,7 +30,7 @@ impl Rule for InTrampoline {
 
     #[inline(always)]
     fn irq_out(&self, entered_trampoline: &mut bool, task: &TaskWords) {
-        if *entered_trampoline {
+        if *entered_trampoline || fault::is(Fault::MarkClearedInside) {
             task.in_trampoline.store(false, Ordering::Relaxed);
         }
     }

@@ -40,6 +40,7 @@ mod world;
 
 pub use world::{At, Context, Eyes, Kind, Look, Subject, What, World};
 
+use crate::fault::{self, Fault};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{Ordering, fence};
 
@@ -263,6 +264,6 @@ pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, 
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
 pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &Context<'_>) {
-    next.task.away.store(false, Ordering::Relaxed);
+    next.task.away.store(fault::is(Fault::AwayStays), Ordering::Relaxed);
     scheme.resume(next);
 }
