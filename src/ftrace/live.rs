@@ -16,7 +16,7 @@ use crate::fault::{self, Fault};
 use crate::hook::Hook;
 use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -69,7 +69,7 @@ pub fn init() -> Result<usize, InitError> {
     let records = unsafe { core::slice::from_raw_parts(start, count) };
     let notrace = (&raw const __notrace_start).addr()..(&raw const __notrace_end).addr();
     let table = Table::new(records, &notrace, symbols()).map_err(InitError::Table)?;
-    let nop: &OpsHeader = Box::leak(Box::new(OpsHeader::new(trampoline::FUNC_RET)));
+    let nop: &OpsHeader = Box::leak(Box::new(OpsHeader::new(stale_hit)));
     text::prepare(table.all(), nop).map_err(InitError::Text)?;
     LATE_ENTRY.store(late_entry as *const () as usize, Ordering::Relaxed);
     let count = table.len();
@@ -196,6 +196,21 @@ pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> 
         .traceable()
         .map(|(id, _)| id)
         .filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches_shown(&symbol.demangled())))
+}
+
+/// Hits that found the no-op ops.
+static STALE_HITS: AtomicU64 = AtomicU64::new(0);
+
+/// How many hits came by a branch whose callsite had no ops any more: it is still on where another CPU disables it. None
+/// comes while one is enabled, since the branch goes on after the literal (O3 enable). Context: any.
+pub fn stale_hits() -> u64 {
+    STALE_HITS.load(Ordering::Relaxed)
+}
+
+/// The func of the no-op ops.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn stale_hit(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    STALE_HITS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The func of a dead ops: a hit came through after its grace period (P2), or read it after the free (P1).

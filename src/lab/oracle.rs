@@ -17,7 +17,7 @@
 mod hit;
 mod violation;
 
-pub use hit::{COVERAGE, Counters};
+pub use hit::{COVERAGE, Counters, stay};
 pub use violation::{Property, begin, claim_fault, end, late_entry, late_write, violation};
 
 use crate::arch::site::{Func, OpsHeader, Regs};
@@ -170,6 +170,7 @@ pub fn bury(gone: Box<Registration<Grave>>) -> Epilogue {
     }
     slot.buried_ns.store(now_ns(), Ordering::Relaxed);
     slot.state.store(DYING, Ordering::Relaxed);
+    hit::stay_no_more(number);
     let skipped = gone.ops.skipped.load(Ordering::Relaxed);
     drop(gone);
     let page = PAGES[number].lock().take();

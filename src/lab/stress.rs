@@ -3,10 +3,14 @@
 //! Tracee tasks call traced functions, sleep, exit and are replaced. Updaters roll the ops of their *lane* (a set of
 //! callsites; where lanes overlap, callsites have fan-outs). Chaos tasks, one per CPU and of the high class, preempt,
 //! migrate, and send storms of SGIs whose handlers and softirqs call traced functions too. For a third of the time
-//! every callsite of the kernel is traced as well. All choices come from the seed.
+//! every callsite of the kernel is traced as well. All choices come from the seed. What random load meets seldom is shown
+//! by itself, before the load (from five seconds on: it takes its time) or behind it.
 
+mod held;
+mod in_trampoline;
 mod load;
 mod moved;
+mod promises;
 mod redirect;
 mod stall;
 mod updaters;
@@ -99,6 +103,9 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     churn.join();
     rcu::barrier();
     updaters::close_lanes(lanes);
+    held::scenario();
+    in_trampoline::scenario();
+    promises::scenario();
     WATCHING.store(false, Ordering::Relaxed);
     watcher.join();
     oracle::end();

@@ -7,7 +7,7 @@ use crate::ftrace::ops::Ops;
 use crate::ftrace::recursion::{self, Guard};
 use crate::lab::tracees;
 use crate::sched;
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::preempt;
 
 /// How long [`outlast`] stays.
@@ -40,6 +40,22 @@ pub static COVERAGE: Counters = Counters {
     dice: AtomicU32::new(0),
 };
 
+/// The slot, counted from 1, whose calls stay for [`STAY_NS`] instead of dawdling; 0 is none.
+static STAYS: AtomicUsize = AtomicUsize::new(0);
+static STAY_NS: AtomicU64 = AtomicU64::new(0);
+
+/// From now on calls of slot `number` stay so long, until it is buried. One slot at a time. Context: task.
+pub fn stay(number: usize, ns: u64) {
+    STAY_NS.store(ns, Ordering::Relaxed);
+    STAYS.store(number + 1, Ordering::Relaxed);
+}
+
+/// Slot `number` is buried.
+pub(super) fn stay_no_more(number: usize) {
+    // It may be another's already: then it stays.
+    let _ = STAYS.compare_exchange(number + 1, 0, Ordering::Relaxed, Ordering::Relaxed);
+}
+
 /// Called by the copy of `oracle_func` of slot `number`.
 ///
 /// # Safety
@@ -69,7 +85,11 @@ pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, 
         COVERAGE.exiting.fetch_add(1, Ordering::Relaxed);
     }
     let (switches, cpu) = (task.nivcsw.load(Ordering::Relaxed), cpu::id());
-    dawdle(level);
+    if STAYS.load(Ordering::Relaxed) == number + 1 {
+        stay_until(sched::now_ns() + STAY_NS.load(Ordering::Relaxed));
+    } else {
+        dawdle(level);
+    }
     if level == Level::Task {
         if task.nivcsw.load(Ordering::Relaxed) != switches {
             COVERAGE.preempted.fetch_add(1, Ordering::Relaxed);
@@ -115,11 +135,15 @@ fn outlast() {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return;
     }
-    let until = sched::now_ns() + OUTLAST_NS;
-    while sched::now_ns() < until {
+    stay_until(sched::now_ns() + OUTLAST_NS);
+    TAKEN.store(false, Ordering::Relaxed);
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn stay_until(ns: u64) {
+    while sched::now_ns() < ns {
         core::hint::spin_loop();
     }
-    TAKEN.store(false, Ordering::Relaxed);
 }
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]

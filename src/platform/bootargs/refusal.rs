@@ -81,7 +81,10 @@ impl fmt::Display for ArgError<'_> {
             }
             Problem::ValueNotBuilt(key) => write!(f, "{word} is not built yet; allowed: {}", allowed(key)),
             Problem::NoFaults => {
-                write!(f, "{word}: this build has no deliberate faults; allowed: it, in scripts/build --profile faults")
+                write!(
+                    f,
+                    "{word}: this build has no deliberate faults; allowed: in one of scripts/build --profile faults"
+                )
             }
             Problem::OpenQuote => write!(f, "{word} lacks a closing double quote; allowed: key=\"value\""),
             Problem::StrayQuote => write!(f, "{word} has a stray double quote; allowed: key=\"value\""),

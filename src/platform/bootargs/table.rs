@@ -146,12 +146,13 @@ impl<N: Name> fmt::Display for Planned<N> {
     }
 }
 
-/// Prints the keys that a mode takes.
+/// Prints the keys that a mode takes in this build.
 pub(super) struct KeysOf(pub(super) Mode);
 
 impl fmt::Display for KeysOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, KEYS.iter().filter(|key| key.is_for(self.0)).map(|key| key.name))
+        let has = |key: &&Key| key.is_for(self.0) && (key.kind != Kind::Fault || fault::ARE_BUILT);
+        list(f, KEYS.iter().filter(has).map(|key| key.name))
     }
 }
 

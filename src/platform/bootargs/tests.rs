@@ -125,6 +125,24 @@ fn a_wrong_part_of_a_list_is_named_itself() {
 }
 
 #[test]
+fn a_build_without_deliberate_faults_says_which_has_them() {
+    for name in Fault::ALL.iter().map(|fault| fault.as_str()).chain(["soft"]) {
+        let said = "this build has no deliberate faults; allowed: in one of scripts/build --profile faults";
+        assert_eq!(refusal(&format!("stress fault={name}")), format!("`fault={name}`: {said}"));
+    }
+    assert!(refusal("bench fault=literal-stale").contains("is only for mode stress, selftest"));
+}
+
+#[test]
+fn deliberate_faults_have_names_of_their_own() {
+    let mut names: Vec<_> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
+    assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '-')), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Fault::ALL.len());
+}
+
+#[test]
 fn an_overlong_word_is_shown_cut() {
     let word = "x".repeat(1_000);
     assert!(refusal(&word).starts_with(&format!("`{}...` is not a mode", "x".repeat(32))));
