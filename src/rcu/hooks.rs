@@ -69,8 +69,8 @@ impl Hooks for Wiring {
     }
 }
 
-/// The running task has left its outermost trampoline, where the selected scheme wants to hear of that. Wired by `main.rs`
-/// to `arch::trampoline::REPORT`. Context: any.
+/// The running task has left a trampoline, where the selected scheme wants to hear of that. Wired by `main.rs` to
+/// `arch::trampoline::REPORT`. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn report() {
     let wake = irqs::with_masked(|_| rcu().scheme().report(&context(sched::current())));

@@ -70,8 +70,8 @@ pub struct Regs {
     pub caller: FrameRecord,
     /// Where the trampoline returns to: F+8, unless func redirects execution.
     pub pc: usize,
-    /// The task, where the trampoline's variant needs it once more after func.
-    pub task: usize,
+    /// What the trampoline's variant counts in, as it was before.
+    pub count: usize,
 }
 
 /// From a callsite record to the slot that names its ops.
@@ -86,11 +86,11 @@ pub struct TaskHeader {
     /// Trampolines entered and not left: kept by the `depth` variant of the trampoline alone. First, as a store-release
     /// has no offset.
     pub trampoline_depth: AtomicU32,
-    /// 0 when somebody waits for the depth to be 0: next to it, so that the way out of the trampoline reads both at once.
+    /// 0 when somebody waits for the depth to be 0: the `depth` variant of the trampoline looks on its way out.
     pub no_report: AtomicU32,
     /// Bits 0-7 preemption disabled, 8-15 softirq, 16-19 hardirq: nesting counts, as Linux packs them.
     pub preempt_count: AtomicU32,
-    /// 0 when a reschedule was put off because of the count: next to it, for the `nopreempt` variant of the trampoline.
+    /// 0 when a reschedule was put off because of the count: the `nopreempt` variant of the trampoline looks on its way out.
     pub no_resched: AtomicU32,
     /// One bit per context level whose func or fan-out is running in this task.
     pub recursion: AtomicU32,

@@ -20,22 +20,26 @@
 .macro slow_plain
 .endm
 
-// depth: counts this task's live trampolines: 8 instructions. The round's barrier orders the store before the literal's
-// load (O4); the leaving store is a release (O5). Whoever waits for the depth to be 0 (no_report, the word behind it, is
-// 0) hears of it on the way out, so a task that is in some trampoline at each look keeps nobody waiting (O10).
+// Both variants below count in a word of the task, and put back on the way out what they found on the way in: 8
+// instructions. Only then do they look at the word behind it, which is 0 when somebody wants to hear of the lower count: an
+// interrupt may ask for that at any instruction, and finds either that the count is lowered or that it is looked for.
+
+// depth: counts this task's live trampolines. The round's barrier orders the store before the literal's load (O4); the
+// leaving store is a release (O5). Whoever waits for the depth to be 0 (no_report) hears of it, so a task that is in some
+// trampoline at each look keeps nobody waiting (O10).
 .macro enter_depth
     mrs     x10, sp_el0
     ldr     w12, [x10]
+    stp     x30, x12, [sp, #{REGS_PC}]
     add     w12, w12, #1
     str     w12, [x10]
-    stp     x30, x10, [sp, #{REGS_PC}]  // the task stays the same, whatever CPU it is on
 .endm
 .macro leave_depth
-    ldp     x9, x10, [sp, #{REGS_PC}]
-    ldr     x12, [x10]                  // depth, and no_report above it
-    sub     x12, x12, #1
+    mrs     x10, sp_el0                 // the same task, whatever CPU it is on
+    ldp     x9, x12, [sp, #{REGS_PC}]
     stlr    w12, [x10]
-    cbz     x12, 8f
+    ldr     w12, [x10, #{TASK_NO_REPORT}]
+    cbz     w12, 8f
 7:
 .endm
 .macro slow_depth
@@ -44,21 +48,21 @@
     b       7b
 .endm
 
-// nopreempt: preemption is disabled from before T2 until after func: 8 instructions. A reschedule that was put off
-// meanwhile (no_resched, the word behind the count, is 0) is made up for on the way out.
+// nopreempt: preemption is disabled from before T2 until after func. A reschedule that was put off meanwhile (no_resched) is
+// made up for.
 .macro enter_nopreempt
     mrs     x10, sp_el0
     ldr     w12, [x10, #{TASK_PREEMPT}]
+    stp     x30, x12, [sp, #{REGS_PC}]
     add     w12, w12, #1
     str     w12, [x10, #{TASK_PREEMPT}]
-    stp     x30, x10, [sp, #{REGS_PC}]
 .endm
 .macro leave_nopreempt
-    ldp     x9, x10, [sp, #{REGS_PC}]
-    ldr     x12, [x10, #{TASK_PREEMPT}]
-    sub     x12, x12, #1
+    mrs     x10, sp_el0
+    ldp     x9, x12, [sp, #{REGS_PC}]
     str     w12, [x10, #{TASK_PREEMPT}]
-    cbz     x12, 8f
+    ldr     w12, [x10, #{TASK_NO_RESCHED}]
+    cbz     w12, 8f
 7:
 .endm
 .macro slow_nopreempt

@@ -16,6 +16,8 @@ global_asm!(
     REGS_PC = const offset_of!(Regs, pc),
     OPS_FUNC = const offset_of!(OpsHeader, func),
     TASK_PREEMPT = const offset_of!(TaskHeader, preempt_count),
+    TASK_NO_REPORT = const offset_of!(TaskHeader, no_report),
+    TASK_NO_RESCHED = const offset_of!(TaskHeader, no_resched),
 );
 
 unsafe extern "C" {
@@ -98,12 +100,9 @@ pub fn nopreempt() -> Trampoline {
 
 // What the two variants' code and `TaskHeader` agree on.
 const _: () = assert!(offset_of!(TaskHeader, trampoline_depth) == 0, "a store-release has no offset");
-const _: () = assert!(offset_of!(TaskHeader, no_report) == 4, "one load reads both words");
-const _: () = assert!(offset_of!(TaskHeader, no_resched) == offset_of!(TaskHeader, preempt_count) + 4);
-const _: () = assert!(offset_of!(TaskHeader, preempt_count).is_multiple_of(8), "one load reads both words");
-const _: () = assert!(offset_of!(Regs, task) == offset_of!(Regs, pc) + 8, "one pair");
+const _: () = assert!(offset_of!(Regs, count) == offset_of!(Regs, pc) + 8, "one pair");
 
-/// Preemption is enabled again, and a reschedule was put off. Wired by `main.rs` to `sched`.
+/// A reschedule was put off, and preemption may be enabled again. Wired by `main.rs` to `sched`.
 pub static RESCHEDULE: Hook<fn()> = Hook::new();
 
 #[unsafe(no_mangle)]
@@ -114,7 +113,7 @@ extern "C" fn trampoline_reschedule() {
     }
 }
 
-/// The task's trampoline depth is 0 again, and somebody waits for that. Wired by `main.rs` to `rcu`.
+/// Somebody waits for the task's trampoline depth to be 0, and it is lower. Wired by `main.rs` to `rcu`.
 pub static REPORT: Hook<fn()> = Hook::new();
 
 #[unsafe(no_mangle)]

@@ -227,7 +227,7 @@ pub trait Scheme: Sync {
         Wake::Nobody
     }
 
-    /// The running task has left its outermost trampoline, and somebody waits for that: see [`Eyes::want_report`].
+    /// The running task has left a trampoline, and somebody waits for its outermost one: see [`Eyes::want_report`].
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn report(&self, _context: &Context<'_>) -> Wake {
         Wake::Nobody
