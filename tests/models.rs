@@ -15,16 +15,20 @@
 
 #[path = "models/batching.rs"]
 pub mod batching;
-#[path = "models/blind.rs"]
-pub mod blind;
 #[path = "models/broken.rs"]
 pub mod broken;
 #[path = "models/classic.rs"]
 pub mod classic;
 #[path = "models/cpu.rs"]
 pub mod cpu;
+#[path = "models/eyes.rs"]
+pub mod eyes;
 #[path = "models/fault.rs"]
 pub mod fault;
+#[path = "models/gp_task.rs"]
+pub mod gp_task;
+#[path = "models/holders.rs"]
+pub mod holders;
 #[path = "models/kernel.rs"]
 pub mod kernel;
 #[path = "models/linux.rs"]
@@ -51,8 +55,13 @@ extern crate alloc;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
-    let schemes = classic::MODELS.iter().chain(&linux::MODELS).chain(&nopreempt::MODELS).chain(&broken::MODELS);
-    let trials =
-        schemes.chain(&batching::MODELS).chain(&planted::MODELS).map(|model| Trial::test(model.name, || model.run()));
+    let schemes = classic::MODELS
+        .iter()
+        .chain(&linux::MODELS)
+        .chain(&nopreempt::MODELS)
+        .chain(&broken::MODELS)
+        .chain(&holders::MODELS);
+    let all = schemes.chain(&batching::MODELS).chain(&planted::MODELS);
+    let trials = all.map(|model| Trial::test(model.name, || model.run()));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

@@ -15,7 +15,14 @@ use crate::scripts as does;
 use crate::verdict::{Model, frees_early, holds};
 
 const fn world(scheme: fn() -> Box<dyn Scheme + Send>) -> World {
-    World { scheme, fault: Fault::None, preempts: true, tasks: &[Task::Running], scripts: &[does::runs_and_sleeps] }
+    World {
+        scheme,
+        fault: Fault::None,
+        preempts: true,
+        nr_swaps: 1,
+        tasks: &[Task::Running],
+        scripts: &[does::runs_and_sleeps],
+    }
 }
 
 const SCHED: World = world(|| Box::new(Sched::new()));

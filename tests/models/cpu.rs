@@ -3,15 +3,18 @@
 //! Between two steps, where interrupts are unmasked, it handles the messages that it finds ([`Cpu::interrupts`]); a step
 //! that holds them off simply has no such point in it. A deferred wake-up of the grace-period task comes at once.
 
+mod switches;
+mod trampoline;
+
 use std::cell::Cell;
 
 use loom::sync::Arc;
 use loom::sync::atomic::{Ordering, fence};
 use loom::sync::mpsc::Sender;
 
-use crate::blind::blind;
-use crate::kernel::{Fault, Inboxes, Kernel, Message, Script, Standing};
-use crate::rcu::schemes::{Interrupted, Nudge, Sighting, Switch, Trampoline, resume, switch_out};
+use crate::eyes::{Onlooker, TaskState};
+use crate::kernel::{Fault, Inboxes, Kernel, Message, Script};
+use crate::rcu::schemes::{Context, Interrupted, Nudge, Sighting, Switch};
 use crate::sched::rcu_words::TaskWords;
 
 /// Where a context stands when it is interrupted.
@@ -37,28 +40,47 @@ pub struct Arrival {
     is_preempted_again: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Current {
+    Idle,
+    Worker,
+    Task(usize),
+}
+
 /// A CPU that runs a script and then idles.
 pub struct Cpu {
     id: usize,
     kernel: Arc<Kernel>,
     inboxes: Inboxes,
     answers: Sender<()>,
-    idle: TaskWords,
-    worker: TaskWords,
-    /// The task on it; none is idle.
-    current: Cell<Option<usize>>,
+    idle: TaskState,
+    worker: TaskState,
+    current: Cell<Current>,
     /// Interrupts and softirqs on top of that task.
     nesting: Cell<usize>,
     preempt_count: Cell<u32>,
     needs_reschedule: Cell<bool>,
     worker_is_woken: Cell<bool>,
     is_off: Cell<bool>,
+    has_ended: Cell<bool>,
+}
+
+impl Onlooker for Cpu {
+    fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+    fn own(&self, words: &TaskWords) -> &TaskState {
+        if std::ptr::eq(&raw const self.worker.words, words) { &self.worker } else { &self.idle }
+    }
+    fn nesting(&self) -> usize {
+        self.nesting.get()
+    }
 }
 
 impl Cpu {
     pub(crate) fn new(
         id: usize,
-        current: Option<usize>,
+        task: Option<usize>,
         kernel: Arc<Kernel>,
         inboxes: Inboxes,
         answers: Sender<()>,
@@ -68,37 +90,59 @@ impl Cpu {
             kernel,
             inboxes,
             answers,
-            idle: TaskWords::running(),
-            worker: TaskWords::new(),
-            current: Cell::new(current),
+            idle: TaskState::new(TaskWords::running()),
+            worker: TaskState::new(TaskWords::new()),
+            current: Cell::new(task.map_or(Current::Idle, Current::Task)),
             nesting: Cell::new(0),
             preempt_count: Cell::new(0),
             needs_reschedule: Cell::new(false),
             worker_is_woken: Cell::new(false),
             is_off: Cell::new(false),
+            has_ended: Cell::new(false),
         }
     }
 
     pub(crate) fn run(self, script: Script) {
         script(&self);
-        assert_eq!((self.current.get(), self.nesting.get(), self.preempt_count.get()), (None, 0, 0));
-        self.kernel.has_ended();
+        assert_eq!((self.current.get(), self.nesting.get(), self.preempt_count.get()), (Current::Idle, 0, 0));
+        self.end();
+        self.idle_until_off();
+    }
+
+    /// The script does nothing more that could end a wait.
+    fn end(&self) {
+        if !self.has_ended.replace(true) {
+            self.kernel.has_ended();
+        }
+    }
+
+    fn idle_until_off(&self) {
         while !self.is_off.get() {
             self.receive(self.inboxes[self.id - 1].wait(), Pc::Elsewhere);
         }
     }
 
-    fn words(&self) -> &TaskWords {
-        self.current.get().map_or(&self.idle, |task| &self.kernel.words[task])
+    fn state_of(&self, current: Current) -> &TaskState {
+        match current {
+            Current::Idle => &self.idle,
+            Current::Worker => &self.worker,
+            Current::Task(task) => &self.kernel.tasks[task],
+        }
     }
 
-    // ---- Interrupts --------------------------------------------------------------------------------------------
+    fn context_of(&self, current: Current) -> Context<'_> {
+        Context { task: &self.state_of(current).words, eyes: self }
+    }
+
+    fn context(&self) -> Context<'_> {
+        self.context_of(self.current.get())
+    }
 
     fn sighting(&self) -> Sighting {
         Sighting {
             cpu: self.id,
             is_outermost: self.nesting.get() == 0 || self.kernel.has(Fault::AcknowledgementIsQuiescence),
-            is_idle: self.current.get().is_none(),
+            is_idle: self.current.get() == Current::Idle,
             preempt_count: if self.kernel.has(Fault::CountNotSighted) { 0 } else { self.preempt_count.get() },
         }
     }
@@ -125,7 +169,7 @@ impl Cpu {
     fn handle_visit(&self) {
         self.nesting.set(self.nesting.get() - 1); // what is sighted is what the SGI interrupted
         fence(Ordering::SeqCst);
-        let nudge = self.kernel.scheme.visited(&self.sighting(), &blind(self.words()));
+        let nudge = self.kernel.scheme.visited(&self.sighting(), &self.context());
         self.nesting.set(self.nesting.get() + 1);
         if nudge == Nudge::Reschedule {
             self.needs_reschedule.set(true);
@@ -148,7 +192,7 @@ impl Cpu {
     fn irq_in(&self, pc: Pc) -> bool {
         let mut mark = false;
         let at = Interrupted { cpu: self.id, is_in_trampoline: pc == Pc::Trampoline };
-        self.kernel.scheme.irq_in(&mut mark, &at, self.words());
+        self.kernel.scheme.irq_in(&mut mark, &at, self.context().task);
         self.nesting.set(self.nesting.get() + 1);
         mark
     }
@@ -156,173 +200,12 @@ impl Cpu {
     fn irq_exit(&self) {
         self.nesting.set(self.nesting.get() - 1);
         if self.nesting.get() == 0 {
-            self.kernel.wake(self.kernel.scheme.irq_exit_outermost(&self.sighting(), &blind(self.words())));
+            self.kernel.wake(self.kernel.scheme.irq_exit_outermost(&self.sighting(), &self.context()));
         }
     }
 
     fn irq_out(&self, mark: bool) {
         let mut mark = mark || self.kernel.has(Fault::MarkOfTheInner);
-        self.kernel.scheme.irq_out(&mut mark, self.words());
-    }
-
-    // ---- Switches ----------------------------------------------------------------------------------------------
-
-    /// A reschedule is wanted and may happen here.
-    fn is_preemptible(&self) -> bool {
-        let is_idle = self.current.get().is_none();
-        let is_allowed = self.nesting.get() == 0 && self.preempt_count.get() == 0;
-        is_allowed && self.needs_reschedule.get() && (self.kernel.world.preempts || is_idle)
-    }
-
-    /// Leaves the current task for the worker, or for nobody, and goes on with it.
-    fn reschedule(&self, how: Switch) {
-        self.needs_reschedule.set(false);
-        let task = self.current.get();
-        self.switch_out(how);
-        self.run_worker();
-        self.resume_any(task);
-    }
-
-    /// The worker runs as long as it is wanted.
-    fn run_worker(&self) {
-        if self.worker_is_woken.take() {
-            let scheme = &*self.kernel.scheme;
-            resume(scheme, &blind(&self.worker));
-            while scheme.wants_worker(self.id) {
-                self.kernel.wake(scheme.worker_ran(self.id));
-            }
-            self.kernel.wake(switch_out(scheme, &self.worker, self.id, Switch::Voluntary));
-            self.kernel.has_ended();
-        }
-    }
-
-    /// The task leaves this CPU, which idles. IRQs are masked: no interrupt between the hook and the switch.
-    fn switch_out(&self, how: Switch) {
-        assert_eq!(self.nesting.get(), 0);
-        let is_lie = self.kernel.has(Fault::PreemptionIsVoluntary);
-        let told = if is_lie { Switch::Voluntary } else { how };
-        let wake = switch_out(&*self.kernel.scheme, self.words(), self.id, told);
-        if let (Some(task), true) = (self.current.get(), self.kernel.has(Fault::PreemptedSpared)) {
-            self.kernel.lists()[task].standing =
-                if how == Switch::Voluntary { Standing::Away } else { Standing::Preempted };
-        }
-        self.kernel.wake(wake);
-        self.current.set(None);
-    }
-
-    /// The current task blocks; whoever was woken gets the CPU.
-    pub fn block(&self) {
-        self.needs_reschedule.set(false);
-        self.switch_out(Switch::Voluntary);
-        self.run_worker();
-    }
-
-    /// The task is on this CPU again.
-    pub fn resume(&self, task: usize) {
-        self.resume_any(Some(task));
-    }
-
-    fn resume_any(&self, task: Option<usize>) {
-        self.current.set(task);
-        resume(&*self.kernel.scheme, &blind(self.words()));
-    }
-
-    /// The current task is preempted by no IRQ; `meanwhile` happens on its CPU until it goes on.
-    pub fn preempted(&self, meanwhile: impl FnOnce(&Self)) {
-        let task = self.current.get();
-        self.switch_out(Switch::Preempted);
-        self.run_worker();
-        meanwhile(self);
-        self.resume_any(task);
-    }
-
-    /// An IRQ hits the current task at `pc`, and it is preempted at its exit.
-    pub fn preempted_at(&self, pc: Pc, meanwhile: impl FnOnce(&Self)) {
-        self.preempted_after(pc, |_| (), meanwhile);
-    }
-
-    /// The same, and the IRQ brings a softirq along.
-    pub fn preempted_after(&self, pc: Pc, softirq: impl FnOnce(&Self), meanwhile: impl FnOnce(&Self)) {
-        let mark = self.irq_in(pc);
-        softirq(self);
-        self.irq_exit();
-        if self.kernel.has(Fault::MarkUndoneEarly) {
-            self.irq_out(mark);
-        }
-        self.preempted(meanwhile);
-        self.irq_out(mark);
-    }
-
-    /// The same for task 0, which goes on elsewhere; there it is preempted at once again if `is_preempted_again`.
-    pub fn migrated_at(&self, pc: Pc, call: Call, to_cpu: usize, is_preempted_again: bool) {
-        let mark = self.irq_in(pc);
-        self.irq_exit();
-        self.switch_out(Switch::Preempted);
-        self.kernel.has_begun();
-        self.inboxes[to_cpu - 1].send(Message::Run(Arrival { call, mark, is_preempted_again }));
-    }
-
-    /// Task 0 arrives here, and finishes its call.
-    fn arrive(&self, arrival: Arrival) {
-        self.resume(0);
-        if arrival.is_preempted_again {
-            self.preempted(|cpu| cpu.interrupts(Pc::Elsewhere));
-        }
-        self.irq_out(arrival.mark);
-        self.interrupts(Pc::Elsewhere);
-        self.leave(arrival.call);
-        self.block();
-        self.kernel.has_ended();
-    }
-
-    /// The current task begins to exit: the hook, then it moves from the task list to the exiting list.
-    pub fn exit(&self) {
-        let task = self.current.get().expect("idle does not exit");
-        self.kernel.wake(self.kernel.scheme.exit(&self.kernel.words[task]));
-        self.kernel.lists()[task].is_exiting = true;
-    }
-
-    // ---- The trampoline ----------------------------------------------------------------------------------------
-
-    /// What the trampoline of the scheme counts in the preempt count.
-    fn counts(&self) -> u32 {
-        let is_counted = self.kernel.scheme.trampoline() == Trampoline::Unpreemptible;
-        u32::from(is_counted && !self.kernel.has(Fault::NotCounted))
-    }
-
-    /// A context enters the trampoline and loads the literal.
-    pub fn enter(&self) -> Call {
-        let is_late = self.kernel.has(Fault::CountedLate);
-        let early = if is_late { 0 } else { self.counts() };
-        self.preempt_count.set(self.preempt_count.get() + early);
-        let call = Call { ops: self.kernel.load_literal() };
-        if is_late {
-            self.interrupts(Pc::Trampoline);
-            self.preempt_count.set(self.preempt_count.get() + self.counts());
-        }
-        call
-    }
-
-    /// Func uses the ops and returns through the trampoline.
-    pub fn leave(&self, call: Call) {
-        let is_early = self.kernel.has(Fault::UncountedEarly);
-        if is_early {
-            self.preempt_count.set(self.preempt_count.get() - self.counts());
-            self.interrupts(Pc::Elsewhere);
-        }
-        self.kernel.use_ops(call.ops);
-        if !is_early {
-            self.preempt_count.set(self.preempt_count.get() - self.counts());
-        }
-        if self.counts() > 0 && self.is_preemptible() {
-            self.reschedule(Switch::Preempted);
-        }
-    }
-
-    /// A traced call, interrupted at `pc`, between the load and the last use.
-    pub fn call(&self, pc: Pc) {
-        let call = self.enter();
-        self.interrupts(pc);
-        self.leave(call);
+        self.kernel.scheme.irq_out(&mut mark, self.context().task);
     }
 }

@@ -1,22 +1,20 @@
 //! A kernel of a few steps: CPUs that run tasks and take SGIs, one literal, two ops, one grace period.
 //!
-//! Each CPU from 1 up is a thread with a script ([`crate::cpu`]). CPU 0 runs the grace-period task and nothing else.
+//! Each CPU from 1 up is a thread with a script ([`crate::cpu`]). CPU 0 runs the grace-period task and nothing else
+//! ([`crate::gp_task`]).
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
-use loom::sync::atomic::{AtomicUsize, Ordering, fence};
-use loom::sync::mpsc::{Receiver, channel};
+use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use loom::sync::mpsc::channel;
 use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 use loom::thread;
 
-use crate::blind::{Blind, blind};
 use crate::cpu::{Arrival, Cpu};
+use crate::eyes::TaskState;
+use crate::gp_task::FromCpu0;
 use crate::mailbox::Mailbox;
-use crate::rcu::cookie::Sequence;
-use crate::rcu::grace::{Action, Machine};
-use crate::rcu::schemes::{
-    self, At, Eyes, Kind, Look, Scheme, Sighting, Subject, Switch, Wake, What, resume, switch_out,
-};
+use crate::rcu::schemes::{Scheme, Wake};
 use crate::sched::rcu_words::TaskWords;
 
 /// The complaint of a step that finds the poison.
@@ -25,8 +23,9 @@ pub const USED_AFTER_FREE: &str = "ops was used after it was freed";
 /// The complaint of a grace period that nobody will end.
 pub const NOBODY_LEFT: &str = "the grace period waits, and nobody is left to wake it";
 
-const OLD: usize = 0;
-const NEW: usize = 1;
+/// Of another callsite, and never retired. The callsite's own are 0, 1 and 2, one after the other.
+pub(crate) const OTHER: usize = 3;
+const NR_OPS: usize = 4;
 const LIVE: u32 = 1;
 const POISON: u32 = 0xdead;
 
@@ -59,6 +58,38 @@ pub enum Fault {
     MarkUndoneEarly,
     /// Whoever is sighted is said to have preemption enabled.
     CountNotSighted,
+    /// No CPU is visited.
+    RoundLeftOut,
+    /// The visitor goes on before the CPUs have answered.
+    AnswersNotAwaited,
+    /// The grace period is told the number of the one before.
+    NumberOfTheLast,
+    /// The retired ops is not told by which grace period it is freed.
+    RetiredUnnamed,
+    /// Of the chain of contexts only the task's own is seen.
+    OnlyTheTaskIsSeen,
+    /// Only the innermost one is.
+    OnlyTheInnermostIsSeen,
+    /// A task that is resumed is first said to have died, so that it is no longer listed.
+    DelistedAtSwitchIn,
+    /// A task that is resumed does not say so.
+    ResumedUnpinned,
+    /// A task that has left its CPU does not say so.
+    LeftUnsaid,
+    /// A task that has died does not say so.
+    DeathUnsaid,
+    /// A task says that it has left its CPU when that has taken interrupts again.
+    LeftSaidLate,
+    /// The trampoline lowers the depth by a plain store.
+    DepthLowered,
+    /// The trampoline raises the depth after it has loaded the literal.
+    DepthRaisedLate,
+    /// The trampoline lowers the depth before func has returned.
+    DepthLoweredEarly,
+    /// The trampoline reports nothing.
+    ReportsForgotten,
+    /// The trampoline looks whether a report is wanted before it lowers the depth.
+    ReportDecidedEarly,
 }
 
 /// A task at the start. The n-th one that runs does so on CPU n, counted from 1.
@@ -82,6 +113,8 @@ pub struct World {
     pub fault: Fault,
     /// Whether the preemption model is full; else nobody is preempted.
     pub preempts: bool,
+    /// How many ops are swapped out and freed, one after the other.
+    pub nr_swaps: usize,
     /// Its tasks.
     pub tasks: &'static [Task],
     /// One for each CPU from 1 up.
@@ -120,12 +153,20 @@ pub(crate) type Inboxes = Arc<Vec<Mailbox<Message>>>;
 pub(crate) struct Kernel {
     pub(crate) scheme: Box<dyn Scheme + Send>,
     pub(crate) world: World,
-    pub(crate) words: Vec<TaskWords>,
+    pub(crate) tasks: Vec<TaskState>,
     literal: AtomicUsize,
-    ops: [UnsafeCell<u32>; 2],
+    /// By which grace period each ops is freed, or 0.
+    retired: [AtomicU64; NR_OPS],
+    ops: [UnsafeCell<u32>; NR_OPS],
     lists: Mutex<Vec<Listed>>,
-    /// The queue of the grace-period task, and how many scripts, migrated tasks and woken workers can still wake it.
-    wait_queue: (Mutex<usize>, Condvar),
+    wait_queue: (Mutex<WaitQueue>, Condvar),
+}
+
+/// Where the grace-period task waits.
+struct WaitQueue {
+    /// Scripts, migrated tasks and woken workers that can still wake it.
+    nr_wakers: usize,
+    is_woken: bool,
 }
 
 impl Kernel {
@@ -137,30 +178,38 @@ impl Kernel {
         self.lists.lock().expect("no step panics with it")
     }
 
+    fn queue(&self) -> MutexGuard<'_, WaitQueue> {
+        self.wait_queue.0.lock().expect("no step panics with it")
+    }
+
     pub(crate) fn wake(&self, wake: Wake) {
         if wake == Wake::GracePeriodTask {
-            let _locked = self.wait_queue.0.lock().expect("no step panics with it");
+            self.queue().is_woken = true;
             self.wait_queue.1.notify_all();
         }
     }
 
-    /// loom would see that nobody is left to wake us, but ends the whole process when it does; so we count.
-    fn wait_until(&self, is_over: impl Fn() -> bool) {
-        let mut nr_wakers = self.wait_queue.0.lock().expect("no step panics with it");
+    /// Looks again only when woken, so a wake-up that is lost is found. loom would see that nobody is left to wake us, but
+    /// ends the whole process when it does; so we count.
+    pub(crate) fn wait_until(&self, is_over: impl Fn() -> bool) {
+        let mut queue = self.queue();
         while !is_over() {
-            assert_ne!(*nr_wakers, 0, "{NOBODY_LEFT}");
-            nr_wakers = self.wait_queue.1.wait(nr_wakers).expect("no step panics with it");
+            while !queue.is_woken {
+                assert_ne!(queue.nr_wakers, 0, "{NOBODY_LEFT}");
+                queue = self.wait_queue.1.wait(queue).expect("no step panics with it");
+            }
+            queue.is_woken = false;
         }
     }
 
     /// A task that goes on elsewhere, or a worker, will come to an end.
     pub(crate) fn has_begun(&self) {
-        *self.wait_queue.0.lock().expect("no step panics with it") += 1;
+        self.queue().nr_wakers += 1;
     }
 
     /// It has, or a script has.
     pub(crate) fn has_ended(&self) {
-        *self.wait_queue.0.lock().expect("no step panics with it") -= 1;
+        self.queue().nr_wakers -= 1;
         self.wait_queue.1.notify_all();
     }
 
@@ -169,108 +218,32 @@ impl Kernel {
         self.literal.load(Ordering::Relaxed)
     }
 
+    /// Swaps the literal from `ops` to the next one.
+    pub(crate) fn unlink(&self, ops: usize) {
+        self.literal.store(ops + 1, Ordering::Release);
+    }
+
+    pub(crate) fn name(&self, ops: usize, number: u64) {
+        self.retired[ops].store(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retired_by(&self, ops: usize) -> u64 {
+        self.retired[ops].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn free(&self, ops: usize) {
+        self.ops[ops].with_mut(|word| {
+            // SAFETY: 1. The cell is alive. 2. loom fails the model if a use is not ordered before.
+            unsafe { *word = POISON };
+        });
+    }
+
     /// The trampoline, or the func, uses the ops.
     pub(crate) fn use_ops(&self, ops: usize) {
         self.ops[ops].with(|word| {
             // SAFETY: 1. The cell is alive. 2. loom fails the model if somebody writes at the same time.
             assert_eq!(unsafe { *word }, LIVE, "{USED_AFTER_FREE}");
         });
-    }
-}
-
-/// The grace-period task's view.
-struct FromCpu0 {
-    kernel: Arc<Kernel>,
-    inboxes: Inboxes,
-    answers: Receiver<()>,
-}
-
-impl Eyes for FromCpu0 {
-    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
-        Blind.holds(task, at, what)
-    }
-    fn depth(&self, task: &TaskWords) -> u32 {
-        Blind.depth(task)
-    }
-    fn want_report(&self, _: &TaskWords, _: bool) {}
-    fn agree(&self, task: &TaskWords, at: At) -> bool {
-        Blind.agree(task, at)
-    }
-    fn boost(&self, _: &TaskWords, _: bool) {}
-}
-
-impl schemes::World for FromCpu0 {
-    fn number(&self) -> u64 {
-        2
-    }
-
-    fn nr_cpus(&self) -> usize {
-        1 + self.inboxes.len()
-    }
-
-    fn visit_every_cpu(&self) {
-        self.inboxes.iter().for_each(|inbox| inbox.send(Message::Visit));
-        fence(Ordering::SeqCst);
-        let sighting = Sighting { cpu: 0, is_outermost: true, is_idle: false, preempt_count: 0 };
-        let _ = self.kernel.scheme.visited(&sighting, &blind(&TaskWords::running()));
-        self.inboxes.iter().for_each(|_| self.answers.recv().expect("every CPU answers"));
-    }
-
-    fn wake_workers(&self) {
-        if self.kernel.has(Fault::WorkersForgotten) {
-            return;
-        }
-        for inbox in self.inboxes.iter() {
-            self.kernel.has_begun();
-            inbox.send(Message::Worker);
-        }
-    }
-
-    fn for_each_task(&self, look: &dyn Look) {
-        let (kernel, lists) = (&self.kernel, self.kernel.lists());
-        for (listed, words) in lists.iter().zip(&kernel.words) {
-            let is_spared = kernel.has(Fault::PreemptedSpared) && listed.standing == Standing::Preempted;
-            if !(kernel.has(Fault::ExitingMissed) && listed.is_exiting) {
-                look.look(&Subject { words, kind: if is_spared { Kind::Exempt } else { Kind::Ordinary } });
-            }
-        }
-    }
-}
-
-impl FromCpu0 {
-    /// Swaps the literal, waits, frees the old ops: what an updater and the grace-period task do together.
-    fn retire_old_ops(&self) {
-        let (kernel, scheme) = (&self.kernel, &*self.kernel.scheme);
-        // SAFETY: 1. The only sequence of this world. 2. The loop below carries the grace period out.
-        let sequence = unsafe { Sequence::new() };
-        let (mut machine, own_words) = (Machine::new(1), TaskWords::running());
-        kernel.literal.store(NEW, Ordering::Release);
-        fence(Ordering::SeqCst);
-        let cookie = sequence.cookie();
-        let _ = sequence.request(cookie);
-        let elapsed = loop {
-            match machine.step(&sequence, scheme, 0) {
-                Action::Begin { step } if kernel.has(Fault::StepLeftOut(step)) => {}
-                Action::Begin { step } => scheme.begin(step, self),
-                Action::Wait { step, .. } => {
-                    // We block, so our CPU switches, and its worker runs.
-                    kernel.wake(switch_out(scheme, &own_words, 0, Switch::Voluntary));
-                    if scheme.wants_worker(0) && !kernel.has(Fault::WorkersForgotten) {
-                        kernel.wake(scheme.worker_ran(0));
-                    }
-                    kernel.wait_until(|| scheme.outstanding(step) == 0);
-                    resume(scheme, &blind(&own_words));
-                }
-                Action::Finish(elapsed) => break elapsed,
-                action @ (Action::Sleep | Action::Report { .. }) => unreachable!("{action:?}"),
-            }
-        };
-        assert!(elapsed.covers(cookie));
-        kernel.ops[OLD].with_mut(|word| {
-            // SAFETY: 1. The cell is alive. 2. loom fails the model if a use is not ordered before.
-            unsafe { *word = POISON };
-        });
-        self.inboxes.iter().for_each(|inbox| inbox.send(Message::PowerOff));
     }
 }
 
@@ -287,17 +260,20 @@ impl World {
 
     fn boot(self) {
         let words = |task: &Task| if *task == Task::Running { TaskWords::running() } else { TaskWords::new() };
+        let state = |task| TaskState::new(words(task));
         let standing = |task: &Task| if *task == Task::Running { Standing::Running } else { Standing::Away };
         let listed = |task| Listed { is_exiting: false, standing: standing(task) };
         let kernel = Arc::new(Kernel {
             scheme: (self.scheme)(),
             world: self,
-            words: self.tasks.iter().map(words).collect(),
-            literal: AtomicUsize::new(OLD),
-            ops: [UnsafeCell::new(LIVE), UnsafeCell::new(LIVE)],
+            tasks: self.tasks.iter().map(state).collect(),
+            literal: AtomicUsize::new(0),
+            retired: std::array::from_fn(|_| AtomicU64::new(0)),
+            ops: std::array::from_fn(|_| UnsafeCell::new(LIVE)),
             lists: Mutex::new(self.tasks.iter().map(listed).collect()),
-            wait_queue: (Mutex::new(self.scripts.len()), Condvar::new()),
+            wait_queue: (Mutex::new(WaitQueue { nr_wakers: self.scripts.len(), is_woken: false }), Condvar::new()),
         });
+        kernel.scheme.select(true);
         let (answers_in, answers) = channel();
         let inboxes = Arc::new(self.scripts.iter().map(|_| Mailbox::default()).collect::<Vec<_>>());
         let mut threads = Vec::new();
@@ -306,7 +282,8 @@ impl World {
             let cpu = Cpu::new(index + 1, current, kernel.clone(), inboxes.clone(), answers_in.clone());
             threads.push(thread::spawn(move || cpu.run(*script)));
         }
-        FromCpu0 { kernel, inboxes, answers }.retire_old_ops();
+        let cpu0 = FromCpu0::new(kernel, inboxes, answers);
+        cpu0.run();
         threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
     }
 }

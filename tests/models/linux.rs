@@ -12,6 +12,7 @@ const WORLD: World = World {
     scheme: || Box::new(Linux::new()),
     fault: Fault::None,
     preempts: true,
+    nr_swaps: 1,
     tasks: &[Task::Running],
     scripts: &[does::runs_and_sleeps],
 };

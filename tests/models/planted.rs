@@ -13,6 +13,7 @@ const IN_FUNC: World = World {
     scheme: || Box::new(Classic::new()),
     fault: OfTheWorld::None,
     preempts: true,
+    nr_swaps: 1,
     tasks: &[Task::Running],
     scripts: &[does::is_preempted_in_func],
 };

@@ -52,6 +52,14 @@ pub fn is_preempted_in_func(cpu: &Cpu) {
     is_preempted_at(cpu, Pc::Elsewhere);
 }
 
+/// The same, twice.
+pub fn is_preempted_in_two_calls(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.preempted_at(Pc::Elsewhere, |cpu| cpu.interrupts(Pc::Elsewhere));
+    cpu.leave(call);
+    is_preempted_in_func(cpu);
+}
+
 /// Row 5: func calls `preempt_enable`, and the task is preempted there by no IRQ.
 pub fn is_preempted_by_func(cpu: &Cpu) {
     let call = cpu.enter();
@@ -111,8 +119,84 @@ pub fn migrates_in_the_trampoline(cpu: &Cpu) {
 pub fn exits(cpu: &Cpu) {
     cpu.exit();
     cpu.call(Pc::Elsewhere);
-    cpu.block();
+    cpu.die();
 }
 
 /// Nothing but messages.
 pub fn idles(_: &Cpu) {}
+
+/// Row 9: func blocks; the task wakes up and goes on.
+pub fn blocks_in_func(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.block();
+    cpu.interrupts(Pc::Elsewhere);
+    cpu.resume(0);
+    cpu.interrupts(Pc::Elsewhere);
+    cpu.leave(call);
+    cpu.block();
+}
+
+/// Row 14: the task exits, is preempted in a call that it makes after that, and dies.
+pub fn exits_and_is_preempted(cpu: &Cpu) {
+    cpu.exit();
+    let call = cpu.enter();
+    cpu.preempted_at(Pc::Elsewhere, |cpu| cpu.interrupts(Pc::Elsewhere));
+    cpu.leave(call);
+    cpu.die();
+}
+
+/// An IRQ hits func, and the softirq that it brings is interrupted.
+pub fn is_interrupted_in_func_by_a_softirq(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.irq(Pc::Elsewhere, |cpu| cpu.interrupts(Pc::Elsewhere));
+    cpu.leave(call);
+    cpu.block();
+}
+
+/// O10: whenever somebody looks, the task is in a traced call; it leaves the one that the round finds, and never the next.
+pub fn is_in_some_trampoline_at_each_look(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.wait_for_visit();
+    cpu.leave(call);
+    stays_in_the_next_call(cpu);
+}
+
+/// The same, and the round finds it between func and the trampoline's last steps.
+pub fn is_visited_at_the_end_of_its_call(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.leave_late(call, Cpu::wait_for_visit);
+    stays_in_the_next_call(cpu);
+}
+
+fn stays_in_the_next_call(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.irq(Pc::Elsewhere, |_| ());
+    cpu.stays();
+    cpu.leave(call);
+    cpu.block();
+}
+
+/// The task is in the func of another ops, and stays there.
+pub fn stays_in_another_func(cpu: &Cpu) {
+    let call = cpu.enter_another();
+    cpu.stays();
+    cpu.leave(call);
+    cpu.block();
+}
+
+/// A task is preempted in func, by one that is preempted there, too; they go on in the same order.
+pub fn are_both_preempted(cpu: &Cpu) {
+    let first = cpu.enter();
+    let mut second = None;
+    cpu.preempted_at(Pc::Elsewhere, |cpu| {
+        cpu.resume(1);
+        second = Some(cpu.enter());
+        cpu.is_set_aside(Pc::Elsewhere);
+        cpu.interrupts(Pc::Elsewhere);
+    });
+    cpu.leave(first);
+    cpu.block();
+    cpu.resume(1);
+    second.into_iter().for_each(|call| cpu.leave(call));
+    cpu.block();
+}

@@ -16,6 +16,8 @@ pub enum Outcome {
     Holds,
     /// Some interleaving uses what was freed, or frees what is not ordered after its last use.
     FreesEarly,
+    /// Some interleaving looks at the frames of a task while it goes on.
+    ReadsLiveFrames,
     /// Some interleaving waits for ever.
     WaitsForEver,
     /// Some interleaving lets a barrier pass before what it waits for is freed.
@@ -68,6 +70,11 @@ pub const fn frees_early(name: &'static str, explore: fn(&loom::model::Builder))
     Model { expected: Outcome::FreesEarly, ..holds(name, explore) }
 }
 
+/// What is found to look at the frames of a task that runs elsewhere.
+pub const fn reads_live_frames(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
+    Model { expected: Outcome::ReadsLiveFrames, ..holds(name, explore) }
+}
+
 /// What is found to wait although there is nobody left to wait for.
 pub const fn waits_for_ever(name: &'static str, explore: fn(&loom::model::Builder)) -> Model {
     Model { expected: Outcome::WaitsForEver, ..holds(name, explore) }
@@ -117,8 +124,10 @@ impl Model {
 fn judge(payload: &(dyn std::any::Any + Send)) -> Result<(Outcome, String), Failed> {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
+    let (is_in_frames, is_race) = (crate::eyes::frames_were_touched(), text.contains("Causality violation"));
     let is_early = ["Causality violation", crate::kernel::USED_AFTER_FREE].iter().any(|sign| text.contains(sign));
     match text {
+        _ if is_in_frames && is_race => Ok((Outcome::ReadsLiveFrames, text.to_owned())),
         _ if is_early => Ok((Outcome::FreesEarly, text.to_owned())),
         _ if text.contains(crate::kernel::NOBODY_LEFT) => Ok((Outcome::WaitsForEver, text.to_owned())),
         _ if text.contains(crate::batching::BARRIER_LIED) => Ok((Outcome::BarrierPassesEarly, text.to_owned())),
