@@ -4,19 +4,20 @@
 
 use super::fanout::fan_out;
 use super::filter::Filter;
-use super::ops::{LATE_ENTRY, Ops, OpsBox};
+use super::ops::{LATE_ENTRY, Node as FanOut, Ops, OpsBox};
 use super::registry::{RegisterError, Registration, Registry, Text};
 use super::table::{SiteId, Table, TableError};
 use crate::arch::site::{OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
 use crate::arch::trampoline::{self, Trampoline};
-use crate::console::epitaph::symbols;
+use crate::console::epitaph::{Place, symbols};
 use crate::console::events::{self, Event};
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
+use crate::mm::heap;
 use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -39,6 +40,9 @@ impl Reclaim for Registration<Grave> {
 pub type Gone = Retired<Registration<Grave>>;
 
 static REGISTRY: Mutex<Option<Registry<Grave>>> = Mutex::new(None);
+
+/// The header that callsites name which are off.
+static NOP: AtomicPtr<OpsHeader> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Hears of a func entered through a freed ops: the ops and the hit's `ip`. Wired by `main.rs` to `lab`.
 pub static LATE: Hook<fn(ops: usize, ip: usize)> = Hook::new();
@@ -71,6 +75,7 @@ pub fn init() -> Result<usize, InitError> {
     let table = Table::new(records, &notrace, symbols()).map_err(InitError::Table)?;
     let nop: &OpsHeader = Box::leak(Box::new(OpsHeader::new(stale_hit)));
     text::prepare(table.all(), nop).map_err(InitError::Text)?;
+    NOP.store(core::ptr::from_ref(nop).cast_mut(), Ordering::Relaxed);
     LATE_ENTRY.store(late_entry as *const () as usize, Ordering::Relaxed);
     let count = table.len();
     // Not `lock`: at boot nobody can sleep, and nobody has to.
@@ -211,6 +216,54 @@ pub fn stale_hits() -> u64 {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn stale_hit(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
     STALE_HITS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Describes what a frame names: the ops, its func, and whether it is retired. `inside` is where the call stands: in the
+/// func, and in what that called. Wired to `rcu::OPS`. Context: any; the frame is that of a context which does not go on.
+pub fn describe(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Write) {
+    // The reader has seen enough if it does not fit.
+    let _ = try_describe(ops, inside, out);
+}
+
+fn try_describe(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Write) -> fmt::Result {
+    let address = ops.addr();
+    if !heap::holds(address) || !address.is_multiple_of(align_of::<Ops>()) {
+        return write!(out, "{address:#x}, where no ops can be");
+    }
+    // SAFETY: aligned words of the heap. Where the scheme is sound the frame holds the ops; where it is not they may be a
+    // grave's, which tells by its generation.
+    let header = unsafe { &*ops };
+    let func = header.func.load(Ordering::Relaxed);
+    if header.generation.load(Ordering::Relaxed) % 2 == 0 {
+        return write!(out, "{address:#x}, which is freed");
+    }
+    if ops == NOP.load(Ordering::Relaxed) {
+        return write!(out, "the no-op ops at {address:#x}");
+    }
+    if func == fan_out as *const () as usize {
+        write!(out, "the fan-out at {address:#x} to:")?;
+        // SAFETY: alive by its generation, and this func is a node's; its members live as long.
+        for &member in unsafe { &*ops.cast::<FanOut>() }.members() {
+            // SAFETY: as above.
+            write!(out, " {}", Named(unsafe { &*member }))?;
+        }
+        write!(out, ", in {}", Place(inside[1]))?;
+    } else {
+        // SAFETY: alive by its generation, and no node: an `Ops`.
+        write!(out, "{}", Named(unsafe { &*ops.cast::<Ops>() }))?;
+    }
+    let retired = header.retired.load(Ordering::Relaxed) != 0;
+    out.write_str(if retired { ", retired" } else { ", in use" })
+}
+
+/// Prints an ops by name, address and func.
+struct Named<'a>(&'a Ops);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ops = self.0;
+        write!(f, "ops `{}` at {:#x} (func {})", ops.name, core::ptr::from_ref(ops).addr(), Place(ops.func()))
+    }
 }
 
 /// The func of a dead ops: a hit came through after its grace period (P2), or read it after the free (P1).

@@ -102,6 +102,7 @@ impl Node {
     }
 
     /// The ops, in the order in which they are called.
+    #[inline(always)]
     pub fn members(&self) -> &[*const Ops] {
         let range = self.member_range();
         // SAFETY: `NodeBox::fill` has filled the members from the start of the array to `end`.

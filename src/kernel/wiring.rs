@@ -24,6 +24,7 @@ pub(super) fn wire() {
     trampoline::REPORT.set(rcu::report);
     entry::LAB_SGI.set(calls::on_sgi);
     softirq::LAB.set(calls::on_softirq);
+    rcu::OPS.set(live::describe);
     live::LATE.set(oracle::late_entry);
     heap::DAMAGED.set(damage::tell);
     shell::STRESS.set(stress_from_shell);

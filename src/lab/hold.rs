@@ -53,8 +53,8 @@ pub fn run(how: Hold, ms: u32) {
     while !IS_INSIDE.load(Ordering::Relaxed) {
         sched::sleep(NS_PER_MS);
     }
-    let gone = live::unregister(ops).expect("registered above");
     let began_ns = now_ns();
+    let gone = live::unregister(ops).expect("registered above");
     let elapsed = rcu::synchronize();
     let (waited_ns, had_left) = (now_ns() - began_ns, HAS_LEFT.load(Ordering::Relaxed));
     assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");

@@ -5,6 +5,7 @@
 
 use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
+use super::report::forbid_block;
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
 use crate::fault::{self, Fault};
@@ -63,6 +64,11 @@ impl Hooks for Wiring {
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn blocks_atomic(&self, task: &Task) {
+        assert_may_block(self.0.scheme(), task);
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn exit(&self, task: &Task) {
         assert_may_block(self.0.scheme(), task);
         wake(self.0.scheme().exit(&task.rcu));
@@ -96,9 +102,7 @@ fn wake(wake: Wake) {
 #[inline(always)]
 fn assert_may_block(scheme: &impl Scheme, task: &Task) {
     let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
-    assert!(
-        !is_in_func || scheme.lets_funcs_block(),
-        "task {task:?} blocks inside a func, which the scheme {} forbids",
-        scheme.name(),
-    );
+    if is_in_func && !scheme.lets_funcs_block() {
+        forbid_block(task, scheme.name());
+    }
 }

@@ -39,7 +39,11 @@ mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
-pub use {eyes::nr_broken_chains, hooks::report, report::tell_holdouts};
+pub use {
+    eyes::nr_broken_chains,
+    hooks::report,
+    report::{Describe, OPS, tell_holdouts},
+};
 
 #[cfg(test)]
 mod tests;

@@ -3,20 +3,31 @@
 //! The grace-period task tells it, unless that task is itself kept from its CPU: then the tick of that CPU does.
 //! A holdout that is off its CPU is unwound from its saved frame, under the task list's lock: IRQs are masked there, so
 //! its stack cannot be reaped meanwhile (the reaper takes a task off the list before it frees its stack). One that runs
-//! says for itself where it is, from an SGI on its CPU.
+//! says for itself where it is, from an SGI on its CPU. Whatever the scheme, each trampoline that a holdout is inside of is
+//! told with the ops that it holds: `arch::unwind` finds it, `ftrace` knows what it is called.
 
 use super::gp_task::{Rcu, rcu};
 use super::schemes::Scheme;
 use crate::arch::cpu;
 use crate::arch::relax::SpinMutex;
-use crate::arch::unwind::Frames;
-use crate::console::epitaph::print_backtrace;
+use crate::arch::site::{CallSite, OpsHeader};
+use crate::arch::unwind::{Frames, Holds};
+use crate::console::epitaph::{Place, print_backtrace};
+use crate::hook::Hook;
 use crate::println;
 use crate::sched::{self, Task, Visit};
 use crate::sync::atomic::Ordering;
+use core::fmt;
 
 /// More backtraces than this would only push the first ones off the screen.
 const MOST_BACKTRACES: usize = 8;
+
+/// Describes an ops or fan-out node that a frame names, for a call that stands at these places: in its func, and in what
+/// that called; 0 where it called nothing. Wired by `main.rs` to `ftrace`. Context: any.
+pub static OPS: Hook<Describe> = Hook::new();
+
+/// See [`OPS`].
+pub type Describe = fn(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Write);
 
 /// CPUs tell one after the other.
 static TELLING: SpinMutex<()> = SpinMutex::new(());
@@ -37,8 +48,7 @@ pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
         if is_holdout(task) && !task.is_running() {
             nr_told += 1;
             if nr_told <= MOST_BACKTRACES {
-                tell(task, task.state_name());
-                print_backtrace(Frames::from_fp(task.saved_fp()));
+                tell(task, task.state_name(), Frames::from_fp(task.saved_fp()));
             }
         }
     });
@@ -83,8 +93,7 @@ fn tell_starved(task: &Task, waited_ns: u64) {
         cpu::id(),
     );
     let _telling = TELLING.lock();
-    tell(sched::current(), "running");
-    print_backtrace(interrupted(Frames::here()));
+    tell(sched::current(), "running", interrupted(Frames::here()));
 }
 
 /// The same frames from the first one on that an interrupt cut short: without the handler's own.
@@ -123,10 +132,10 @@ pub fn tell_holdouts() {
     }
     sched::try_for_each_task(|task| {
         if is_holdout(task) {
-            let state = if task.is_running() { "running" } else { task.state_name() };
-            tell(task, state);
-            if !task.is_running() {
-                print_backtrace(Frames::from_fp(task.saved_fp()));
+            if task.is_running() {
+                println!("rcu:   {}, running", Holdout(task));
+            } else {
+                tell(task, task.state_name(), Frames::from_fp(task.saved_fp()));
             }
         }
     });
@@ -144,8 +153,7 @@ fn tell_running(visit: &Visit) {
     if is_cpu_waited_for {
         println!("rcu:   CPU {} was not seen outside of interrupts and atomic sections", visit.cpu);
     }
-    tell(task, "running");
-    print_backtrace(Frames::here());
+    tell(task, "running", Frames::here());
 }
 
 #[inline(always)]
@@ -153,7 +161,66 @@ fn is_holdout(task: &Task) -> bool {
     task.rcu.holdout.load(Ordering::Relaxed)
 }
 
+/// Prints who a task is, what it is inside of, and where.
 #[inline(never)]
-fn tell(task: &Task, state: &str) {
-    println!("rcu:   task {} {} on CPU {}, {state}", task.id, task.name(), task.cpu());
+fn tell(task: &Task, state: &str, frames: Frames) {
+    println!("rcu:   {}, {state}", Holdout(task));
+    for hold in Holds::of(frames) {
+        println!("rcu:     {}", Held { ops: hold.ops, site: hold.site, frames });
+    }
+    print_backtrace(frames);
+}
+
+/// Prints a task and its CPU.
+struct Holdout<'a>(&'a Task);
+
+impl fmt::Display for Holdout<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} {} on CPU {}", self.0.id, self.0.name(), self.0.cpu())
+    }
+}
+
+/// Prints one trampoline that a context is inside of.
+struct Held {
+    ops: *const OpsHeader,
+    site: CallSite,
+    frames: Frames,
+}
+
+impl Held {
+    /// Where the call stands: in the func, and in what that called.
+    fn inside(&self) -> [usize; 2] {
+        // From outside to inside: the trampoline, its func, what that called.
+        let mut inner = [0; 3];
+        for step in self.frames {
+            if !step.interrupted && step.pc == self.site.body() {
+                break;
+            }
+            inner = [step.pc, inner[0], inner[1]];
+        }
+        [inner[1], inner[2]]
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "in the trampoline of {}, holds ", Place(self.site.entry()))?;
+        match OPS.get() {
+            Some(describe) => describe(self.ops, self.inside(), f),
+            None => write!(f, "ops {:#x}", self.ops.addr())?,
+        }
+        Ok(())
+    }
+}
+
+/// Panics: `task`, which runs, blocks inside of a func where `scheme` cannot have that.
+#[cold]
+#[inline(never)]
+pub(super) fn forbid_block(task: &Task, scheme: &str) -> ! {
+    let frames = Frames::here();
+    let message = format_args!("task {task:?} blocks inside a func, which the scheme {scheme} forbids");
+    match Holds::of(frames).next() {
+        Some(hold) => panic!("{message}: it is {}", Held { ops: hold.ops, site: hold.site, frames }),
+        None => panic!("{message}"),
+    }
 }

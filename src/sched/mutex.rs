@@ -4,7 +4,7 @@
 //! order of locks.
 
 use super::switch::current;
-use super::wait::WaitQueue;
+use super::wait::{WaitQueue, may_sleep_at};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::held::Claim;
 use crate::sync::order::Place;
@@ -50,7 +50,7 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let place = Location::caller();
-        helps::may_sleep(place);
+        may_sleep_at(place);
         assert!(preempt::count() == 0, "a sleeping lock is taken at {place}, which must not sleep");
         helps::before_lock(&self.claim, place, &current().held);
         self.waiters.wait_until(|| self.take());

@@ -30,6 +30,9 @@ pub trait Hooks: Sync {
     /// `prev` is off its CPU, its context saved, and nobody can run it yet; never again if it is `dead`. Context: inside
     /// the switch, IRQs masked, behind `resume` of the next task.
     fn off_cpu(&self, prev: &Task, dead: bool);
+    /// `task`, which runs, is about to block with preemption disabled. If it is its scheme's trampoline that disabled it,
+    /// this says so and does not return.
+    fn blocks_atomic(&self, task: &Task);
     /// `task` begins to exit: it is on the exiting list. Context: that task.
     fn exit(&self, task: &Task);
 }

@@ -50,6 +50,9 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     let cpu = cpu::id();
     let local = RUNQUEUES.of(cpu);
     let prev = current();
+    if preempt::count() & PREEMPT_MASK != 0 && reason.is_voluntary() && !prev.is_idle() {
+        wait::blocks_atomic();
+    }
     assert!(
         preempt::count() & !PREEMPT_MASK == 0 && (prev.is_idle() || preempt::count() == 0),
         "task {prev:?} would switch with preempt_count {:#x}: it is atomic",

@@ -4,10 +4,12 @@
 //! before the waiter goes on, so a waker never follows a dead one. Waking is allowed in any context but inside
 //! a switch (see [`defer_wake`]).
 
+use super::seam;
 use super::switch::{self, block, current, might_sleep};
 use super::task::{BLOCKING, RUNNABLE, Task};
 use super::timers::Timer;
 use crate::arch::cpu;
+use crate::arch::site::PREEMPT_MASK;
 use crate::percpu;
 use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::sync::helps;
@@ -15,6 +17,7 @@ use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use crate::sync::order::Place;
 use crate::sync::percpu::PerCpu;
+use crate::sync::preempt;
 use core::panic::Location;
 use core::ptr::NonNull;
 
@@ -147,9 +150,26 @@ impl WaitQueue {
 
 // Free functions: `notrace` is not possible on methods.
 
+/// This task is about to block with preemption disabled. Whoever disabled it may have something to say first.
+#[cold]
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub(super) fn blocks_atomic() {
+    seam::with(|hooks| hooks.blocks_atomic(current()));
+}
+
+/// Says that the caller may sleep at `place`, which is a panic where nobody may. Context: any.
+#[inline(always)]
+pub(super) fn may_sleep_at(place: Place) {
+    if preempt::count() & PREEMPT_MASK != 0 {
+        blocks_atomic();
+    }
+    helps::may_sleep(place);
+}
+
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn wait(list: &IrqLock<List>, mut condition: impl FnMut() -> bool, deadline_ns: Option<u64>, place: Place) -> bool {
-    helps::may_sleep(place);
+    may_sleep_at(place);
     might_sleep();
     loop {
         if condition() {

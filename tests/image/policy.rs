@@ -202,6 +202,7 @@ pub(crate) const INDIRECT: &[Indirect] = &[
         reason: "visits; the seam; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
     },
     Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], given_to: VISIT, reason: "visits" },
+    Indirect { caller: "holdout::sched::wait::blocks_atomic", callees: SCHEMES, given_to: &[], reason: "the seam" },
     Indirect { caller: "holdout::sched::switch::schedule", callees: SCHEMES, given_to: &[], reason: "the seam" },
     Indirect {
         caller: "holdout::sched::switch::task_main",

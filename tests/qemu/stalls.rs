@@ -78,3 +78,77 @@ fn without_a_grace_period_nobody_is_reported() {
     let ended = held(1, &["preempt=none"], "hold hog 1; sleep 200; rcu").expect_status(0);
     assert_eq!((reports(&ended).len(), figure(&ended, "stalls ")), (0, 0), "{}", ended.story());
 }
+
+/// What a report says of the trampoline that its holdout is inside of.
+#[track_caller]
+fn trampoline_of<'a>(report: &[&'a str]) -> &'a str {
+    let mut told = report.iter().filter_map(|line| line.strip_prefix("rcu:     in the trampoline of "));
+    let told = (told.next(), told.count());
+    let (Some(trampoline), 0) = told else { panic!("one trampoline in {report:?}") };
+    trampoline
+}
+
+#[test]
+fn a_holder_that_runs_is_told_with_its_callsite_and_the_ops_that_it_keeps_from_being_freed() {
+    let ended = held(2, &["tasks_rcu=classic"], "hold spin 90").expect_status(0);
+    let reports = reports(&ended);
+    let report = reports.first().unwrap_or_else(|| panic!("no report in {}", ended.story()));
+    assert!(report[1].contains(" holder on CPU 1, running"), "{report:?}");
+    let trampoline = trampoline_of(report);
+    assert!(trampoline.starts_with("holdout::lab::tracees::hotel, holds ops `held` at 0x"), "{trampoline}");
+    assert!(trampoline.ends_with(" (func holdout::lab::hold::func), retired"), "{trampoline}");
+    assert!(
+        report.iter().any(|line| line.contains("lab::hold::spin") && line.ends_with("(interrupted)")),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_holder_that_was_preempted_in_a_fan_out_is_told_with_all_its_ops_and_the_func_that_it_stands_in() {
+    for scheme in ["classic", "scan"] {
+        let commands = "trace tracees::hotel on; hold crowd 90; trace tracees::hotel off";
+        let ended = held(1, &[&format!("tasks_rcu={scheme}"), "preempt=full"], commands).expect_status(0);
+        let reports = reports(&ended);
+        let holders: Vec<&Vec<&str>> = reports
+            .iter()
+            .filter(|report| report.iter().any(|line| line.contains(" holder on CPU 0, runnable")))
+            .collect();
+        let report = holders.first().unwrap_or_else(|| panic!("no report of the holder in {}", ended.story()));
+        let trampoline = trampoline_of(report);
+        for part in [
+            "hotel, holds the fan-out at 0x",
+            " ops `trace` at 0x",
+            " ops `held` at 0x",
+            "), in holdout::lab::hold::func+0x",
+        ] {
+            assert!(trampoline.contains(part), "no `{part}` in {trampoline}");
+        }
+        assert!(trampoline.ends_with(", retired"), "{trampoline}");
+    }
+}
+
+#[test]
+fn a_func_that_blocks_is_a_holder_that_sleeps_where_the_scheme_allows_it() {
+    for scheme in ["depth", "scan"] {
+        let ended = held(1, &[&format!("tasks_rcu={scheme}")], "hold sleep 90").expect_status(0);
+        let reports = reports(&ended);
+        let report = reports.first().unwrap_or_else(|| panic!("no report in {}", ended.story()));
+        assert!(
+            report[0].contains(&format!(": {scheme} has waited ")) && report[1].ends_with(", blocked"),
+            "{report:?}"
+        );
+        assert!(trampoline_of(report).contains("ops `held` at 0x"), "{report:?}");
+        ended.line_with(&["hold sleep 90: an ops was freed after ", "the holder had left"]);
+    }
+}
+
+#[test]
+fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_callsite_and_ops() {
+    for scheme in ["classic", "nopreempt"] {
+        let ended = held(1, &[&format!("tasks_rcu={scheme}")], "hold sleep 90").expect_status(101);
+        let what = format!("blocks inside a func, which the scheme {scheme} forbids: it is in the trampoline of ");
+        let line = ended.line_with(&["panic: task holder-", &what]);
+        assert!(line.contains("tracees::hotel, holds ops `held` at 0x"), "{line}");
+        assert!(line.contains(" (func holdout::lab::hold::func), in use, at src/rcu/report.rs:"), "{line}");
+    }
+}
