@@ -27,6 +27,8 @@ mod programs;
 mod sequences;
 #[path = "image/whole.rs"]
 mod whole;
+#[path = "image/wish.rs"]
+mod wish;
 
 use graph::{Graph, Policy};
 use load::{Function, Image};
@@ -64,6 +66,11 @@ fn callsites_are_sorted_aligned_and_nops() {
 #[test]
 fn nothing_but_a_callsite_looks_like_one() {
     hold(callsites::marks, Vec::new());
+}
+
+#[test]
+fn a_trampoline_lowers_its_count_before_it_looks_for_a_wish() {
+    hold(wish::is_looked_for_late, Vec::new());
 }
 
 #[test]

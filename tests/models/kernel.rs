@@ -282,8 +282,12 @@ impl World {
             let cpu = Cpu::new(index + 1, current, kernel.clone(), inboxes.clone(), answers_in.clone());
             threads.push(thread::spawn(move || cpu.run(*script)));
         }
-        let cpu0 = FromCpu0::new(kernel, inboxes, answers);
+        let cpu0 = FromCpu0::new(kernel.clone(), inboxes, answers);
         cpu0.run();
         threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
+        // Whoever holds nothing is on no list, where it would outlive its memory, and nobody waits for it.
+        for TaskState { words, .. } in &kernel.tasks {
+            assert!(!words.listed.load(Ordering::Relaxed) && !words.holdout.load(Ordering::Relaxed), "{words:?}");
+        }
     }
 }
