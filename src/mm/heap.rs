@@ -15,7 +15,7 @@
 
 use super::classes::{Classes, SMALLEST, class_of};
 use super::damage::{Damage, Deed};
-use super::poison::{POISON, Quarantine, Tombstone, fill, first_change, first_other};
+use super::poison::{LIVE, POISON, Quarantine, Tombstone, fill, first_change, first_other};
 use super::ranges::Ranges;
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
@@ -327,7 +327,12 @@ unsafe impl GlobalAlloc for KernelHeap {
             self.flush();
             block = self.alloc_joined(class);
         }
-        block.map_or(core::ptr::null_mut(), NonNull::as_ptr)
+        let Some(block) = block else { return core::ptr::null_mut() };
+        // SAFETY: just allocated with this layout, and handed out below.
+        if let Some(last) = unsafe { words(block, layout) }.last_mut() {
+            *last = LIVE;
+        }
+        block.as_ptr()
     }
 
     #[unsafe(link_section = ".text.notrace")]

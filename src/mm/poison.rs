@@ -7,6 +7,10 @@
 /// so offsets of small fields keep it recognisable.
 pub const POISON: u64 = 0xdead_f4ee_dead_f4ef;
 
+/// The last word of a block that was just handed out: as long as its user has not written there either, it says that the
+/// block is live, though all else may be poison still. No address, as poison.
+pub const LIVE: u64 = !POISON;
+
 /// Whether `value` is poison, or a small offset from it.
 pub const fn is_poison(value: u64) -> bool {
     value.wrapping_sub(POISON).wrapping_add(0x1000) < 0x2000
@@ -137,12 +141,12 @@ impl<T: Copy, const N: usize> Quarantine<T, N> {
 
 #[cfg(test)]
 mod tests {
-    use super::{POISON, Quarantine, STRIDE, fill, first_change, is_poison};
+    use super::{LIVE, POISON, Quarantine, STRIDE, fill, first_change, is_poison};
 
     #[test]
     fn poison_is_recognised_through_a_field_offset() {
         assert!(is_poison(POISON) && is_poison(POISON + 0x48) && is_poison(POISON - 16));
-        assert!(!is_poison(0) && !is_poison(0x4020_0000) && !is_poison(POISON + 0x10_0000));
+        assert!(!is_poison(LIVE) && !is_poison(0) && !is_poison(0x4020_0000) && !is_poison(POISON + 0x10_0000));
     }
 
     #[test]

@@ -66,7 +66,14 @@ pub fn start() -> Result<(), SpawnError> {
 /// Context: task, preemptible, not inside a func, holding no lock that a func may take (O9).
 pub fn synchronize() -> Elapsed {
     assert_may_wait();
-    let cookie = start_poll();
+    wait_for(start_poll())
+}
+
+/// Blocks until the grace period of `cookie` has ended: not for another one, as [`synchronize`] may have to.
+/// Context: as [`synchronize`].
+pub fn wait_for(cookie: Cookie) -> Elapsed {
+    assert_may_wait();
+    request(cookie);
     let mut elapsed = None;
     ENDED.wait_until(|| {
         elapsed = poll(cookie);

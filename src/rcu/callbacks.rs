@@ -56,6 +56,7 @@ impl Callbacks {
     /// Whether the grace period of the oldest object has ended. Its cookie decides, not the time of queuing: an object
     /// that was queued while a grace period ran is not freed by that one, and one whose grace period had ended before
     /// it was queued is free at once.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn has_expired(&self, sequence: &Sequence) -> bool {
         // SAFETY: 1. The head is queued, so it lives.
         let oldest = self.head.and_then(|head| unsafe { head.as_ref() }.cookie);

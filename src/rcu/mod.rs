@@ -51,7 +51,7 @@ mod tests;
 #[cfg(target_os = "none")]
 pub use api::{
     NoSuchScheme, Summary, barrier, call, next_number, nr_ended, poll, scheme_name, set_scheme, set_stall_after, start,
-    start_poll, statistics, synchronize, trampoline,
+    start_poll, statistics, synchronize, trampoline, wait_for,
 };
 pub use cookie::{Cookie, Elapsed};
 pub use retired::{Node, Reclaim, Retired};

@@ -57,8 +57,8 @@ pub(super) fn swap(bencher: &mut Bencher, base: BenchLine) {
         measure(1, || {
             let ops = live::register_at(nop::empty(), sites.clone()).unwrap_or_else(|error| panic!("bench: {error}"));
             let gone = live::unregister(ops).expect("just registered");
-            let elapsed = rcu::synchronize();
-            assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
+            let elapsed = rcu::wait_for(gone.cookie());
+            assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
         })
     });
     bencher.print(base, &samples);
