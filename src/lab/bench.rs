@@ -1,20 +1,25 @@
 //! `bench`: what a hit, a change and a grace period cost. Meant for `-icount shift=0` and one CPU, where the
 //! counter of retired instructions is exact and virtual time is one nanosecond per instruction.
 //!
-//! Every figure is the median of `SAMPLES` runs. Where the machine does not count instructions, `insns=` is
-//! left out.
+//! Every figure is the median of `SAMPLES` runs. Where the machine does not count instructions, or there are other
+//! CPUs whose instructions would be missed, `insns=` is left out.
 
+mod busy;
 mod change;
+mod gp;
+mod held;
 mod hit;
 
 use super::report::{BenchLine, BenchVerdict, Summary, Verdict, summary};
 use crate::arch::{mmu, pmu};
-use crate::ftrace::live;
+use crate::ftrace::live::{self, SchemeError};
+use crate::ftrace::table::SiteId;
 use crate::mm::heap;
 use crate::platform::{Bench, BootArgs, Name, SchemeName};
-use crate::println;
-use crate::sched::now_ns;
+use crate::sched::{self, now_ns};
 use crate::sync::irqs;
+use crate::{println, rcu};
+use alloc::vec::Vec;
 
 /// Runs of each measurement.
 const SAMPLES: usize = 11;
@@ -32,11 +37,40 @@ struct Sample {
     ns: u64,
 }
 
+impl Sample {
+    #[inline(always)]
+    fn since(self, earlier: Self) -> Self {
+        Self { insns: self.insns.wrapping_sub(earlier.insns), ns: self.ns - earlier.ns }
+    }
+}
+
+/// What the counters show.
+#[inline(always)]
+fn now() -> Sample {
+    Sample { insns: pmu::instructions(), ns: now_ns() }
+}
+
+/// Lets what was begun before end: tasks that fall asleep, or are reaped.
+fn settle() {
+    sched::sleep(50_000_000);
+}
+
+/// The callsite of the function at `entry`.
+fn traced(entry: usize) -> Vec<SiteId> {
+    let site = live::with_registry(|registry| registry.table().find(entry)).expect("probes are traceable");
+    alloc::vec![site]
+}
+
+/// How often a grace period has visited every CPU.
+fn nr_rounds() -> u64 {
+    rcu::statistics().of_schemes.iter().map(|of| of.nr_rounds).sum()
+}
+
 /// Measures one stretch that does `operations` operations. The caller stays on its CPU.
 fn measure(operations: u64, work: impl FnOnce()) -> Sample {
-    let (insns, ns) = (pmu::instructions(), now_ns());
+    let start = now();
     work();
-    let (insns, ns) = (pmu::instructions().wrapping_sub(insns), now_ns() - ns);
+    let Sample { insns, ns } = now().since(start);
     Sample { insns: insns / operations, ns: ns / operations }
 }
 
@@ -74,7 +108,7 @@ impl Bencher {
 /// Runs the parts that `args` select, for each scheme or the one named, and returns the exit status.
 pub fn run(args: &BootArgs<'_>) -> u8 {
     let at_start = (pmu::instructions(), now_ns(), in_use());
-    let mut bencher = Bencher { lines: 0, counts: pmu::start() };
+    let mut bencher = Bencher { lines: 0, counts: sched::nr_cpus() == 1 && pmu::start() };
     if args.selects(Bench::Boot.as_str()) {
         let sample = Sample { insns: at_start.0, ns: at_start.1 };
         bencher.print(BenchLine::new(Bench::Boot), &[sample]);
@@ -83,21 +117,9 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         bencher.lines += 1;
         println!("{}", BenchLine { bytes: Some(at_start.2), ..BenchLine::new(Bench::Memory) });
     }
-    for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
-        if let Err(error) = live::set_scheme(scheme.as_str()) {
-            println!("bench: {error}");
-            return 1;
-        }
-        let under = |name| BenchLine { scheme: Some(scheme), ..BenchLine::new(name) };
-        if args.selects(Bench::Percall.as_str()) {
-            hit::percall(&mut bencher, under(Bench::Percall));
-        }
-        if args.selects(Bench::Gp.as_str()) {
-            change::grace_period(&mut bencher, under(Bench::Gp));
-        }
-        if args.selects(Bench::Swap.as_str()) {
-            change::swap(&mut bencher, under(Bench::Swap));
-        }
+    if let Err(error) = each_scheme(args, &mut bencher) {
+        println!("bench: {error}");
+        return 1;
     }
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {
         change::enable_and_disable_all(&mut bencher, args);
@@ -105,6 +127,36 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let verdict = if bencher.lines > 0 { Verdict::Pass } else { Verdict::Fail };
     println!("{}", BenchVerdict { verdict, lines: bencher.lines });
     u8::from(verdict == Verdict::Fail)
+}
+
+/// The parts that depend on the scheme.
+fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeError> {
+    let under = |rows: &mut dyn FnMut(SchemeName)| {
+        let mut schemes = SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme));
+        schemes.try_for_each(|scheme| live::set_scheme(scheme.as_str()).map(|()| rows(scheme)))
+    };
+    let line = |name, scheme| BenchLine { scheme: Some(scheme), ..BenchLine::new(name) };
+    under(&mut |scheme| {
+        if args.selects(Bench::Percall.as_str()) {
+            hit::percall(bencher, line(Bench::Percall, scheme));
+        }
+        if args.selects(Bench::Swap.as_str()) {
+            change::swap(bencher, line(Bench::Swap, scheme));
+        }
+    })?;
+    if !args.selects(Bench::Gp.as_str()) {
+        return Ok(());
+    }
+    let mut sleepers = gp::Sleepers::new();
+    for tasks in gp::TASKS {
+        sleepers.grow_to(tasks);
+        under(&mut |scheme| sleepers.row(bencher, line(Bench::Gp, scheme)))?;
+    }
+    sleepers.wake();
+    under(&mut |scheme| {
+        busy::row(bencher, line(Bench::Gp, scheme));
+        held::row(bencher, line(Bench::Gp, scheme));
+    })
 }
 
 /// RAM in use: the image, the page tables set aside, and the heap's live blocks.

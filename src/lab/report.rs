@@ -207,8 +207,16 @@ pub struct BenchLine {
     pub atomics: Option<u64>,
     pub sysregs: Option<u64>,
     pub bytes: Option<u64>,
+    /// Visits of every CPU in a grace period.
+    pub rounds: Option<u64>,
+    /// Instructions from the request until the first holder runs.
+    pub walk: Option<u64>,
+    /// Loads and stores on the hit path that order.
+    pub ordered: Option<u64>,
     /// The mark `func=ret`: the func is a single `ret`.
     pub is_func_ret: bool,
+    /// The mark `early=1`: the grace period ended while holders were inside.
+    pub is_early: bool,
     /// The mark `stalled=1`: a task that never sleeps held the grace period up.
     pub is_stalled: bool,
 }
@@ -233,7 +241,11 @@ impl BenchLine {
             atomics: None,
             sysregs: None,
             bytes: None,
+            rounds: None,
+            walk: None,
+            ordered: None,
             is_func_ret: false,
+            is_early: false,
             is_stalled: false,
         }
     }
@@ -259,8 +271,16 @@ impl fmt::Display for BenchLine {
             ("atomics", self.atomics),
             ("sysregs", self.sysregs),
             ("bytes", self.bytes),
+            ("rounds", self.rounds),
+            ("walk", self.walk),
+            ("ordered", self.ordered),
         ])?;
-        pairs.put_all(&[("func", self.is_func_ret.then_some("ret")), ("stalled", self.is_stalled.then_some("1"))])
+        let is_it = |mark: bool| mark.then_some("1");
+        pairs.put_all(&[
+            ("func", self.is_func_ret.then_some("ret")),
+            ("early", is_it(self.is_early)),
+            ("stalled", is_it(self.is_stalled)),
+        ])
     }
 }
 

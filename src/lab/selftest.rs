@@ -19,6 +19,8 @@ mod tasks;
 mod timers;
 mod waits;
 
+pub(super) use tasks::room_for_tasks;
+
 use super::report::{ScenarioLine, SelftestVerdict, Verdict};
 use crate::platform::{BootArgs, Name, Selftest};
 use crate::println;

@@ -145,6 +145,7 @@ const FUNCS: &[&str] = &[
     "holdout::lab::demo::func",
     "holdout::lab::hold::func",
     "holdout::lab::stress::redirect::func",
+    "holdout::lab::bench::held::func",
 ];
 
 /// Who takes the work of a visit, which every CPU then runs in its SGI handler.
@@ -301,10 +302,9 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::irq::watchdog::*", reason: "O8: beats come on top of anything" },
     Listed { pattern: "holdout::shell::faults::hangs::s*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::bracket::*", reason: "O8: grace-period code" },
-    Listed { pattern: "holdout::lab::demo::func", reason: "O8: a func" },
+    Listed { pattern: "holdout::lab::*::func", reason: "O8: funcs" },
     Listed { pattern: "holdout::lab::hold::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::hold::spin", reason: "O8: what a func calls" },
-    Listed { pattern: "holdout::lab::stress::redirect::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::debug::*_points", reason: "O8: runs in the visit's SGI" },

@@ -50,8 +50,10 @@ impl Insn {
 pub enum Price {
     /// Nothing that a count would hide.
     Plain,
-    /// DMB, DSB, ISB, or a load or store that orders.
+    /// DMB, DSB, ISB.
     Barrier,
+    /// A load-acquire or a store-release: it orders what is on one side of it.
+    Ordered,
     /// An exclusive, or a large-system atomic.
     Atomic,
     /// A write to a system register.
@@ -71,7 +73,7 @@ impl Insn {
         if word & 0x3f00_0000 == 0x0800_0000 {
             // Exclusives and ordered accesses: o2 tells them apart; CAS has o2 = 1 and o1 = 1.
             let (o2, o1) = (word >> 23 & 1, word >> 21 & 1);
-            return if o2 == 1 && o1 == 0 { Price::Barrier } else { Price::Atomic };
+            return if o2 == 1 && o1 == 0 { Price::Ordered } else { Price::Atomic };
         }
         if word & 0x3f20_0c00 == 0x3820_0000 {
             return Price::Atomic; // LDADD, SWP and their like; LDAPR too
@@ -100,8 +102,8 @@ mod tests {
             (0xd503_3bbf, Price::Barrier),        // dmb ish
             (0xd503_3b9f, Price::Barrier),        // dsb ish
             (0xd503_3fdf, Price::Barrier),        // isb
-            (0x889f_fc20, Price::Barrier),        // stlr w0, [x1]
-            (0xc8df_fc20, Price::Barrier),        // ldar x0, [x1]
+            (0x889f_fc20, Price::Ordered),        // stlr w0, [x1]
+            (0xc8df_fc20, Price::Ordered),        // ldar x0, [x1]
             (0xc85f_7c20, Price::Atomic),         // ldxr x0, [x1]
             (0xc8a0_7c41, Price::Atomic),         // cas x0, x1, [x2]
             (0xf820_0041, Price::Atomic),         // ldadd x0, x1, [x2]

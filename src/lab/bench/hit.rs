@@ -1,6 +1,6 @@
 //! `percall`: one call of a function, by how many ops its callsite has, and how many other callsites have.
 
-use super::{Bencher, SAMPLES, Sample, measure_masked};
+use super::{Bencher, SAMPLES, Sample, measure_masked, traced};
 use crate::arch::insn::Price;
 use crate::arch::text::read_insn;
 use crate::console::epitaph::symbols;
@@ -43,7 +43,7 @@ pub(super) fn percall(bencher: &mut Bencher, base: BenchLine) {
 
 fn row(bencher: &mut Bencher, base: BenchLine, ops: u64, other_ops: u64, make: fn() -> OpsBox, is_func_ret: bool) {
     let registered = register(ops, make, probe as *const () as usize);
-    let (barriers, atomics, sysregs) = prices(&registered);
+    let [barriers, atomics, sysregs, ordered] = prices(&registered);
     let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
         measure_masked(CALLS, || {
             for _ in 0..CALLS {
@@ -57,6 +57,7 @@ fn row(bencher: &mut Bencher, base: BenchLine, ops: u64, other_ops: u64, make: f
         barriers: Some(barriers),
         atomics: Some(atomics),
         sysregs: Some(sysregs),
+        ordered: Some(ordered),
         is_func_ret,
         ..base
     };
@@ -65,9 +66,8 @@ fn row(bencher: &mut Bencher, base: BenchLine, ops: u64, other_ops: u64, make: f
 }
 
 fn register(count: u64, make: fn() -> OpsBox, entry: usize) -> Vec<*const Ops> {
-    let site = live::with_registry(|registry| registry.table().find(entry)).expect("probes are traceable");
     (0..count)
-        .map(|_| live::register_at(make(), alloc::vec![site]).unwrap_or_else(|error| panic!("bench: {error}")))
+        .map(|_| live::register_at(make(), traced(entry)).unwrap_or_else(|error| panic!("bench: {error}")))
         .collect()
 }
 
@@ -79,11 +79,11 @@ fn unregister(registered: Vec<*const Ops>) {
     }
 }
 
-/// What an instruction count hides on the hit path: barriers, atomics and writes of system registers in the
-/// trampoline, the fan-out and the funcs, decoded from the running image.
-fn prices(registered: &[*const Ops]) -> (u64, u64, u64) {
+/// What an instruction count hides on the hit path: barriers, atomics, writes of system registers, and loads and stores
+/// that order, in the trampoline, the fan-out and the funcs, decoded from the running image.
+fn prices(registered: &[*const Ops]) -> [u64; 4] {
     let trampoline = live::trampoline();
-    let mut found = [0; 3];
+    let mut found = [0; 4];
     let mut decode = |range: core::ops::Range<usize>| {
         for address in range.step_by(4) {
             match read_insn(address).price() {
@@ -91,6 +91,7 @@ fn prices(registered: &[*const Ops]) -> (u64, u64, u64) {
                 Price::Barrier => found[0] += 1,
                 Price::Atomic => found[1] += 1,
                 Price::SystemRegister => found[2] += 1,
+                Price::Ordered => found[3] += 1,
             }
         }
     };
@@ -104,7 +105,7 @@ fn prices(registered: &[*const Ops]) -> (u64, u64, u64) {
         // SAFETY: registered: live.
         decode(function(unsafe { &*ops }.func()));
     }
-    (found[0], found[1], found[2])
+    found
 }
 
 /// The instructions of the function at `start`: up to the next symbol.

@@ -32,11 +32,15 @@ fn in_use() -> usize {
     usage.allocated - usage.quarantined
 }
 
+/// How many more tasks memory allows.
+pub(in crate::lab) fn room_for_tasks() -> usize {
+    let usage = heap::usage();
+    (usage.total - usage.allocated).saturating_sub(SPARE_BYTES) / BYTES_PER_TASK
+}
+
 /// As many tasks as memory allows, at most 10,000; then a fourth of them once more, which must need nothing new.
 pub(super) fn ten_thousand(run: &mut Run) -> Outcome {
-    let usage = heap::usage();
-    let room = (usage.total - usage.allocated).saturating_sub(SPARE_BYTES);
-    let n = TASKS.min(room / BYTES_PER_TASK);
+    let n = TASKS.min(room_for_tasks());
     check!(n >= LEAST, "memory is left for {n} tasks, needs {LEAST}");
     let lives = crowd(n)?;
     let again = in_use();
