@@ -43,12 +43,18 @@ const fn two(world: World) -> World {
     World { tasks: &[Task::Running, Task::Sleeping], scripts: &[does::are_both_preempted], ..world }
 }
 
+/// The same, and the one that was listed last is taken off first.
+const fn reverse(world: World) -> World {
+    World { scripts: &[does::are_both_preempted_and_leave_in_reverse], ..two(world) }
+}
+
 /// One grace period after the other, and a call in each.
 const fn twice(world: World) -> World {
     World { nr_swaps: 2, scripts: &[does::is_preempted_in_two_calls], ..world }
 }
 
 const ROW_4: &[Script] = &[does::is_preempted_in_func];
+const VISITED: &[Script] = &[does::is_interrupted_and_then_preempted];
 const ROW_9: &[Script] = &[does::blocks_in_func];
 const ROW_13: &[Script] = &[does::migrates_in_func, does::idles];
 const ROW_14: &[Script] = &[does::exits_and_is_preempted];
@@ -61,10 +67,13 @@ const ANOTHER: &[Script] = &[does::stays_in_another_func];
 
 /// First what holds, then what each planted fault does. The last of `depth` that holds is a finding: every look at a depth is
 /// its own CPU's or under the list's lock, so its machine does not rest on the release of that store.
-pub const MODELS: [Model; 48] = [
+pub const MODELS: [Model; 51] = [
     holds("depth_waits_for_a_task_that_runs_and_sleeps", |b| DEPTH.explore(b)),
     holds("depth_waits_for_a_task_that_is_interrupted_after_its_call", |b| with(DEPTH, IRQ_AFTER).explore(b)),
     holds("depth_waits_at_row_4_for_a_preempted_holder", |b| with(DEPTH, ROW_4).explore(b)),
+    holds("depth_waits_for_a_holder_that_is_visited_and_then_preempted", |b| {
+        with(DEPTH, VISITED).explore(b);
+    }),
     holds("depth_waits_at_row_8_on_top_of_idle", |b| on_idle(DEPTH).explore(b)),
     holds("depth_waits_at_row_9_for_a_func_that_blocks", |b| with(DEPTH, ROW_9).explore(b)),
     holds("depth_waits_at_row_13_elsewhere", |b| with(DEPTH, ROW_13).explore(b)).bounded(2),
@@ -100,6 +109,9 @@ pub const MODELS: [Model; 48] = [
     holds("scan_waits_for_a_task_that_runs_and_sleeps", |b| SCAN.explore(b)),
     holds("scan_waits_for_a_task_that_is_interrupted_after_its_call", |b| with(SCAN, IRQ_AFTER).explore(b)),
     holds("scan_waits_at_row_4_for_a_preempted_holder", |b| with(SCAN, ROW_4).explore(b)),
+    holds("scan_waits_for_a_holder_that_is_visited_and_then_preempted", |b| {
+        with(SCAN, VISITED).explore(b);
+    }),
     holds("scan_waits_at_row_8_on_top_of_idle", |b| on_idle(SCAN).explore(b)),
     holds("scan_waits_at_row_9_for_a_func_that_blocks", |b| with(SCAN, ROW_9).explore(b)),
     holds("scan_waits_at_row_13_elsewhere", |b| with(SCAN, ROW_13).explore(b)).bounded(3),
@@ -107,6 +119,7 @@ pub const MODELS: [Model; 48] = [
     holds("scan_waits_for_a_task_below_a_softirq", |b| with(SCAN, SOFTIRQ).explore(b)),
     holds("scan_waits_in_one_grace_period_after_the_other", |b| twice(SCAN).explore(b)),
     holds("scan_waits_for_two_preempted_holders", |b| two(SCAN).explore(b)),
+    holds("scan_waits_for_the_first_of_two_preempted_holders", |b| reverse(SCAN).explore(b)),
     holds("scan_ends_though_its_task_is_in_some_trampoline_at_each_look", |b| with(SCAN, EACH_LOOK).explore(b)),
     holds("scan_does_not_wait_for_a_func_of_another_ops", |b| with(SCAN, ANOTHER).explore(b)),
     frees_early("fault_scan_leaves_its_round_out", |b| SCAN.with(Fault::RoundLeftOut).explore(b)),

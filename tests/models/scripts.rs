@@ -200,3 +200,27 @@ pub fn are_both_preempted(cpu: &Cpu) {
     second.into_iter().for_each(|call| cpu.leave(call));
     cpu.block();
 }
+
+/// The same, but the second goes on first, while the other one is still preempted.
+pub fn are_both_preempted_and_leave_in_reverse(cpu: &Cpu) {
+    let first = cpu.enter();
+    cpu.preempted_at(Pc::Elsewhere, |cpu| {
+        cpu.resume(1);
+        let second = cpu.enter();
+        cpu.preempted_at(Pc::Elsewhere, |_| ());
+        cpu.leave(second);
+        cpu.block();
+        cpu.interrupts(Pc::Elsewhere);
+    });
+    cpu.leave(first);
+    cpu.block();
+}
+
+/// The task is interrupted in func, maybe by the round, and then preempted there.
+pub fn is_interrupted_and_then_preempted(cpu: &Cpu) {
+    let call = cpu.enter();
+    cpu.interrupts(Pc::Elsewhere);
+    cpu.preempted_at(Pc::Elsewhere, |cpu| cpu.interrupts(Pc::Elsewhere));
+    cpu.leave(call);
+    cpu.block();
+}
