@@ -6,9 +6,9 @@
 use super::tracees;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live;
-use crate::ftrace::ops::OpsBox;
+use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::recursion::{self, Guard};
-use crate::platform::Hold;
+use crate::platform::{Hold, Urgency};
 use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{println, rcu};
@@ -31,10 +31,13 @@ static SLEEPS: AtomicBool = AtomicBool::new(false);
 /// The holder has begun, and has let go.
 static IS_INSIDE: AtomicBool = AtomicBool::new(false);
 static HAS_LEFT: AtomicBool = AtomicBool::new(false);
+/// What the waiter found: how long it took, and whether the holder had left then.
+static WAITED_NS: AtomicU64 = AtomicU64::new(0);
+static HAD_LEFT: AtomicBool = AtomicBool::new(false);
 static CROWDED: AtomicBool = AtomicBool::new(false);
 
 /// Keeps a grace period waiting for `ms` milliseconds, and says when it ended.
-pub fn run(how: Hold, ms: u32) {
+pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
     SLEEPS.store(how == Hold::Sleep, Ordering::Relaxed);
     IS_INSIDE.store(false, Ordering::Relaxed);
@@ -50,19 +53,34 @@ pub fn run(how: Hold, ms: u32) {
         Hold::Hog => spawn("hog", cpu, stay_outside),
         Hold::Spin | Hold::Sleep | Hold::Crowd => spawn("holder", cpu, stay_inside),
     };
+    // Of the high class: what is measured is the grace period, not the waiter's own turns.
+    let (what, ops) = (Spawn { name: "waiter", class: Class::High, cpu: None }, ops.expose_provenance());
+    let work = move || free(core::ptr::with_exposed_provenance(ops), urgency);
+    sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("hold: {error}")).join();
+    CROWDED.store(false, Ordering::Relaxed);
+    holder.join();
+    crowd.into_iter().for_each(JoinHandle::join);
+    let holder = if HAD_LEFT.load(Ordering::Relaxed) { "had left" } else { "was still there" };
+    println!(
+        "hold {how} {ms} {urgency}: an ops was freed after {} us; the holder {holder}",
+        WAITED_NS.load(Ordering::Relaxed) / NS_PER_US
+    );
+}
+
+/// Takes `ops` off once it is held, and frees it when nobody can be inside any more.
+fn free(ops: *const Ops, urgency: Urgency) {
     while !IS_INSIDE.load(Ordering::Relaxed) {
         sched::sleep(NS_PER_MS);
     }
     let began_ns = now_ns();
-    let gone = live::unregister(ops).expect("registered above");
-    let elapsed = rcu::synchronize();
-    let (waited_ns, had_left) = (now_ns() - began_ns, HAS_LEFT.load(Ordering::Relaxed));
+    let gone = live::unregister(ops).expect("registered by `run`, and nobody else takes it off");
+    let elapsed = match urgency {
+        Urgency::Normal => rcu::synchronize(),
+        Urgency::Expedited => rcu::synchronize_expedited(),
+    };
+    WAITED_NS.store(now_ns() - began_ns, Ordering::Relaxed);
+    HAD_LEFT.store(HAS_LEFT.load(Ordering::Relaxed), Ordering::Relaxed);
     assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
-    CROWDED.store(false, Ordering::Relaxed);
-    holder.join();
-    crowd.into_iter().for_each(JoinHandle::join);
-    let holder = if had_left { "had left" } else { "was still there" };
-    println!("hold {how} {ms}: an ops was freed after {} us; the holder {holder}", waited_ns / NS_PER_US);
 }
 
 fn spawn(name: &'static str, cpu: usize, work: fn()) -> JoinHandle {

@@ -137,6 +137,16 @@ names! {
 }
 
 names! {
+    /// How somebody waits for a grace period.
+    Urgency {
+        /// As long as it takes.
+        Normal = "normal" built,
+        /// In a hurry: holdouts go before other tasks.
+        Expedited = "expedited" built,
+    }
+}
+
+names! {
     /// The measurements of mode `bench`.
     Bench {
         /// A traced call, by number of ops on its callsite and elsewhere.

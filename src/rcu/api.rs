@@ -1,13 +1,24 @@
-//! What other rooms call. Nothing here may be called before [`start`].
+//! What other rooms call, under whatever scheme is selected. Nothing here may be called before [`start`].
+//!
+//! | here | in Linux | what |
+//! |---|---|---|
+//! | [`synchronize`] | `synchronize_rcu_tasks` | waits for a grace period |
+//! | [`synchronize_expedited`] | `synchronize_rcu_expedited` | the same, in a hurry; Linux has none for Tasks RCU |
+//! | [`call`] | `call_rcu_tasks` | frees an object behind a grace period |
+//! | [`barrier`] | `rcu_barrier_tasks` | waits for all that was given to `call` |
+//! | [`next_number`] | `get_state_synchronize_rcu` | names the next grace period, and asks for none |
+//! | [`start_poll`] | `start_poll_synchronize_rcu` | asks for one, and gives its cookie |
+//! | [`poll`] | `poll_state_synchronize_rcu` | whether a cookie's has ended: gives the proof |
+//! | [`cond_synchronize`] | `cond_synchronize_rcu` | waits for a cookie's, unless it has ended |
 
 use super::cookie::{Cookie, Elapsed};
 use super::gp_task::{self, ENDED, REQUESTS, rcu};
 use super::grace::Statistics;
-use super::hooks;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::report;
 use super::retired::{Reclaim, Retired};
 use super::schemes::{NAMES, Scheme, Trampoline};
+use super::{hooks, hurry};
 use crate::arch::cpu;
 use crate::sched::{self, Class, Spawn, SpawnError, seam, tick};
 use crate::sync::atomic::Ordering;
@@ -65,13 +76,24 @@ pub fn start() -> Result<(), SpawnError> {
 /// Blocks until a grace period that starts from now on has ended; the proof covers every cookie taken before.
 /// Context: task, preemptible, not inside a func, holding no lock that a func may take (O9).
 pub fn synchronize() -> Elapsed {
-    assert_may_wait();
-    wait_for(start_poll())
+    cond_synchronize(start_poll())
+}
+
+/// As [`synchronize`], but the holdouts of the grace period, and of one that stands before it, go before all normal tasks:
+/// those that only wait for the CPU get it at once. Not for ever: see `hurry`.
+///
+/// It differs where tasks are listed that may have been preempted: `classic`, `linux`, `ip`, `flag`. `depth` and `scan` boost
+/// their holdouts in any case; `sched` asks each CPU to reschedule, `rude`'s workers are of the high class, and whom
+/// `nopreempt` waits for has the CPU. Context: as [`synchronize`].
+pub fn synchronize_expedited() -> Elapsed {
+    let cookie = rcu().sequence.cookie();
+    hurry::ask(rcu(), cookie);
+    cond_synchronize(cookie)
 }
 
 /// Blocks until the grace period of `cookie` has ended: not for another one, as [`synchronize`] may have to.
 /// Context: as [`synchronize`].
-pub fn wait_for(cookie: Cookie) -> Elapsed {
+pub fn cond_synchronize(cookie: Cookie) -> Elapsed {
     assert_may_wait();
     request(cookie);
     let mut elapsed = None;

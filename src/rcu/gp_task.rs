@@ -12,14 +12,14 @@ use super::eyes::Kernel;
 use super::grace::{Action, Machine};
 use super::hooks;
 use super::reclaimer::EXPIRED;
-use super::report;
 use super::schemes::built::Built;
 use super::schemes::{Kind, Look, NAMES, Nudge, Scheme, Sighting, Subject, Wake, World};
 use super::starved::Starved;
+use super::{hurry, report};
 use crate::arch::cpu;
 use crate::fault::{self, Fault};
 use crate::sched::{self, Task, Visit, WaitQueue};
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 
@@ -49,6 +49,10 @@ pub(super) struct Rcu {
     /// The grace-period task, once it is spawned.
     pub(super) task: spin::Once<&'static Task>,
     pub(super) starved: IrqLock<Starved>,
+    /// The number of the last grace period that somebody is in a hurry for.
+    pub(super) hurried: AtomicU64,
+    /// Holdouts have just been boosted for long enough. The grace-period task's own.
+    pub(super) rests: AtomicBool,
     selected: AtomicUsize,
     schemes: [Built; NAMES.len()],
 }
@@ -62,6 +66,8 @@ pub(super) fn init() -> &'static Rcu {
         callbacks: IrqLock::new(Callbacks::default()),
         task: spin::Once::new(),
         starved: IrqLock::new(Starved::default()),
+        hurried: AtomicU64::new(0),
+        rests: AtomicBool::new(false),
         selected: AtomicUsize::new(0),
         schemes: Built::all(),
     })
@@ -177,9 +183,9 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
             Action::Sleep => REQUESTS.wait_until(|| rcu.sequence.is_wanted()),
             Action::Begin { step } => scheme.begin(step, &Kernel),
             Action::Wait { step, until_ns } => {
-                STEP.wait_until_deadline(|| scheme.outstanding(step) == 0, until_ns);
+                hurry::wait(rcu, scheme, step, until_ns);
             }
-            Action::Report { step, stalled_ns } => report::stall(scheme, step, stalled_ns),
+            Action::Report { step, stalled_ns } => report::tell_stall(scheme, step, stalled_ns),
             Action::Finish(_) => {
                 ENDED.wake_all();
                 // Who queues something later than this look finds that the grace period has ended, and wakes by itself.

@@ -5,6 +5,7 @@
 
 use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
+use super::hurry;
 use super::report::forbid_block;
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
@@ -50,6 +51,7 @@ impl Hooks for Wiring {
             assert_may_block(scheme, prev);
         }
         wake(schemes::switch_out(scheme, &prev.rcu, cpu, how));
+        hurry::left(self.0, scheme, prev);
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]

@@ -9,7 +9,7 @@
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `gp_task`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `gp_task`, `hurry`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -35,6 +35,8 @@ mod gp_task;
 #[cfg(target_os = "none")]
 mod hooks;
 #[cfg(target_os = "none")]
+mod hurry;
+#[cfg(target_os = "none")]
 mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
@@ -50,8 +52,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    NoSuchScheme, Summary, barrier, call, next_number, nr_ended, poll, scheme_name, set_scheme, set_stall_after, start,
-    start_poll, statistics, synchronize, trampoline, wait_for,
+    NoSuchScheme, Summary, barrier, call, cond_synchronize, next_number, nr_ended, poll, scheme_name, set_scheme,
+    set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited, trampoline,
 };
 pub use cookie::{Cookie, Elapsed};
 pub use retired::{Node, Reclaim, Retired};

@@ -8,6 +8,7 @@
 
 use super::gp_task::{Rcu, rcu};
 use super::schemes::Scheme;
+use super::schemes::built::Built;
 use crate::arch::cpu;
 use crate::arch::relax::SpinMutex;
 use crate::arch::site::{CallSite, OpsHeader};
@@ -33,8 +34,8 @@ pub type Describe = fn(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn 
 static TELLING: SpinMutex<()> = SpinMutex::new(());
 
 /// Names every holdout of the running step. Context: the grace-period task.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub(super) fn stall(scheme: &dyn Scheme, step: usize, stalled_ns: u64) {
+#[inline(never)]
+pub(super) fn tell_stall(scheme: &Built, step: usize, stalled_ns: u64) {
     println!(
         "rcu: grace period stalled: {} has waited {} ms in step {} of {} for {} holdouts",
         scheme.name(),

@@ -204,6 +204,12 @@ impl Task {
         }
     }
 
+    /// Whether somebody waits for it and has let it run before normal tasks.
+    #[inline(always)]
+    pub fn is_boosted(&self) -> bool {
+        self.boosted.load(Ordering::Relaxed)
+    }
+
     /// Counts it among the high class or not; what has to follow is done by [`super::boost`] and [`super::unboost`].
     #[inline(always)]
     pub(super) fn set_boosted(&self, boosted: bool) {

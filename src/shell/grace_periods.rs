@@ -3,6 +3,7 @@
 use super::schemes::Schemes;
 use crate::console::epitaph::Place;
 use crate::ftrace::live::{self, SchemeError};
+use crate::platform::Urgency;
 use crate::rcu::schemes::NAMES;
 use crate::{print, println, rcu, sched};
 
@@ -36,8 +37,11 @@ pub(super) fn set_stall_after(ms: u32) {
 }
 
 /// Waits for a grace period, and says how long that took.
-pub(super) fn synchronize() {
+pub(super) fn synchronize(urgency: Urgency) {
     let began_ns = sched::now_ns();
-    let _ = rcu::synchronize();
+    let _ = match urgency {
+        Urgency::Normal => rcu::synchronize(),
+        Urgency::Expedited => rcu::synchronize_expedited(),
+    };
     println!("a grace period of {} took {} us", rcu::scheme_name(), (sched::now_ns() - began_ns) / NS_PER_US);
 }

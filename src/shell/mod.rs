@@ -13,8 +13,8 @@
 //! [`STRESS`]. Who may call: the kernel's main task, [`run`], once.
 
 use crate::hook::Hook;
-use crate::platform::Hold;
 use crate::platform::bootargs::BootArgs;
+use crate::platform::{Hold, Urgency};
 
 pub mod complete;
 pub mod edit;
@@ -56,8 +56,8 @@ pub type OnFunction = fn(entry: usize) -> Result<(), &'static str>;
 /// Steps a hit of the traceable function at this address and prints it. Wired by `main.rs` to `lab`.
 pub static STEP: Hook<OnFunction> = Hook::new();
 
-/// Keeps a grace period waiting in this way for so many milliseconds. Wired by `main.rs` to `lab`.
-pub static HOLD: Hook<fn(Hold, u32)> = Hook::new();
+/// Keeps a grace period, which is waited for like that, waiting in this way for so many milliseconds. Wired by `main.rs` to `lab`.
+pub static HOLD: Hook<fn(Hold, u32, Urgency)> = Hook::new();
 
 /// Prints the boot's first line again. Wired by `main.rs`, which knows it.
 pub static VERSION: Hook<fn()> = Hook::new();

@@ -6,10 +6,10 @@ use alloc::boxed::Box;
 
 use super::kinds::FaultKind;
 use super::request::{Refusal, Request, Topic};
-use super::table::{self, HOLDS, RCU_WORDS};
+use super::table::{self, HOLDS, RCU_WORDS, URGENCIES};
 use super::words::Words;
 use crate::ftrace::filter::Filter;
-use crate::platform::{Hold, Name, bootargs};
+use crate::platform::{Hold, Name, Urgency, bootargs};
 use crate::rcu::schemes::NAMES;
 
 /// The longest sleep: an hour.
@@ -112,13 +112,22 @@ pub(super) fn log<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 pub(super) fn hold<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     let (word, ms) = (typed.arguments()[0], typed.arguments()[1]);
     let how = Hold::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: HOLDS })?;
-    number(ms, 1, MAX_HOLD_MS).map(|ms| Request::Hold { how, ms })
+    let urgency = urgency(typed.arguments().get(2).copied())?;
+    number(ms, 1, MAX_HOLD_MS).map(|ms| Request::Hold { how, ms, urgency })
+}
+
+/// How a grace period is waited for: `expedited`, or nothing.
+fn urgency(word: Option<&str>) -> Result<Urgency, Refusal<'_>> {
+    match word {
+        None => Ok(Urgency::Normal),
+        Some(word) => Urgency::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: URGENCIES }),
+    }
 }
 
 pub(super) fn rcu<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     match typed.arguments() {
         [] => Ok(Request::Rcu),
-        ["synchronize"] => Ok(Request::Synchronize),
+        ["synchronize", rest @ ..] => urgency(rest.first().copied()).map(Request::Synchronize),
         ["scheme", word] => {
             let known = NAMES.iter().find(|name| *name == word);
             known.map(|name| Request::Scheme(name)).ok_or(Refusal::NotOneOf { word, allowed: &NAMES })

@@ -11,9 +11,9 @@ use super::kinds::FaultKind;
 use super::table::Command;
 use super::words::WordsError;
 use crate::ftrace::filter::{Filter, FilterError};
-use crate::platform::Hold;
 use crate::platform::bootargs::{ArgError, BootArgs};
 use crate::platform::shown::Shown;
+use crate::platform::{Hold, Urgency};
 
 /// A line that was found good.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub enum Request<'a> {
         ms: u32,
     },
     /// Wait for a grace period.
-    Synchronize,
+    Synchronize(Urgency),
     /// List the registered ops.
     Ops,
     /// List the callsites that match.
@@ -70,6 +70,8 @@ pub enum Request<'a> {
         how: Hold,
         /// For so many milliseconds.
         ms: u32,
+        /// How it is waited for.
+        urgency: Urgency,
     },
     /// Swap ops under load, judged by the oracle.
     Stress(BootArgs<'a>),

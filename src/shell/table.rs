@@ -10,7 +10,7 @@ use super::kinds::FaultKind;
 use super::read::{self, Typed};
 use super::request::{Refusal, Request};
 use super::words::MAX_WORDS;
-use crate::platform::Hold;
+use crate::platform::{Hold, Urgency};
 use crate::rcu::schemes::NAMES;
 
 /// What belongs together: the headings of `help`, in its order.
@@ -60,6 +60,9 @@ const YES: Argument = Argument::OneOf(&["yes"]);
 /// What may stand behind `hold`.
 pub(super) const HOLDS: &[&str] =
     &[Hold::Spin.as_str(), Hold::Sleep.as_str(), Hold::Crowd.as_str(), Hold::Hog.as_str()];
+
+/// How a grace period can be waited for.
+pub(super) const URGENCIES: &[&str] = &[Urgency::Normal.as_str(), Urgency::Expedited.as_str()];
 
 /// What may stand behind `rcu`.
 pub(super) const RCU_WORDS: &[&str] = &["scheme", "stall", "synchronize"];
@@ -173,7 +176,7 @@ pub static COMMANDS: [Command; 19] = [
             their times in us, stall reports, rounds of visits, objects freed, and WAITED,\n\
             the tasks and CPUs that had not left when they were asked. `scheme NAME` selects\n\
             one while nothing is traced, `stall MS` says when a report is due, `synchronize`\n\
-            waits for a grace period that starts now.\n",
+            waits for a grace period that starts now, `synchronize expedited` in a hurry.\n",
         group: Group::Look,
         completes: &[Argument::OneOf(RCU_WORDS), Argument::Behind("scheme", &NAMES)],
         counts: 0..=2,
@@ -237,14 +240,15 @@ pub static COMMANDS: [Command; 19] = [
     },
     Command {
         name: "hold",
-        arguments: "HOW MS",
+        arguments: "HOW MS [URGENCY]",
         what: "keep a grace period waiting, and say when it ended",
         details: "A task is inside a func that spins, or sleeps, while its ops is taken off and\n\
             freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
-            does not let go of its CPU. What takes long is reported: see `rcu stall`.\n",
+            does not let go of its CPU. What takes long is reported (`rcu stall`). Who is\n\
+            waited for `expedited` goes before other tasks.\n",
         group: Group::Try,
-        completes: &[Argument::OneOf(HOLDS)],
-        counts: 2..=2,
+        completes: &[Argument::OneOf(HOLDS), Argument::OneOf(&[]), Argument::OneOf(URGENCIES)],
+        counts: 2..=3,
         read: read::hold,
     },
     Command {

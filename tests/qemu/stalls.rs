@@ -52,7 +52,7 @@ fn a_task_that_keeps_the_grace_period_task_from_the_only_cpu_is_named_by_the_tic
         };
         assert!((50..70).contains(&waited(&reports[0])) && waited(&reports[1]) >= 100, "{reports:?}");
         assert_eq!(figure(&ended, "stalls "), reports.len() as u64, "{}", ended.story());
-        ended.line_with(&["hold hog 180: an ops was freed after ", "the holder had left"]);
+        ended.line_with(&["hold hog 180 normal: an ops was freed after ", "the holder had left"]);
     }
 }
 
@@ -138,7 +138,7 @@ fn a_func_that_blocks_is_a_holder_that_sleeps_where_the_scheme_allows_it() {
             "{report:?}"
         );
         assert!(trampoline_of(report).contains("ops `held` at 0x"), "{report:?}");
-        ended.line_with(&["hold sleep 90: an ops was freed after ", "the holder had left"]);
+        ended.line_with(&["hold sleep 90 normal: an ops was freed after ", "the holder had left"]);
     }
 }
 
@@ -150,5 +150,23 @@ fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_call
         let line = ended.line_with(&["panic: task holder-", &what]);
         assert!(line.contains("tracees::hotel, holds ops `held` at 0x"), "{line}");
         assert!(line.contains(" (func holdout::lab::hold::func), in use, at src/rcu/report.rs:"), "{line}");
+    }
+}
+
+#[test]
+fn an_expedited_grace_period_does_not_wait_while_others_have_the_cpu_that_its_holdouts_want() {
+    for scheme in ["classic", "linux"] {
+        let words = [format!("tasks_rcu={scheme}"), "preempt=full".to_owned()];
+        let commands = "rcu stall 60000; hold crowd 40; hold crowd 40 expedited; hold crowd 400 expedited; ps";
+        let ended = held(1, &[&words[0], &words[1]], commands).expect_status(0);
+        let waited_us = |what: &str| -> u64 {
+            let line = ended.line_with(&[what, ": an ops was freed after ", "the holder had left"]);
+            line.split_whitespace().find_map(|word| word.parse().ok().filter(|&us: &u64| us > 1000)).expect("a time")
+        };
+        let (normal, expedited) = (waited_us("hold crowd 40 normal"), waited_us("hold crowd 40 expedited"));
+        assert!(expedited * 2 < normal, "{expedited} us expedited, {normal} us normal in {}", ended.story());
+        // Nobody goes first for ever: in each 125 ms the crowd has its turns too. And nobody stays boosted.
+        assert!(waited_us("hold crowd 400 expedited") > 450_000, "{}", ended.story());
+        assert!(!ended.lines().any(|line| line.contains(" shell ") && line.contains(" high ")), "{}", ended.story());
     }
 }

@@ -124,7 +124,7 @@ fn sample() -> (Sample, bool) {
         .collect();
     spinners.into_iter().for_each(JoinHandle::join);
     let Found { gone, start, end } = round.found.lock().take().expect("the asker has ended");
-    let elapsed = rcu::wait_for(gone.cookie());
+    let elapsed = rcu::cond_synchronize(gone.cookie());
     let has_ended = end.is_some();
     let sample = end.unwrap_or_else(now).since(start);
     assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");

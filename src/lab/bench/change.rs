@@ -18,7 +18,7 @@ pub(super) fn swap(bencher: &mut Bencher, base: BenchLine) {
         measure(1, || {
             let ops = live::register_at(nop::empty(), sites.clone()).unwrap_or_else(|error| panic!("bench: {error}"));
             let gone = live::unregister(ops).expect("just registered");
-            let elapsed = rcu::wait_for(gone.cookie());
+            let elapsed = rcu::cond_synchronize(gone.cookie());
             assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
         })
     });

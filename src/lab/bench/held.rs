@@ -125,7 +125,7 @@ fn sample() -> Option<Held> {
     let are_held = NR_LEFT.load(Ordering::Relaxed) == 0;
     let gone = live::unregister(ops).expect("registered by this bench");
     let start = now();
-    let elapsed = rcu::wait_for(gone.cookie());
+    let elapsed = rcu::cond_synchronize(gone.cookie());
     let end = now();
     let have_left = NR_LEFT.load(Ordering::Relaxed) == HOLDERS;
     IS_DISMISSED.store(true, Ordering::Relaxed);

@@ -109,6 +109,11 @@ impl Scheme for Built {
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn boosts_holdouts(&self) -> bool {
+        of!(self, scheme => scheme.boosts_holdouts())
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn nr_steps(&self) -> usize {
         of!(self, scheme => scheme.nr_steps())
     }

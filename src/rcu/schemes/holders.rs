@@ -150,6 +150,11 @@ impl<P: Probe> Scheme for Holders<P> {
     }
 
     #[inline(always)]
+    fn boosts_holdouts(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn nr_steps(&self) -> usize {
         1
     }

@@ -158,6 +158,12 @@ pub trait Scheme: Sync {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn select(&self, _is_selected: bool) {}
 
+    /// Whether it lets those that it waits for run first, by itself.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn boosts_holdouts(&self) -> bool {
+        false
+    }
+
     /// How many steps a grace period has.
     fn nr_steps(&self) -> usize;
 

@@ -23,8 +23,10 @@ const GOOD: &[(&str, &str)] = &[
     ("rcu", "Rcu"),
     ("rcu scheme nopreempt", "Scheme(\"nopreempt\")"),
     ("rcu stall 100", "StallAfter { ms: 100 }"),
-    ("rcu synchronize", "Synchronize"),
-    ("hold crowd 40", "Hold { how: Crowd, ms: 40 }"),
+    ("rcu synchronize", "Synchronize(Normal)"),
+    ("rcu synchronize expedited", "Synchronize(Expedited)"),
+    ("hold crowd 40", "Hold { how: Crowd, ms: 40, urgency: Normal }"),
+    ("hold hog 1 expedited", "Hold { how: Hog, ms: 1, urgency: Expedited }"),
     ("log", "Log { most: 32 }"),
     ("log 256", "Log { most: 256 }"),
     ("ops", "Ops"),
@@ -105,7 +107,9 @@ fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
     assert_eq!(refusal("rcu scheme tree"), format!("`tree` is none of: {schemes}"));
     assert_eq!(refusal("rcu stall 9"), "`9` is not a number from 10 to 3600000");
     assert_eq!(refusal("rcu expedite"), "`expedite` is none of: scheme stall synchronize");
-    for line in ["rcu scheme", "rcu stall", "rcu synchronize now"] {
+    assert_eq!(refusal("rcu synchronize now"), "`now` is none of: normal expedited");
+    assert_eq!(refusal("hold hog 1 fast"), "`fast` is none of: normal expedited");
+    for line in ["rcu scheme", "rcu stall"] {
         assert_eq!(refusal(line), "usage: rcu [ACTION [VALUE]]");
     }
     assert_eq!(refusal("ps \"x"), "`\"x` lacks a closing double quote");

@@ -1,0 +1,78 @@
+//! How the grace-period task waits for a step, and what it does while somebody is in a hurry: `synchronize_expedited`.
+//!
+//! Whom the step waits for may be runnable and not run, since others want the CPU too. In a hurry all of them are boosted
+//! at once. A task that never sleeps would keep the CPU from all normal ones like that, so a boost is taken back after
+//! [`BOOST_NS`] and given again [`REST_NS`] later. Notrace (O8).
+
+use super::cookie::Cookie;
+use super::gp_task::{Rcu, STEP};
+use super::schemes::Scheme;
+use super::schemes::built::Built;
+use crate::sched::{self, Task};
+use crate::sync::atomic::Ordering;
+
+/// How long holdouts go before normal tasks, and how long these then have their turns.
+const BOOST_NS: u64 = 100_000_000;
+const REST_NS: u64 = 25_000_000;
+
+/// Somebody is in a hurry for the grace period of `cookie`, and so for those before it. Context: task.
+pub(super) fn ask(rcu: &Rcu, cookie: Cookie) {
+    rcu.hurried.fetch_max(cookie.number(), Ordering::Relaxed);
+    // Order: the queue's lock; the grace-period task may be waiting for a step of the grace period before.
+    STEP.wake_all();
+}
+
+/// Whether somebody is, for one that has not ended.
+#[inline(always)]
+fn is_hurried(rcu: &Rcu) -> bool {
+    rcu.hurried.load(Ordering::Relaxed) > 2 * rcu.sequence.nr_ended()
+}
+
+/// Waits until the step is over, at most until `until_ns`, and maybe for less long. Context: the grace-period task.
+#[inline(always)]
+pub(super) fn wait(rcu: &Rcu, scheme: &Built, step: usize, until_ns: u64) {
+    let may_hurry = !scheme.boosts_holdouts();
+    let hurries = may_hurry && is_hurried(rcu);
+    let boosts = hurries && !rcu.rests.load(Ordering::Relaxed);
+    if boosts {
+        boost_holdouts();
+    }
+    let deadline_ns = match hurries {
+        false => until_ns,
+        true => until_ns.min(sched::now_ns() + if boosts { BOOST_NS } else { REST_NS }),
+    };
+    let is_over = || scheme.outstanding(step) == 0;
+    let has_ended = STEP.wait_until_deadline(|| is_over() || may_hurry && !hurries && is_hurried(rcu), deadline_ns);
+    if boosts {
+        unboost_all();
+    }
+    rcu.rests.store(boosts && !has_ended, Ordering::Relaxed);
+}
+
+/// `task` leaves its CPU, and the scheme has heard of it: a holdout that is none any more has its own class again.
+/// Context: inside the switch, no queue locked.
+#[inline(always)]
+pub(super) fn left(rcu: &Rcu, scheme: &impl Scheme, task: &Task) {
+    if task.is_boosted() && !scheme.boosts_holdouts() && is_hurried(rcu) && !task.rcu.holdout.load(Ordering::Relaxed) {
+        sched::unboost(task);
+    }
+}
+
+#[inline(always)]
+fn boost_holdouts() {
+    sched::for_each_task(|task| {
+        if task.rcu.holdout.load(Ordering::Relaxed) {
+            sched::boost(task);
+        }
+    });
+}
+
+/// Those too that left while they were being boosted. Nobody else boosts under a scheme that does not.
+#[inline(always)]
+fn unboost_all() {
+    sched::for_each_task(|task| {
+        if task.is_boosted() {
+            sched::unboost(task);
+        }
+    });
+}
