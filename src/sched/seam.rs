@@ -27,8 +27,9 @@ pub trait Hooks: Sync {
     fn switch(&self, prev: &Task, cpu: usize, voluntary: bool);
     /// `next` goes on.
     fn resume(&self, next: &Task);
-    /// `prev` is off its CPU, its context saved, and nobody can run it yet; never again if it is `dead`. Context: inside
-    /// the switch, IRQs masked, behind `resume` of the next task.
+    /// `prev` is off its CPU, its context saved, and nobody can run it yet; never again if it is `dead`. Idle tasks are
+    /// left out: they are in no func, and nobody switches at interrupt level. Context: inside the switch, IRQs masked,
+    /// behind `resume` of the next task.
     fn off_cpu(&self, prev: &Task, dead: bool);
     /// `task`, which runs, is about to block with preemption disabled. If it is its scheme's trampoline that disabled it,
     /// this says so and does not return.

@@ -131,7 +131,9 @@ fn finish(left: *const TaskHeader) {
     let left = unsafe { &*left.cast::<Task>() };
     seam::with(|hooks| {
         hooks.resume(current());
-        hooks.off_cpu(left, left.state.load(Ordering::Relaxed) == DEAD);
+        if !left.is_idle() {
+            hooks.off_cpu(left, left.state.load(Ordering::Relaxed) == DEAD);
+        }
     });
     // Order: Release publishes the saved context; pairs with the Acquire of `Task::is_off_cpu`.
     left.on_cpu.store(false, Ordering::Release);

@@ -40,6 +40,18 @@ pub fn is_stack_guard(address: usize) -> bool {
     guards().any(|guard| guard.contains(&address))
 }
 
+/// The writable part of the image around `address`, between two guards; empty if there is none.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn room_around(address: usize) -> Range<usize> {
+    let image = image();
+    if !image.contains(&address) || is_stack_guard(address) {
+        return 0..0;
+    }
+    let start = guards().map(|guard| guard.end).filter(|&end| end <= address).max();
+    let end = guards().map(|guard| guard.start).filter(|&start| start > address).min();
+    start.unwrap_or(image.start)..end.unwrap_or(image.end)
+}
+
 /// Calls `visit` with every part that is mapped, in the order of addresses, up to the first error.
 pub(super) fn try_for_each_part<E>(mut visit: impl FnMut(Range<usize>, Access) -> Result<(), E>) -> Result<(), E> {
     let rodata_end = (&raw const __rodata_end).addr();

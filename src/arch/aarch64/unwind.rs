@@ -27,23 +27,31 @@ pub struct Step {
 #[derive(Clone, Copy, Debug)]
 pub struct Frames {
     fp: usize,
+    /// The chain rises: no record below this is one of it.
     lowest: usize,
-    /// The stack that the chain is on.
-    slot: usize,
+    /// The end of the stack that it is on.
+    end: usize,
+    /// How often it may still go on on another stack.
+    stacks_left: u8,
+    is_at_base: bool,
     next: Option<Step>,
     /// Behind `next`: who called what is no text.
     caller: Option<Step>,
-    left: usize,
-    is_at_base: bool,
 }
 
-/// The stack slot that an address lies in.
-const fn slot_of(address: usize) -> usize {
-    address & !(2 * vectors::STACK_SIZE - 1)
-}
+/// A task's, an overflow stack, and once more.
+const MOST_STACKS: u8 = 4;
 
-/// No stack holds more.
-const MOST_FRAMES: usize = 4 * vectors::STACK_SIZE / size_of::<FrameRecord>();
+/// The stack that `address` is on, as far as it is mapped; empty if it is on none.
+#[inline(always)]
+fn stack_around(address: usize) -> Range<usize> {
+    if mmu::STACK_WINDOW.contains(&address) {
+        // The upper half of a slot is mapped while its task is listed; the lower one never is.
+        let top = (address | (2 * vectors::STACK_SIZE - 1)) + 1;
+        return top - vectors::STACK_SIZE..top;
+    }
+    image::room_around(address)
+}
 
 impl Frames {
     /// From an interrupted context.
@@ -56,8 +64,18 @@ impl Frames {
     }
 
     /// From a frame pointer, as an off-CPU task's saved x29.
-    pub const fn from_fp(fp: usize) -> Self {
-        Self { fp, lowest: 0, slot: slot_of(fp), next: None, caller: None, left: MOST_FRAMES, is_at_base: false }
+    #[inline(always)]
+    pub fn from_fp(fp: usize) -> Self {
+        let stack = stack_around(fp);
+        Self {
+            fp,
+            lowest: stack.start,
+            end: stack.end,
+            stacks_left: MOST_STACKS,
+            is_at_base: false,
+            next: None,
+            caller: None,
+        }
     }
 
     /// From the caller's own frame.
@@ -70,17 +88,56 @@ impl Frames {
     }
 
     /// Whether the chain was followed to its base: once the iterator has ended, that no frame is missing.
+    #[inline(always)]
     pub const fn is_at_base(&self) -> bool {
         self.is_at_base
     }
 
+    /// The next record, if the chain leads to one.
     #[inline(always)]
-    fn readable(&self, record: usize) -> bool {
-        let fits = |range: &Range<usize>| range.start <= record && record + size_of::<FrameRecord>() <= range.end;
-        // The upper half of a slot is mapped while its task is listed; the lower one never is.
-        let on_stack = fits(&mmu::STACK_WINDOW) && slot_of(record) == self.slot && record & vectors::STACK_SIZE != 0;
-        let in_image = fits(&mmu::image()) && !image::is_stack_guard(record);
-        record.is_multiple_of(16) && record >= self.lowest && (on_stack || in_image)
+    fn read(&mut self) -> Option<FrameRecord> {
+        let fits = self.lowest <= self.fp && self.fp < self.end && self.fp.is_multiple_of(size_of::<FrameRecord>());
+        if !fits || self.end - self.fp < size_of::<FrameRecord>() {
+            return None;
+        }
+        // SAFETY: aligned, and inside a stack, as far as that is mapped.
+        let record = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
+        self.lowest = self.fp + size_of::<FrameRecord>();
+        self.fp = record.fp;
+        Some(record)
+    }
+
+    /// One step outward along x29.
+    #[inline(always)]
+    fn follow(&mut self) -> Option<Step> {
+        let at = self.fp;
+        let record = self.read()?;
+        if record.lr == 0 {
+            self.is_at_base = true;
+            return None;
+        }
+        if !vectors::is_exception_return(record.lr) {
+            return Some(Step { pc: record.lr, interrupted: false, record: at });
+        }
+        // The handler's record leads to the ExceptionFrame's own record, whose lr is the interrupted PC.
+        let at = self.fp;
+        let inner = self.read()?;
+        if !(self.lowest..self.end).contains(&inner.fp) {
+            self.change_stack();
+        }
+        Some(Step { pc: inner.lr, interrupted: true, record: at })
+    }
+
+    /// An overflow is handled on a stack of its own: the chain goes on on the one that it interrupted.
+    #[cold]
+    #[inline(never)]
+    #[unsafe(link_section = ".text.notrace")]
+    fn change_stack(&mut self) {
+        let stack = stack_around(self.fp);
+        // Not further down on the same one.
+        let is_other = stack.end != self.end && self.stacks_left > 0;
+        (self.lowest, self.end) = if is_other { (stack.start, stack.end) } else { (0, 0) };
+        self.stacks_left = self.stacks_left.saturating_sub(1);
     }
 }
 
@@ -89,36 +146,6 @@ impl Iterator for Frames {
 
     #[unsafe(link_section = ".text.notrace")]
     fn next(&mut self) -> Option<Step> {
-        if let Some(step) = self.next.take().or_else(|| self.caller.take()) {
-            return Some(step);
-        }
-        if self.left == 0 || !self.readable(self.fp) {
-            return None;
-        }
-        self.left -= 1;
-        // SAFETY: aligned, and inside memory that holds stacks; see `readable`.
-        let record = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
-        let at = self.fp;
-        // An overflow goes on from its own stack to the task's: the one place where the chain may fall.
-        self.lowest = if vectors::is_exception_return(record.lr) { 0 } else { self.fp + 1 };
-        let interrupted = vectors::is_exception_return(record.lr);
-        self.fp = record.fp;
-        if record.lr == 0 {
-            self.is_at_base = true;
-            return None;
-        }
-        if interrupted {
-            // The handler's record leads to the ExceptionFrame's own record, whose lr is the interrupted PC.
-            if !self.readable(self.fp) {
-                return None;
-            }
-            let at = self.fp;
-            // SAFETY: as above.
-            let inner = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(at).read_volatile() };
-            self.fp = inner.fp;
-            self.slot = slot_of(inner.fp);
-            return Some(Step { pc: inner.lr, interrupted: true, record: at });
-        }
-        Some(Step { pc: record.lr, interrupted: false, record: at })
+        self.next.take().or_else(|| self.caller.take()).or_else(|| self.follow())
     }
 }

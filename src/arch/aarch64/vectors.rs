@@ -163,25 +163,15 @@ pub fn overflow_slot(cpu: usize) -> (Range<usize>, Range<usize>) {
 
 unsafe extern "C" {
     fn exception_return_sync();
-    fn exception_return_irq();
-    fn exception_return_fiq();
-    fn exception_return_serror();
-    fn exception_return_unexpected();
     fn exception_return_overflow();
 }
 
 /// Whether `return_address` is that of an exception handler: the record above it is an [`ExceptionFrame`]'s.
+#[inline(always)]
 pub fn is_exception_return(return_address: usize) -> bool {
-    [
-        exception_return_sync as *const (),
-        exception_return_irq as *const (),
-        exception_return_fiq as *const (),
-        exception_return_serror as *const (),
-        exception_return_unexpected as *const (),
-        exception_return_overflow as *const (),
-    ]
-    .iter()
-    .any(|label| label.addr() == return_address)
+    let (first, last) = (exception_return_sync as *const (), exception_return_overflow as *const ());
+    // Nothing else between them, in `vectors.S`, is where a call returns to.
+    (first.addr()..=last.addr()).contains(&return_address)
 }
 
 #[unsafe(no_mangle)]

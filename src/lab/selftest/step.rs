@@ -13,13 +13,14 @@
 
 use super::{Outcome, Run, check};
 use crate::arch::step::{self, Stop, Then};
-use crate::arch::unwind::Frames;
+use crate::arch::unwind::{Frames, Holds};
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic};
 use crate::ftrace::live;
 use crate::ftrace::ops::Ops;
 use crate::irq::entry;
 use crate::lab::calls::{self, Calls};
+use crate::lab::held::Held;
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
@@ -60,7 +61,7 @@ static PHASES: WaitQueue = WaitQueue::new();
 /// What went wrong first, as an index into [`WORDS`], and at which boundary.
 static WRONG: AtomicUsize = AtomicUsize::new(0);
 static WRONG_AT: AtomicUsize = AtomicUsize::new(0);
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 10] = [
     "",
     "the SGI was not taken at its boundary",
     "the IRQ says another PC than the boundary's",
@@ -69,7 +70,20 @@ const WORDS: [&str; 8] = [
     "the backtrace does not reach its base",
     "the backtrace lacks the callsite or its caller",
     "the saved stack does not show the boundary, or does not reach its base",
+    "the frames show another hold than the executed instructions",
+    "the saved stack shows another hold than the executed instructions",
 ];
+
+/// What the thread holds by the instructions that it executed. Its alone, in its stops.
+static HELD: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new() });
+/// That at the run's boundary, or 0.
+static HELD_THERE: AtomicUsize = AtomicUsize::new(0);
+
+struct Between {
+    /// The instruction that is about to be executed.
+    pc: usize,
+    held: Held,
+}
 
 #[inline(always)]
 fn wrong(what: usize) {
@@ -107,8 +121,10 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     }
     NUMBER.store(number, Ordering::Relaxed);
     check_backtrace(frame);
+    let held = check_hold(frame, number == 0);
     if number == AT.load(Ordering::Relaxed) {
         PC.store(pc, Ordering::Relaxed);
+        HELD_THERE.store(held, Ordering::Relaxed);
         // Order: Release pairs with the Acquire of `on_sgi`: it sees the PC.
         PHASE.store(ASKED, Ordering::Release);
         gic::send_sgi(SGI_LAB, cpu::id());
@@ -131,6 +147,32 @@ fn check_interruption() {
         }
     }
     PHASE.store(IDLE, Ordering::Release);
+}
+
+/// The ops that the frames show is the one that executed instructions say. Gives it, or 0. Context: a stop.
+#[inline(always)]
+fn check_hold(frame: &ExceptionFrame, is_first: bool) -> usize {
+    let trampoline = live::trampoline();
+    // Nobody else takes it while the thread is stepped.
+    let Some(mut between) = HELD.try_lock() else { return 0 };
+    let executed = core::mem::replace(&mut between.pc, frame.elr as usize);
+    if is_first {
+        between.held = Held::new();
+    } else {
+        between.held.step(executed, frame.elr as usize, frame.x[2] as usize, (trampoline.t2, trampoline.t7));
+    }
+    let held = between.held.innermost().unwrap_or(0);
+    if first_of(Holds::here()) != held {
+        wrong(8);
+    }
+    held
+}
+
+/// The ops that a chain holds innermost, or 0; 1 if it holds more, or is not whole.
+#[inline(always)]
+fn first_of(mut holds: Holds) -> usize {
+    let first = holds.next().map_or(0, |hold| hold.ops.addr());
+    if holds.next().is_none() && holds.is_whole() { first } else { 1 }
 }
 
 /// From inside the trampoline or func, whose records stand, the chain names the callsite and its caller.
@@ -209,6 +251,9 @@ fn observe() {
         frames.by_ref().for_each(drop);
         if !shows || !frames.is_at_base() {
             wrong(7);
+        }
+        if first_of(Holds::from_fp(task.saved_fp())) != HELD_THERE.load(Ordering::Relaxed) {
+            wrong(9);
         }
         PHASE.store(LOOKED, Ordering::Release);
     }

@@ -39,10 +39,16 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// Those of this chain.
+    /// Those of an off-CPU task whose saved x29 this is.
     #[inline(always)]
-    pub const fn of(frames: Frames) -> Self {
-        Self { frames, inner: None, nr_passing: 0 }
+    pub fn from_fp(fp: usize) -> Self {
+        Self { frames: Frames::from_fp(fp), inner: None, nr_passing: 0 }
+    }
+
+    /// Those of the contexts that we run on top of.
+    #[inline(always)]
+    pub fn here() -> Self {
+        Self { frames: Frames::here(), inner: None, nr_passing: 0 }
     }
 
     /// Whether the chain was followed to its base: once the iterator has ended, that no hold is missing.
@@ -119,7 +125,7 @@ impl Iterator for Holds {
 
     #[unsafe(link_section = ".text.notrace")]
     fn next(&mut self) -> Option<Hold> {
-        for step in self.frames.by_ref() {
+        while let Some(step) = self.frames.follow() {
             let inner = self.inner.replace(step);
             if step.interrupted || !is_callsite_return(step.pc) {
                 self.nr_passing += u32::from(step.interrupted && is_outside_of_hold(step.pc));
