@@ -116,13 +116,17 @@ impl fmt::Display for SchemeError {
     }
 }
 
-/// Selects a scheme while nothing is traced, and waits until nothing is retired. Context: task.
+/// Selects a scheme while nothing is traced, and waits until nobody is inside the trampoline and nothing is retired.
+/// Context: task.
 ///
-/// Nobody registers meanwhile: the registry is held. So no callsite ever branches to a trampoline that is not the
-/// scheme's, and whoever is still inside another one holds the immortal no-op ops alone.
+/// Nobody registers meanwhile: the registry is held. So nobody enters either, and no callsite ever branches to a trampoline
+/// that is not the scheme's.
 pub fn set_scheme(name: &str) -> Result<(), SchemeError> {
     with_registry(|registry| match registry.registrations().count() {
-        0 => rcu::set_scheme(name).map_err(SchemeError::Unknown),
+        0 => {
+            rcu::until_nobody_is_inside();
+            rcu::set_scheme(name).map_err(SchemeError::Unknown)
+        }
         ops => Err(SchemeError::Traced { ops }),
     })
 }
@@ -162,15 +166,15 @@ pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, Regist
 /// Takes `ops` off its callsites; `None` when it is not registered. Context: task.
 pub fn unregister(ops: *const Ops) -> Option<Gone> {
     let early = too_early();
-    let gone = REGISTRY.lock().as_mut().expect("init ran").unregister(ops, &mut Live)?;
-    Some(retire(gone, early))
+    let mut registry = REGISTRY.lock();
+    registry.as_mut().expect("init ran").unregister(ops, &mut Live).map(|gone| retire(gone, early))
 }
 
 /// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
 pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, PatchError> {
     let early = too_early();
-    let gone = REGISTRY.lock().as_mut().expect("init ran").swap(old, new, &mut Live)?;
-    Ok(gone.map(|gone| retire(gone, early)))
+    let mut registry = REGISTRY.lock();
+    Ok(registry.as_mut().expect("init ran").swap(old, new, &mut Live)?.map(|gone| retire(gone, early)))
 }
 
 /// A cookie that proves nothing about what is still linked: a deliberate fault.
@@ -178,7 +182,9 @@ fn too_early() -> Option<Cookie> {
     fault::is(Fault::CookieEarly).then(rcu::start_poll)
 }
 
-/// What was unlinked, with the cookie of a grace period that starts after it.
+/// What was unlinked, with the cookie of a grace period that starts after it. Context: the registry is still locked.
+/// Else another member of a node that is unlinked here could be retired before the node says that it is: whoever is in
+/// the node's fan-out would not be waited for, and call that member next.
 fn retire(gone: Box<Registration<Grave>>, early: Option<Cookie>) -> Gone {
     // Before the cookie is taken: a grace period that begins in between must find it. One that began before waits for
     // it too, which does no harm.

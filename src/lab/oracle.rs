@@ -1,8 +1,8 @@
 //! The oracle: says whether P1 to P6 hold, by what happens, not by what a scheme believes.
 //!
-//! An *oracle ops* has a func of its own: a copy of a few instructions in a text page that is unmapped when the
-//! ops is reclaimed, so a late entry or epilogue faults by itself (P2, P3). It calls `hit` with the number of
-//! its *slot*, which is immortal, and where each call is stamped. All accesses here are relaxed, so that the check
+//! An *oracle ops* has a func of its own, if it is worth it: a copy of a few instructions in a text page that is unmapped
+//! when the ops is reclaimed, so a late entry or epilogue faults by itself (P2, P3). It calls `hit` with the number
+//! of its *slot*, which is immortal, and where each call is stamped. All accesses here are relaxed, so that the check
 //! adds no ordering that could hide a bug.
 //!
 //! | property | seen by |
@@ -91,17 +91,42 @@ core::arch::global_asm!(
     hit = sym hit::hit,
 );
 
+// The same for ops without text of their own: they say themselves which slot is theirs.
+core::arch::global_asm!(
+    ".pushsection .text.notrace, \"ax\", %progbits",
+    ".balign 8",
+    ".global oracle_shared_func",
+    ".type oracle_shared_func, %function",
+    "oracle_shared_func:",
+    "ldr x4, [x2, #{private}]",
+    "b {hit}",
+    ".size oracle_shared_func, . - oracle_shared_func",
+    ".popsection",
+    private = const core::mem::offset_of!(crate::ftrace::ops::Ops, private),
+    hit = sym hit::hit,
+);
+
 unsafe extern "C" {
     static oracle_func: u8;
     static oracle_func_end: u8;
+    fn oracle_shared_func(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs);
+}
+
+/// Where an oracle ops has its func.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// In a page of its own, which is unmapped when the ops is reclaimed. Nobody may publish the ops before every CPU has
+    /// synchronised its context: see [`crate::sched::synchronise_every_cpu`].
+    Own,
+    /// In the kernel's text: costs less, and a late epilogue is seen by its stamp alone.
+    Shared,
 }
 
 const FUNC_BYTES: usize = 48;
 const SLOT_AT: usize = 32;
 
-/// Makes an oracle ops. Nobody may publish it before every CPU has synchronised its context: see
-/// [`crate::sched::synchronise_every_cpu`]. Context: task.
-pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
+/// Makes an oracle ops. Context: task.
+pub fn new_ops(name: &'static str, text: Text) -> Result<OpsBox, OutOfMemory> {
     let number = loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
         // Free ones, and those that have been buried for longest.
@@ -116,6 +141,17 @@ pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
     slot.entered.store(0, Ordering::Relaxed);
     slot.left.store(0, Ordering::Relaxed);
     slot.retired_ns.store(0, Ordering::Relaxed);
+    let func = match text {
+        Text::Own => own_func(number).inspect_err(|_| slot.state.store(FREE, Ordering::Relaxed))?,
+        Text::Shared => oracle_shared_func,
+    };
+    let ops = OpsBox::new(name, func, number);
+    slot.ops.store(ops.address().addr(), Ordering::Relaxed);
+    Ok(ops)
+}
+
+/// The func of slot `number`, in a page of its own.
+fn own_func(number: usize) -> Result<Func, OutOfMemory> {
     let start = &raw const oracle_func;
     let mut code = [0; FUNC_BYTES];
     let size = (&raw const oracle_func_end).addr() - start.addr();
@@ -123,13 +159,11 @@ pub fn new_ops(name: &'static str) -> Result<OpsBox, OutOfMemory> {
     // SAFETY: these bytes are the template's.
     code.copy_from_slice(unsafe { core::slice::from_raw_parts(start, FUNC_BYTES) });
     code[SLOT_AT..SLOT_AT + 8].copy_from_slice(&(number as u64).to_le_bytes());
-    let page = TextPage::new(number, &code).inspect_err(|_| slot.state.store(FREE, Ordering::Relaxed))?;
+    let page = TextPage::new(number, &code)?;
     // SAFETY: the page holds a function of this signature.
     let func: Func = unsafe { core::mem::transmute::<usize, Func>(page.address()) };
     *PAGES[number].lock() = Some(page);
-    let ops = OpsBox::new(name, func, number);
-    slot.ops.store(ops.address().addr(), Ordering::Relaxed);
-    Ok(ops)
+    Ok(func)
 }
 
 /// The slot of an ops made here.

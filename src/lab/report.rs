@@ -91,11 +91,12 @@ pub struct Coverage {
     pub softirq_nested: u64,
     pub irq_holders: u64,
     pub exited_holders: u64,
+    pub blocked_in_func: u64,
 }
 
 impl Coverage {
     /// Every count with its key, in the order of the line.
-    pub const fn counts(&self) -> [(&'static str, u64); 6] {
+    pub const fn counts(&self) -> [(&'static str, u64); 7] {
         [
             ("preempted_in_tramp", self.preempted_in_tramp),
             ("preempted_in_func", self.preempted_in_func),
@@ -103,6 +104,7 @@ impl Coverage {
             ("softirq_nested", self.softirq_nested),
             ("irq_holders", self.irq_holders),
             ("exited_holders", self.exited_holders),
+            ("blocked_in_func", self.blocked_in_func),
         ]
     }
 }

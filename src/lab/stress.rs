@@ -65,6 +65,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         &COVERAGE.migrated,
         &COVERAGE.in_irq,
         &COVERAGE.exiting,
+        &COVERAGE.slept,
     ] {
         counter.store(0, Ordering::Relaxed);
     }

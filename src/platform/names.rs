@@ -205,7 +205,7 @@ names! {
 }
 
 /// The scheme of a kernel whose boot arguments name none.
-pub const DEFAULT_SCHEME: SchemeName = SchemeName::Classic;
+pub const DEFAULT_SCHEME: SchemeName = SchemeName::Scan;
 
 #[cfg(test)]
 mod tests {

@@ -142,8 +142,8 @@ pub fn poll(cookie: Cookie) -> Option<Elapsed> {
     rcu().sequence.poll(cookie)
 }
 
-/// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled whose trampoline
-/// is of another variant: `ftrace::live::set_scheme` sees to that. Context: task; at boot it does not block.
+/// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled, and nobody may be
+/// inside a trampoline: `ftrace::live::set_scheme` sees to that. Context: task; at boot it does not block.
 pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
     let index = NAMES.iter().position(|&scheme| scheme == name).ok_or(NoSuchScheme)?;
     while !rcu().select(index) {
@@ -151,6 +151,12 @@ pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
         let _ = synchronize();
     }
     Ok(())
+}
+
+/// Whether a func may sleep under the selected scheme. Context: any.
+#[inline(always)]
+pub fn lets_funcs_block() -> bool {
+    rcu().scheme().lets_funcs_block()
 }
 
 /// The selected scheme.

@@ -3,7 +3,7 @@
 //! Notrace (O8). Context: IRQs masked; `At::Here` is the current task, `At::Saved` one that is kept off its CPU.
 
 use super::schemes::{At, Eyes, What};
-use crate::arch::unwind::Holds;
+use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -27,10 +27,10 @@ fn task_of(words: &TaskWords) -> &Task {
 }
 
 #[inline(always)]
-fn holds(words: &TaskWords, at: At) -> Holds {
+fn chain(words: &TaskWords, at: At) -> Holds {
     match at {
-        At::Here => Holds::here(),
-        At::Saved => Holds::from_fp(task_of(words).saved_fp()),
+        At::Here => Holds::of(Frames::here()),
+        At::Saved => Holds::of(Frames::from_fp(task_of(words).saved_fp())),
     }
 }
 
@@ -39,7 +39,7 @@ impl Eyes for Kernel {
     /// the round, and whoever takes the list's lock, comes after that (O4).
     #[unsafe(link_section = ".text.notrace")]
     fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
-        let mut holds = holds(task, at);
+        let mut holds = chain(task, at);
         for hold in holds.by_ref() {
             let is_it = match what {
                 What::Anything => true,
@@ -72,7 +72,7 @@ impl Eyes for Kernel {
     /// A hold is counted. What is counted and no hold stands in the trampoline, on its way to T2 or behind T7.
     #[unsafe(link_section = ".text.notrace")]
     fn agree(&self, task: &TaskWords, at: At) -> bool {
-        let mut holds = holds(task, at);
+        let mut holds = chain(task, at);
         let mut nr_holds = 0;
         while holds.next().is_some() {
             nr_holds += 1;

@@ -9,7 +9,7 @@
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `gp_task`, `hurry`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -37,6 +37,8 @@ mod hooks;
 #[cfg(target_os = "none")]
 mod hurry;
 #[cfg(target_os = "none")]
+mod inside;
+#[cfg(target_os = "none")]
 mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
@@ -44,6 +46,7 @@ mod report;
 pub use {
     eyes::nr_broken_chains,
     hooks::report,
+    inside::until_nobody_is_inside,
     report::{Describe, OPS, tell_holdouts},
 };
 
@@ -52,8 +55,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    NoSuchScheme, Summary, barrier, call, cond_synchronize, next_number, nr_ended, poll, scheme_name, set_scheme,
-    set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited, trampoline,
+    NoSuchScheme, Summary, barrier, call, cond_synchronize, lets_funcs_block, next_number, nr_ended, poll, scheme_name,
+    set_scheme, set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited, trampoline,
 };
 pub use cookie::{Cookie, Elapsed};
 pub use retired::{Node, Reclaim, Retired};

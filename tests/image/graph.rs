@@ -12,9 +12,10 @@
 
 use crate::addresses::{is_table_jump, made};
 use crate::flow::{Leave, doomed, ending_in, reached, step};
+use crate::indirect::Indirect;
 use crate::insn::{Insn, decode};
 use crate::load::{Function, Image};
-use crate::policy::{Cut, Indirect, Listed, matches};
+use crate::policy::{Cut, Listed, matches};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The tables that say what the code cannot.
@@ -222,8 +223,9 @@ impl<'a> Graph<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Graph, Policy};
+    use crate::indirect::Indirect;
     use crate::load::{Function, Image, Section};
-    use crate::policy::{Cut, Indirect, Listed};
+    use crate::policy::{Cut, Listed};
 
     const RET: u32 = 0xd65f_03c0;
     const BLR_X8: u32 = 0xd63f_0100;

@@ -8,7 +8,7 @@ fn says_all_of_its_machine_with(cpus: u32) {
     let line = FirstLine::of(&ended);
     assert_eq!(line.cpus, u64::from(cpus), "{line:?}");
     assert_eq!((line.version.as_str(), line.gic, line.el), (env!("CARGO_PKG_VERSION"), 3, 1), "{line:?}");
-    assert_eq!((line.tasks_rcu.as_str(), line.preempt.as_str(), line.seed), ("classic", "lazy", 0x2a), "{line:?}");
+    assert_eq!((line.tasks_rcu.as_str(), line.preempt.as_str(), line.seed), ("scan", "lazy", 0x2a), "{line:?}");
     let commit = line.commit.strip_suffix('+').unwrap_or(&line.commit);
     assert!(commit.len() >= 7 && commit.chars().all(|c| c.is_ascii_hexdigit()), "no commit: {line:?}");
     assert!(line.callsites > 100, "hardly any callsites: {line:?}");
@@ -88,7 +88,7 @@ const REFUSED: &[(&[&str], &str, &[&str])] = &[
     (&["stress", "seed=18446744073709551616"], "18446744073709551616", &["0x"]),
     (&["stress", "seed=0x10000000000000000"], "0x10000000000000000", &["2^64"]),
     (&["stress", "tasks_rcu=quantum"], "quantum", &["classic", "none"]),
-    (&["stress", "tasks_rcu=scan"], "scan", &["classic", "none"]),
+    (&["stress", "tasks_rcu=scans"], "scans", &["classic", "scan"]),
     (&["stress", "preempt=maybe"], "maybe", &["none", "voluntary", "full", "lazy"]),
     (&["stress", "secs=0"], "secs=0", &["86400"]),
     (&["stress", "secs=86401"], "86401", &["86400"]),

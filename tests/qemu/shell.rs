@@ -69,7 +69,7 @@ fn tracing_what_is_not_there_fails() {
 
 #[test]
 fn rcu_names_the_scheme() {
-    commands("rcu").expect_status(0).line_with(&["classic"]);
+    commands("rcu").expect_status(0).line_with(&["* scan"]);
 }
 
 #[test]
@@ -293,6 +293,6 @@ fn talks_over_a_plain_pipe() {
     let versions = ended.lines().filter(|line| line.contains("holdout 0.") && line.contains(" callsites")).count();
     assert_eq!(versions, 3, "at boot and twice by command: {}", ended.story());
     ended.line_with(&["frobnicate"]);
-    ended.line_with(&["classic"]);
+    ended.line_with(&["* scan"]);
     ended.line_with(&["idle"]);
 }

@@ -11,7 +11,7 @@ const KEYS: &str = "seed scheme preempt cpus tasks ops secs calls swaps freed gp
 /// The least length of a run whose coverage is judged.
 const SECS: &str = "5";
 /// Swaps that the whole suite makes at least.
-const SWAPS_OF_THE_SUITE: u64 = 200_000;
+const SWAPS_OF_THE_SUITE: u64 = 1_000_000;
 
 /// Swaps of all passing runs of this process.
 static SWAPS: AtomicU64 = AtomicU64::new(0);
@@ -29,13 +29,13 @@ fn verdict(ended: &Ended) -> Verdict {
 #[track_caller]
 fn passes(guest: &Guest, cpus: u32, model: &str, seed: u64) {
     let words =
-        ["stress", "tasks_rcu=classic", &format!("preempt={model}"), &format!("seed={seed}"), &format!("secs={SECS}")];
+        ["stress", "tasks_rcu=scan", &format!("preempt={model}"), &format!("seed={seed}"), &format!("secs={SECS}")];
     let ended = guest.boot(&words).expect_status(0);
     let line = FirstLine::of(&ended);
     assert_eq!((line.preempt.as_str(), line.seed, line.cpus), (model, seed, u64::from(cpus)), "{line:?}");
     let verdict = verdict(&ended);
     assert!(verdict.passed, "{}", ended.story());
-    assert_eq!((verdict.pairs.text("scheme"), verdict.pairs.text("preempt")), ("classic", model), "{}", ended.story());
+    assert_eq!((verdict.pairs.text("scheme"), verdict.pairs.text("preempt")), ("scan", model), "{}", ended.story());
     verdict.pairs.expect("seed", |found| found == seed, "the seed that was given");
     verdict.pairs.expect("cpus", |found| found == u64::from(cpus), "the CPUs of the machine");
     verdict.pairs.expect("secs", |found| found == 5, "5");
@@ -57,8 +57,8 @@ fn passes(guest: &Guest, cpus: u32, model: &str, seed: u64) {
     }
     verdict.pairs.expect(
         "migrated_holders",
-        |count| (count > 0) == (can_preempt && cpus > 1),
-        "non-zero where holders can migrate",
+        |count| (count > 0) == (cpus > 1),
+        "non-zero where holders can migrate: under scan a func may sleep, and go on elsewhere",
     );
     for window in ["softirq_nested", "irq_holders"] {
         verdict.pairs.expect(window, |count| count > 0, "more than 0");
@@ -78,26 +78,26 @@ macro_rules! passes {
 }
 
 passes! {
-    classic_passes_under_none_on_1_cpu: "none" on 1, seed 101;
-    classic_passes_under_none_on_2_cpus: "none" on 2, seed 102;
-    classic_passes_under_none_on_4_cpus: "none" on 4, seed 104;
-    classic_passes_under_none_on_8_cpus: "none" on 8, seed 108;
-    classic_passes_under_voluntary_on_1_cpu: "voluntary" on 1, seed 201;
-    classic_passes_under_voluntary_on_2_cpus: "voluntary" on 2, seed 202;
-    classic_passes_under_voluntary_on_4_cpus: "voluntary" on 4, seed 204;
-    classic_passes_under_voluntary_on_8_cpus: "voluntary" on 8, seed 208;
-    classic_passes_under_full_on_1_cpu: "full" on 1, seed 301;
-    classic_passes_under_full_on_2_cpus: "full" on 2, seed 302;
-    classic_passes_under_full_on_4_cpus: "full" on 4, seed 304;
-    classic_passes_under_full_on_8_cpus: "full" on 8, seed 308;
-    classic_passes_under_lazy_on_1_cpu: "lazy" on 1, seed 401;
-    classic_passes_under_lazy_on_2_cpus: "lazy" on 2, seed 402;
-    classic_passes_under_lazy_on_4_cpus: "lazy" on 4, seed 404;
-    classic_passes_under_lazy_on_8_cpus: "lazy" on 8, seed 408;
+    scan_passes_under_none_on_1_cpu: "none" on 1, seed 101;
+    scan_passes_under_none_on_2_cpus: "none" on 2, seed 102;
+    scan_passes_under_none_on_4_cpus: "none" on 4, seed 104;
+    scan_passes_under_none_on_8_cpus: "none" on 8, seed 108;
+    scan_passes_under_voluntary_on_1_cpu: "voluntary" on 1, seed 201;
+    scan_passes_under_voluntary_on_2_cpus: "voluntary" on 2, seed 202;
+    scan_passes_under_voluntary_on_4_cpus: "voluntary" on 4, seed 204;
+    scan_passes_under_voluntary_on_8_cpus: "voluntary" on 8, seed 208;
+    scan_passes_under_full_on_1_cpu: "full" on 1, seed 301;
+    scan_passes_under_full_on_2_cpus: "full" on 2, seed 302;
+    scan_passes_under_full_on_4_cpus: "full" on 4, seed 304;
+    scan_passes_under_full_on_8_cpus: "full" on 8, seed 308;
+    scan_passes_under_lazy_on_1_cpu: "lazy" on 1, seed 401;
+    scan_passes_under_lazy_on_2_cpus: "lazy" on 2, seed 402;
+    scan_passes_under_lazy_on_4_cpus: "lazy" on 4, seed 404;
+    scan_passes_under_lazy_on_8_cpus: "lazy" on 8, seed 408;
 }
 
 #[test]
-fn classic_passes_when_interrupts_can_come_after_each_instruction() {
+fn scan_passes_when_interrupts_can_come_after_each_instruction() {
     passes(&Guest::with_cpus(4).option("--one-insn-per-tb").patience(300), 4, "full", 501);
 }
 
@@ -154,7 +154,7 @@ fn none_is_caught_when_interrupts_can_come_after_each_instruction() {
 }
 
 #[test]
-fn the_suite_as_a_whole_makes_200000_swaps() {
+fn the_suite_as_a_whole_makes_a_million_swaps() {
     // What other runs of this process swapped counts; what is missing is made here, seed after seed, on one CPU, where
     // a swap does not wait for others that the host has put aside.
     for (seed, model) in (1..=24).zip(["full", "none", "lazy", "voluntary"].into_iter().cycle()) {

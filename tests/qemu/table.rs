@@ -1,12 +1,12 @@
 //! The question of 2024 as a table: which scheme is sound under which preemption model.
 //!
-//! Sound everywhere: classic, linux, nopreempt. Sound only where nobody is preempted: sched, rude, ip, flag; under full and
+//! Sound everywhere: classic, linux, nopreempt, depth, scan. Sound only where nobody is preempted: sched, rude, ip, flag; under full and
 //! lazy they have to be caught, soon, by one property, with a story and a replay line.
 
 use crate::guest::Guest;
 use crate::verdict::Verdict;
 
-const SOUND: [&str; 2] = ["linux", "nopreempt"]; // `stress` has classic
+const SOUND: [&str; 5] = ["classic", "linux", "nopreempt", "depth", "scan"];
 const BROKEN: [&str; 4] = ["sched", "rude", "ip", "flag"];
 const PREEMPTS: [&str; 2] = ["full", "lazy"];
 const PREEMPTS_NOT: [&str; 2] = ["none", "voluntary"];

@@ -6,7 +6,8 @@ use crate::arch::site::{Level, OpsHeader, Regs};
 use crate::ftrace::ops::Ops;
 use crate::ftrace::recursion::{self, Guard};
 use crate::lab::tracees;
-use crate::sched;
+use crate::rcu;
+use crate::sched::{self, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::preempt;
 
@@ -26,6 +27,8 @@ pub struct Counters {
     pub in_irq: AtomicU64,
     /// Of them, by tasks that were exiting.
     pub exiting: AtomicU64,
+    /// Of them, during which the task slept, where the scheme allows that.
+    pub slept: AtomicU64,
     /// Some randomness for dawdling, from the seed.
     pub dice: AtomicU32,
 }
@@ -37,6 +40,7 @@ pub static COVERAGE: Counters = Counters {
     migrated: AtomicU64::new(0),
     in_irq: AtomicU64::new(0),
     exiting: AtomicU64::new(0),
+    slept: AtomicU64::new(0),
     dice: AtomicU32::new(0),
 };
 
@@ -123,6 +127,7 @@ fn dawdle(level: Level) {
         25..=32 => {
             tracees::call(dice as usize >> 8, u64::from(dice));
         }
+        33 if level == Level::Task && rcu::lets_funcs_block() => nap(dice),
         _ => spin(10),
     }
 }
@@ -143,6 +148,16 @@ fn outlast() {
 fn stay_until(ns: u64) {
     while sched::now_ns() < ns {
         core::hint::spin_loop();
+    }
+}
+
+/// Sleeps, unless the traced function's caller may not.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn nap(dice: u32) {
+    static NOBODY_WAKES: WaitQueue = WaitQueue::new();
+    if preempt::count() == 0 && !cpu::irqs_are_masked() {
+        COVERAGE.slept.fetch_add(1, Ordering::Relaxed);
+        NOBODY_WAKES.wait_until_deadline(|| false, sched::now_ns() + u64::from(dice >> 12 & 0xff) * 1000);
     }
 }
 

@@ -162,7 +162,7 @@ fn check_hold(frame: &ExceptionFrame, is_first: bool) -> usize {
         between.held.step(executed, frame.elr as usize, frame.x[2] as usize, (trampoline.t2, trampoline.t7));
     }
     let held = between.held.innermost().unwrap_or(0);
-    if first_of(Holds::here()) != held {
+    if first_of(Holds::of(Frames::here())) != held {
         wrong(8);
     }
     held
@@ -252,7 +252,7 @@ fn observe() {
         if !shows || !frames.is_at_base() {
             wrong(7);
         }
-        if first_of(Holds::from_fp(task.saved_fp())) != HELD_THERE.load(Ordering::Relaxed) {
+        if first_of(Holds::of(Frames::from_fp(task.saved_fp()))) != HELD_THERE.load(Ordering::Relaxed) {
             wrong(9);
         }
         PHASE.store(LOOKED, Ordering::Release);

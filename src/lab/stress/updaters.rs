@@ -5,7 +5,7 @@ use crate::ftrace::live::{self, Gone, Grave};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::registry::Registration;
 use crate::ftrace::table::SiteId;
-use crate::lab::oracle::{self, Epilogue, Property, violation};
+use crate::lab::oracle::{self, Epilogue, Property, Text, violation};
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Mutex, Spawn, now_ns};
@@ -26,7 +26,7 @@ const EXIT_FUNCTION: &str = "holdout::sched::tasks::last_words";
 const NAMES: [&str; LANES] = ["lane0", "lane1", "lane2", "exit"];
 /// Retired ops that an updater lets wait at most before it waits itself.
 const MOST_WAITING: u64 = 200;
-/// Ops that are made at once, so that one round publishes the text of all.
+/// Ops that are made at once: the first of them has text of its own, which a round publishes.
 const BATCH: usize = 8;
 const MOST_SAMPLES: usize = 8192;
 
@@ -56,7 +56,8 @@ unsafe impl Send for Lane {}
 
 /// Ops whose funcs every CPU may run.
 pub(super) fn make_batch(lane: usize, count: usize) -> Vec<OpsBox> {
-    let made = (0..count).map_while(|_| oracle::new_ops(NAMES[lane]).ok()).collect();
+    let text = |number| if number == 0 { Text::Own } else { Text::Shared };
+    let made = (0..count).map_while(|number| oracle::new_ops(NAMES[lane], text(number)).ok()).collect();
     // New text: every CPU synchronises its context before a literal names it (O3).
     sched::synchronise_every_cpu();
     made

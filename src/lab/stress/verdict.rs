@@ -56,6 +56,7 @@ fn coverage(plan: &Plan) -> Coverage {
         softirq_nested: entry::total(|statistics| &statistics.on_softirq) - plan.nested_before,
         irq_holders: count(&COVERAGE.in_irq),
         exited_holders: count(&COVERAGE.exiting),
+        blocked_in_func: count(&COVERAGE.slept),
     }
 }
 
@@ -67,6 +68,7 @@ fn may_be_zero(plan: &Plan, key: &str) -> bool {
         "preempted_in_tramp" => !preempts,
         "preempted_in_func" => !preempts || keeps_holders,
         "migrated_holders" => !preempts || keeps_holders || plan.cpus == 1,
+        "blocked_in_func" => !crate::rcu::lets_funcs_block(),
         _ => false,
     }
 }

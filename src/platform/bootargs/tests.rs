@@ -14,7 +14,7 @@ fn an_empty_line_is_the_shell_with_every_default() {
     for line in ["", "   ", "shell", " \tshell\n"] {
         let args = parse(line, 4).unwrap();
         assert_eq!(args, BootArgs::new(Mode::Shell, 4));
-        assert_eq!((args.scheme(), args.preempt), (SchemeName::Classic, PreemptModel::Full));
+        assert_eq!((args.scheme(), args.preempt), (SchemeName::Scan, PreemptModel::Full));
         assert_eq!((args.secs, args.cpus, args.seed, args.tasks_rcu), (10, 4, None, None));
     }
 }

@@ -39,16 +39,11 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// Those of an off-CPU task whose saved x29 this is.
+    /// Those of a chain that begins at a frame pointer: an off-CPU task's, or our own.
     #[inline(always)]
-    pub fn from_fp(fp: usize) -> Self {
-        Self { frames: Frames::from_fp(fp), inner: None, nr_passing: 0 }
-    }
-
-    /// Those of the contexts that we run on top of.
-    #[inline(always)]
-    pub fn here() -> Self {
-        Self { frames: Frames::here(), inner: None, nr_passing: 0 }
+    pub fn of(frames: Frames) -> Self {
+        debug_assert!(frames.next.is_none(), "what an exception interrupted is met on the way, or not at all");
+        Self { frames, inner: None, nr_passing: 0 }
     }
 
     /// Whether the chain was followed to its base: once the iterator has ended, that no hold is missing.
