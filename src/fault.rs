@@ -10,9 +10,13 @@
 
 mod table;
 
-#[cfg_attr(feature = "faults", path = "fault/planted.rs")]
-#[cfg_attr(not(feature = "faults"), path = "fault/none.rs")]
-mod choice;
+#[cfg(not(feature = "faults"))]
+mod none;
+#[cfg(feature = "faults")]
+mod planted;
 
-pub use choice::{ARE_BUILT, is, plant};
+#[cfg(not(feature = "faults"))]
+pub use none::{ARE_BUILT, is, keep_window_open};
+#[cfg(feature = "faults")]
+pub use planted::{ARE_BUILT, is, keep_window_open, plant};
 pub use table::Fault;

@@ -5,6 +5,8 @@ extern crate alloc;
 mod damage;
 mod fault;
 mod memory;
+#[cfg_attr(not(feature = "faults"), path = "kernel/planting_none.rs")]
+mod planting;
 mod wiring;
 
 use alloc::boxed::Box;
@@ -13,7 +15,6 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 use holdout::arch::{boot, cpu, exit, gic, pmu, psci, step, timer, uart};
 use holdout::console::epitaph;
-use holdout::fault::{Fault, plant};
 use holdout::ftrace::live;
 use holdout::irq::watchdog;
 use holdout::platform::bootargs::{self, BootArgs};
@@ -153,7 +154,7 @@ fn print_version() {
 fn run_mode() {
     let Some(booted) = BOOTED.get() else { return };
     let args = BootArgs { seed: Some(booted.seed), ..booted.args };
-    break_on_purpose(args.fault);
+    planting::break_on_purpose(args.fault);
     let status = match args.mode {
         Mode::Stress => lab::stress::run(&args),
         Mode::Bench => lab::bench::run(&args),
@@ -167,14 +168,6 @@ fn run_mode() {
     exit::exit(status)
 }
 
-/// From here on this is wrong, if anything is to be.
-fn break_on_purpose(fault: Option<Fault>) {
-    if let Some(fault) = fault {
-        println!("fault: {}: {}", fault.as_str(), fault.what());
-    }
-    plant(fault);
-}
-
 /// `stress …` from the shell: under the scheme that it names, if it names one.
 fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
     if let Some(scheme) = args.tasks_rcu
@@ -183,7 +176,7 @@ fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
         println!("stress: {error}");
         return exit::STATUS_FAIL;
     }
-    break_on_purpose(args.fault);
+    planting::break_on_purpose(args.fault);
     let running = SchemeName::from_word(rcu::scheme_name());
     lab::stress::run(&BootArgs { tasks_rcu: running, preempt: preemption::model(), cpus: sched::nr_cpus(), ..*args })
 }

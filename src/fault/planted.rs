@@ -19,3 +19,11 @@ pub fn is(fault: Fault) -> bool {
 pub fn plant(fault: Option<Fault>) {
     PLANTED.store(fault.map_or(0, |fault| fault as usize + 1), Ordering::Relaxed);
 }
+
+/// Between the two steps of a fault that changes their order: long enough for others to come in between, though the
+/// emulator's CPUs share those of a busy host. Context: any.
+#[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+pub fn keep_window_open() {
+    const ROUNDS: u32 = 8_000_000;
+    (0..ROUNDS).for_each(|_| core::hint::spin_loop());
+}

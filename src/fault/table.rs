@@ -46,4 +46,12 @@ faults! {
     TrampolinePlain = "trampoline-plain", "callsites branch to the plain trampoline, whatever the scheme needs";
     MarkUndoneEarly = "mark-undone-early", "an IRQ's exit undoes its mark before the preemption point";
     MarkClearedInside = "mark-cleared-inside", "an inner IRQ clears the mark that an outer one has set";
+    RoundMissing = "round-missing", "nobody asks the CPUs: who runs is not looked at";
+    ListReadEarly = "list-read-early", "the list of preempted holders is read before the CPUs have answered";
+    DelistedAtSwitchIn = "delisted-at-switch-in", "a preempted holder leaves the list when it goes on, not looked at";
+    NumberMissing = "number-missing", "a retired ops does not say which grace period frees it";
+    InnermostRecordOnly = "innermost-record-only", "a scan looks at the innermost frame record of a context alone";
+    RegisterOverlooked = "register-overlooked", "a scan does not look for an ops that is still in its register";
+    OuterContextsOverlooked = "outer-contexts-overlooked", "an answer does not look under the context that it interrupted";
+    CountedLate = "counted-late", "the trampoline counts its depth after it has loaded the ops";
 }

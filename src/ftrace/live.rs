@@ -188,7 +188,9 @@ fn too_early() -> Option<Cookie> {
 fn retire(gone: Box<Registration<Grave>>, early: Option<Cookie>) -> Gone {
     // Before the cookie is taken: a grace period that begins in between must find it. One that began before waits for
     // it too, which does no harm.
-    gone.note_retired(rcu::next_number());
+    if !fault::is(Fault::NumberMissing) {
+        gone.note_retired(rcu::next_number());
+    }
     // SAFETY:
     // 1. From `Box::into_raw`; the registry has let go of it.
     // 2. The literals that named it were overwritten and `text::apply` ended that with DSB ISH; the cookie is

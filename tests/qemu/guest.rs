@@ -23,6 +23,7 @@ pub(crate) struct Guest {
     typed: String,
     extra_secs: u64,
     raw: bool,
+    with_faults: bool,
 }
 
 /// A guest that ended by itself.
@@ -62,6 +63,12 @@ impl Guest {
         self
     }
 
+    /// Boots the build that can be told to be wrong.
+    pub(crate) fn with_faults(mut self) -> Self {
+        self.with_faults = true;
+        self
+    }
+
     /// What stands in the guest's input, which then ends.
     pub(crate) fn typing(mut self, text: &str) -> Self {
         text.clone_into(&mut self.typed);
@@ -77,7 +84,11 @@ impl Guest {
     /// Boots it with these words as boot arguments, and waits for its end. Panics with the console's tail when it
     /// does not end in time.
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
-        let image = if self.raw { raw_image() } else { image() };
+        let image = match (self.raw, self.with_faults) {
+            (false, false) => image(),
+            (true, false) => raw_image(),
+            (_, true) => image_with_faults(),
+        };
         let mut arguments = self.options.clone();
         arguments.extend([image.display().to_string(), "--".into()]);
         arguments.extend(words.iter().map(|&word| word.to_owned()));
@@ -189,12 +200,19 @@ pub(crate) fn image() -> &'static Path {
 pub(crate) fn raw_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
     image(); // seen to boot
-    IMAGE.get_or_init(|| build(&["--image"]).unwrap_or_else(|error| panic!("{error}")))
+    IMAGE.get_or_init(|| build(&["--profile", "checked", "--image"]).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The build with deliberate faults.
+pub(crate) fn image_with_faults() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    image(); // the tree boots
+    IMAGE.get_or_init(|| build(&["--profile", "faults"]).unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// What `scripts/build` prints the path of.
 fn build(options: &[&str]) -> Result<PathBuf, String> {
-    let build = Command::new("scripts/build").args(["--profile", "checked"]).args(options).current_dir(root()).output();
+    let build = Command::new("scripts/build").args(options).current_dir(root()).output();
     let build = build.map_err(|error| format!("scripts/build: {error}"))?;
     if !build.status.success() {
         return Err(format!("scripts/build failed:\n{}", tail(&String::from_utf8_lossy(&build.stderr))));
@@ -203,7 +221,7 @@ fn build(options: &[&str]) -> Result<PathBuf, String> {
 }
 
 fn build_and_try() -> Result<PathBuf, String> {
-    let image = build(&[])?;
+    let image = build(&["--profile", "checked"])?;
     let arguments = [image.display().to_string(), "--".into(), "shell".into(), "cmds=version".into()];
     let first =
         run(FIRST_BOOT_SECS, "scripts/boot", &arguments, "").map_err(|why| format!("it does not boot: {why}"))?;

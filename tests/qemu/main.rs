@@ -13,6 +13,7 @@ mod guest;
 mod heap;
 mod locks;
 mod machines;
+mod mutations;
 mod refusals;
 mod selftest;
 mod shell;

@@ -7,12 +7,14 @@
 //!
 //! The caller makes every CPU synchronise its context after a batch: see [`Needs`].
 
+#[cfg(feature = "faults")]
+pub mod misorder;
+
 use super::cpu;
 use super::insn::{BranchError, Insn};
 use super::mmu::{self, Access, PAGE_SIZE};
-use super::relax::{self, SpinMutex};
+use super::relax::SpinMutex;
 use super::site::{Branch, CallSite, OpsHeader, Patch};
-use super::timer;
 use crate::fault::{self, Fault};
 use core::arch::asm;
 use core::ops::Range;
@@ -61,9 +63,6 @@ static PATCHER: SpinMutex<()> = SpinMutex::new(());
 /// More callsites than this and the whole instruction cache is invalidated at once.
 const INVALIDATE_ALL_FROM: usize = 32;
 
-/// How long the fault `branch-first` leaves its window open.
-const WINDOW_NS: u64 = 10_000_000;
-
 /// Applies `patches`, which come in the order of addresses, all or none; branches that go on lead to `trampoline`.
 /// In O3's order: literal, barrier, branch, clean; then, once for all, barrier, invalidate, barrier.
 pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -> Result<Needs, PatchError> {
@@ -106,10 +105,7 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
             invalidate(patches.clone().map(|patch| patch.site.branch()), changed);
         }
         if fault::is(Fault::BranchFirst) {
-            let until_ns = timer::now_ns() + WINDOW_NS;
-            while timer::now_ns() < until_ns {
-                relax::relax();
-            }
+            fault::keep_window_open();
             patches.clone().filter(|patch| patch.branch == Branch::On).for_each(|patch| write_literal(alias, &patch));
         }
     })?;

@@ -24,6 +24,7 @@
 mod list;
 
 use super::{At, Context, Left, Nudge, Scheme, Sighting, Trampoline, Wake, World};
+use crate::fault::{self, Fault};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use core::marker::PhantomData;
@@ -178,8 +179,19 @@ impl<P: Probe> Scheme for Holders<P> {
         self.number.store(world.number(), Ordering::Relaxed);
         self.nr_holdouts.store(1, Ordering::Relaxed);
         self.list.lock().is_collecting = true;
-        world.visit_every_cpu();
-        self.walk(world);
+        if fault::is(Fault::ListReadEarly) {
+            self.walk(world);
+            fault::keep_window_open();
+        }
+        if !fault::is(Fault::RoundMissing) {
+            world.visit_every_cpu();
+        }
+        if fault::is(Fault::DelistedAtSwitchIn) {
+            fault::keep_window_open();
+        }
+        if !fault::is(Fault::ListReadEarly) {
+            self.walk(world);
+        }
         self.nr_holdouts.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -214,6 +226,9 @@ impl<P: Probe> Scheme for Holders<P> {
             return;
         }
         let mut list = self.list.lock();
+        if fault::is(Fault::DelistedAtSwitchIn) {
+            return list.unlink(next.task);
+        }
         list.set_on_cpu(next.task, true);
         if list.is_collecting && self.holds(next, At::Here) {
             self.mark(next);

@@ -16,6 +16,7 @@ use crate::arch::site::{CallSite, OpsHeader, RECORD_TO_OPS, Regs};
 use crate::arch::text::read_insn;
 use crate::arch::trampoline;
 use crate::arch::vectors::ExceptionFrame;
+use crate::fault::{self, Fault};
 use core::mem::offset_of;
 
 /// x2 carries the ops from T2 to func.
@@ -36,6 +37,8 @@ pub struct Holds {
     frames: Frames,
     inner: Option<Step>,
     nr_passing: u32,
+    /// Exception frames met: counted for a deliberate fault alone.
+    nr_contexts: u32,
 }
 
 impl Holds {
@@ -43,7 +46,7 @@ impl Holds {
     #[inline(always)]
     pub fn of(frames: Frames) -> Self {
         debug_assert!(frames.next.is_none(), "what an exception interrupted is met on the way, or not at all");
-        Self { frames, inner: None, nr_passing: 0 }
+        Self { frames, inner: None, nr_passing: 0, nr_contexts: 0 }
     }
 
     /// Whether the chain was followed to its base: once the iterator has ended, that no hold is missing.
@@ -106,9 +109,10 @@ fn stand(inner: &Step, record: usize) -> Stand {
     if frame.sp as usize + offset_of!(Regs, callsite) != record {
         return Stand::Named; // an outer trampoline's: this one has no record yet, or none any more
     }
-    if is_outside_of_hold(inner.pc) {
+    let is_in_register = inner.pc <= variant.t3;
+    if is_outside_of_hold(inner.pc) || is_in_register && fault::is(Fault::RegisterOverlooked) {
         Stand::Passing
-    } else if inner.pc <= variant.t3 {
+    } else if is_in_register {
         Stand::InRegister(frame.x[OPS_REGISTER] as usize)
     } else {
         Stand::Named
@@ -122,8 +126,17 @@ impl Iterator for Holds {
     fn next(&mut self) -> Option<Hold> {
         while let Some(step) = self.frames.follow() {
             let inner = self.inner.replace(step);
+            if fault::is(Fault::OuterContextsOverlooked) {
+                self.nr_contexts += u32::from(step.interrupted);
+                if self.nr_contexts > 1 {
+                    continue;
+                }
+            }
             if step.interrupted || !is_callsite_return(step.pc) {
                 self.nr_passing += u32::from(step.interrupted && is_outside_of_hold(step.pc));
+                continue;
+            }
+            if fault::is(Fault::InnermostRecordOnly) && inner.is_none_or(|inner| !inner.interrupted) {
                 continue;
             }
             let ops = match inner.map_or(Stand::Named, |inner| stand(&inner, step.record)) {
