@@ -2,15 +2,16 @@
 //
 // Saves what the procedure call standard lets a callee keep, with sp, PSTATE.D and MDSCR_EL1 (they belong
 // to the stepped context and leak into no other), and changes sp and SP_EL0 in one place (O13).
-// IRQs are masked. The frame record at the new sp keeps the x29 chain whole across the switch.
+// IRQs are masked. What is saved as x29 is the caller's: its record stands until it returns, while a record at the saved
+// sp would be overwritten by the hooks that the switch calls next, on this very stack. A walk that keeps the task from
+// going on, by a lock that one of those hooks takes, still reads a whole chain (`own-or-pinned`, O11).
 
     .pushsection .text.context, "ax", %progbits
     .balign 8
     .global switch_context
     .type   switch_context, %function
 switch_context:
-    stp     x29, x30, [sp, #-16]!
-    mov     x29, sp
+    stp     x29, x30, [sp, #-16]!       // for x30; x29 goes on heading the caller's record
     stp     x19, x20, [x0, #{X19}]
     stp     x21, x22, [x0, #{X19} + 16]
     stp     x23, x24, [x0, #{X19} + 32]
