@@ -39,11 +39,12 @@ struct Actor {
     is_boosted: Cell<bool>,
 }
 
-/// Some tasks; during a round this one is found running, and then this happens.
+/// Some tasks; during a round this one is found running, and then this happens; that happens at the first look at anybody.
 struct Stage<'a> {
     actors: &'a [Actor],
     running: Option<&'a Actor>,
     after_answer: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
+    at_look: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
     scheme: &'a Holders<Says>,
 }
 
@@ -55,6 +56,9 @@ impl Stage<'_> {
 
 impl Eyes for Stage<'_> {
     fn holds(&self, task: &TaskWords, _: At, what: What) -> bool {
+        if let Some(happens) = self.at_look.borrow_mut().take() {
+            happens();
+        }
         match (self.actor(task).holds.get(), what) {
             (None, _) => false,
             (Some(_), What::Anything) => true,
@@ -109,7 +113,7 @@ fn actors<const N: usize>(holds: [Option<u64>; N]) -> [Actor; N] {
 }
 
 fn stage<'a>(scheme: &'a Holders<Says>, actors: &'a [Actor]) -> Stage<'a> {
-    Stage { actors, running: None, after_answer: RefCell::new(None), scheme }
+    Stage { actors, running: None, after_answer: RefCell::new(None), at_look: RefCell::new(None), scheme }
 }
 
 fn seen<'a>(actor: &'a Actor, stage: &'a Stage<'_>) -> Context<'a> {
@@ -235,4 +239,21 @@ fn a_scheme_that_is_not_selected_lists_nobody_and_forgets_whom_it_had() {
     scheme.select(false);
     let _ = leave(&actors[1], &stage);
     assert!(!is_listed(&actors[0]) && !is_listed(&actors[1]));
+}
+
+#[test]
+fn a_task_that_leaves_while_its_scheme_is_given_up_is_taken_off_once() {
+    let (scheme, actors) = (scheme(), actors([Some(0), Some(0), Some(0)]));
+    let quiet = stage(&scheme, &actors);
+    actors.iter().for_each(|actor| assert_eq!(leave(actor, &quiet), Wake::Nobody));
+    scheme.resume(&seen(&actors[1], &quiet));
+    actors.iter().for_each(|actor| actor.holds.set(None));
+    // It has found itself listed, and goes on to take itself off.
+    let happens: Box<dyn FnOnce()> = Box::new(|| scheme.select(false));
+    let _ = leave(&actors[1], &Stage { at_look: RefCell::new(Some(happens)), ..stage(&scheme, &actors) });
+    scheme.select(true);
+    // Whoever were still on the list would be waited for now; by the next selection it may be no memory any more.
+    actors.iter().for_each(|actor| actor.holds.set(Some(NUMBER)));
+    scheme.begin(0, &quiet);
+    assert_eq!(scheme.outstanding(0), 0, "nobody is listed");
 }

@@ -85,9 +85,12 @@ impl List {
         }
     }
 
-    /// Takes a listed task off.
+    /// Takes a task off, unless [`List::forget_all`] has: who leaves its CPU finds out under the lock.
     #[inline(always)]
     pub(super) fn unlink(&mut self, task: &TaskWords) {
+        if !task.listed.load(Ordering::Relaxed) {
+            return;
+        }
         let Place { before, behind, .. } = place(task);
         if before.is_null() {
             self.first = core::ptr::NonNull::new(behind.cast_mut());
