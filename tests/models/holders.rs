@@ -5,7 +5,8 @@
 //! rows 15 and 18 of the theory's windows are in each world that switches. Frames are plain memory: a walk that reads them
 //! while their task goes on is found by loom.
 //! Not covered: the exact rules of a frame at each instruction of the trampoline (unit tests and the real thing have them),
-//! chains that are not whole, boosts, a change of schemes.
+//! chains that are not whole, what the hooks of a switch write on the stack of the task that goes on (`stress` counts the
+//! chains that break), boosts, a change of schemes.
 
 use crate::kernel::{Fault, Script, Task, World};
 use crate::rcu::schemes::Scheme;
