@@ -33,6 +33,12 @@ impl Held {
         }
     }
 
+    /// How many trampolines hold something.
+    #[inline(always)]
+    pub const fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// What the innermost trampoline holds.
     #[inline(always)]
     pub fn innermost(&self) -> Option<usize> {

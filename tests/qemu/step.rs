@@ -78,6 +78,7 @@ fn the_hit_path_is_stepped_and_left_at_each_boundary_whatever_the_machine() {
         };
         let path = facts("step-hit-path");
         let boundaries = path.number("boundaries");
+        path.expect("jump", |n| n > boundaries + 34, "another callsite and trampoline");
         assert!(boundaries >= 34, "callsite, trampoline, func and body have more: {}", ended.story());
         let is_preempted = matches!(model, "full" | "lazy");
         path.expect("preempted", |n| n >= boundaries * u64::from(is_preempted), "each boundary");

@@ -120,6 +120,8 @@
     ldp     x6, x7, [sp, #48]
     ldp     x0, x1, [sp], #{REGS_SIZE}
     .cfi_def_cfa_offset 0
+    .global \prefix\()_tret
+\prefix\()_tret:
     ret     x9
     slow_\variant
     .cfi_endproc

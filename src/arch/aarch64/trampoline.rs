@@ -26,18 +26,21 @@ unsafe extern "C" {
     fn trampoline_t3();
     fn trampoline_t6();
     fn trampoline_t7();
+    fn trampoline_tret();
     fn trampoline_end();
     fn trampoline_depth_t0();
     fn trampoline_depth_t2();
     fn trampoline_depth_t3();
     fn trampoline_depth_t6();
     fn trampoline_depth_t7();
+    fn trampoline_depth_tret();
     fn trampoline_depth_end();
     fn trampoline_nopreempt_t0();
     fn trampoline_nopreempt_t2();
     fn trampoline_nopreempt_t3();
     fn trampoline_nopreempt_t6();
     fn trampoline_nopreempt_t7();
+    fn trampoline_nopreempt_tret();
     fn trampoline_nopreempt_end();
     fn trampoline_func_ret(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs);
 }
@@ -58,6 +61,8 @@ pub struct Trampoline {
     pub t6: usize,
     /// The first instruction after func.
     pub t7: usize,
+    /// Its return: the frame is popped.
+    pub ret: usize,
     /// Past the last instruction.
     pub end: usize,
 }
@@ -70,6 +75,7 @@ pub fn plain() -> Trampoline {
         t3: trampoline_t3 as *const () as usize,
         t6: trampoline_t6 as *const () as usize,
         t7: trampoline_t7 as *const () as usize,
+        ret: trampoline_tret as *const () as usize,
         end: trampoline_end as *const () as usize,
     }
 }
@@ -82,6 +88,7 @@ pub fn depth() -> Trampoline {
         t3: trampoline_depth_t3 as *const () as usize,
         t6: trampoline_depth_t6 as *const () as usize,
         t7: trampoline_depth_t7 as *const () as usize,
+        ret: trampoline_depth_tret as *const () as usize,
         end: trampoline_depth_end as *const () as usize,
     }
 }
@@ -94,6 +101,7 @@ pub fn nopreempt() -> Trampoline {
         t3: trampoline_nopreempt_t3 as *const () as usize,
         t6: trampoline_nopreempt_t6 as *const () as usize,
         t7: trampoline_nopreempt_t7 as *const () as usize,
+        ret: trampoline_nopreempt_tret as *const () as usize,
         end: trampoline_nopreempt_end as *const () as usize,
     }
 }
@@ -129,6 +137,12 @@ impl Trampoline {
     #[inline(always)]
     pub fn contains(&self, pc: usize) -> bool {
         (self.t0..self.end).contains(&pc)
+    }
+
+    /// Whether a context that stands at `pc`, one of its instructions, has its frame on the stack.
+    #[inline(always)]
+    pub fn has_frame_at(&self, pc: usize) -> bool {
+        pc != self.t0 && pc != self.ret
     }
 }
 

@@ -11,22 +11,23 @@
 //! ```
 //! The handlers run inside exceptions of a thread that may be anywhere: they store to statics and nothing else.
 
+mod holds;
+
 use super::{Outcome, Run, check};
 use crate::arch::step::{self, Stop, Then};
-use crate::arch::unwind::{Frames, Holds};
+use crate::arch::unwind::Frames;
 use crate::arch::vectors::ExceptionFrame;
-use crate::arch::{cpu, gic};
+use crate::arch::{cpu, gic, trampoline};
 use crate::ftrace::live;
 use crate::ftrace::ops::Ops;
 use crate::irq::entry;
 use crate::lab::calls::{self, Calls};
-use crate::lab::held::Held;
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
 use crate::sched::preemption::{model, preempts};
 use crate::sched::{self, Class, Spawn, Task, WaitQueue};
-use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use crate::tracers::count;
@@ -74,22 +75,22 @@ const WORDS: [&str; 10] = [
     "the saved stack shows another hold than the executed instructions",
 ];
 
-/// What the thread holds by the instructions that it executed. Its alone, in its stops.
-static HELD: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new() });
-/// That at the run's boundary, or 0.
+/// What the thread holds at the run's boundary: a [`holds::Seen`].
 static HELD_THERE: AtomicUsize = AtomicUsize::new(0);
-
-struct Between {
-    /// The instruction that is about to be executed.
-    pc: usize,
-    held: Held,
-}
 
 #[inline(always)]
 fn wrong(what: usize) {
     if WRONG.compare_exchange(0, what, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         WRONG_AT.store(NUMBER.load(Ordering::Relaxed), Ordering::Relaxed);
     }
+}
+
+/// Whether the thread can be preempted wherever it stands.
+static CAN_PREEMPT: AtomicBool = AtomicBool::new(false);
+
+#[inline(always)]
+fn is_preempted() -> bool {
+    CAN_PREEMPT.load(Ordering::Relaxed)
 }
 
 /// The CPU that the thread is moved to.
@@ -121,7 +122,10 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     }
     NUMBER.store(number, Ordering::Relaxed);
     check_backtrace(frame);
-    let held = check_hold(frame, number == 0);
+    let held = holds::by_steps(frame, number == 0);
+    if holds::by_frames(Frames::here()) != held {
+        wrong(8);
+    }
     if number == AT.load(Ordering::Relaxed) {
         PC.store(pc, Ordering::Relaxed);
         HELD_THERE.store(held, Ordering::Relaxed);
@@ -138,7 +142,7 @@ fn check_interruption() {
     let phase = PHASE.load(Ordering::Acquire);
     if phase == ASKED {
         wrong(1);
-    } else if preempts(model()) {
+    } else if is_preempted() {
         if phase != LOOKED {
             wrong(3);
         }
@@ -147,32 +151,6 @@ fn check_interruption() {
         }
     }
     PHASE.store(IDLE, Ordering::Release);
-}
-
-/// The ops that the frames show is the one that executed instructions say. Gives it, or 0. Context: a stop.
-#[inline(always)]
-fn check_hold(frame: &ExceptionFrame, is_first: bool) -> usize {
-    let trampoline = live::trampoline();
-    // Nobody else takes it while the thread is stepped.
-    let Some(mut between) = HELD.try_lock() else { return 0 };
-    let executed = core::mem::replace(&mut between.pc, frame.elr as usize);
-    if is_first {
-        between.held = Held::new();
-    } else {
-        between.held.step(executed, frame.elr as usize, frame.x[2] as usize, (trampoline.t2, trampoline.t7));
-    }
-    let held = between.held.innermost().unwrap_or(0);
-    if first_of(Holds::of(Frames::here())) != held {
-        wrong(8);
-    }
-    held
-}
-
-/// The ops that a chain holds innermost, or 0; 1 if it holds more, or is not whole.
-#[inline(always)]
-fn first_of(mut holds: Holds) -> usize {
-    let first = holds.next().map_or(0, |hold| hold.ops.addr());
-    if holds.next().is_none() && holds.is_whole() { first } else { 1 }
 }
 
 /// From inside the trampoline or func, whose records stand, the chain names the callsite and its caller.
@@ -214,7 +192,7 @@ fn on_sgi() {
     if innermost != Some(PC.load(Ordering::Relaxed)) {
         wrong(2);
     }
-    if !preempts(model()) {
+    if !is_preempted() {
         PHASE.store(TAKEN, Ordering::Release);
         return;
     }
@@ -252,7 +230,7 @@ fn observe() {
         if !shows || !frames.is_at_base() {
             wrong(7);
         }
-        if first_of(Holds::of(Frames::from_fp(task.saved_fp()))) != HELD_THERE.load(Ordering::Relaxed) {
+        if holds::by_frames(Frames::from_fp(task.saved_fp())) != HELD_THERE.load(Ordering::Relaxed) {
             wrong(9);
         }
         PHASE.store(LOOKED, Ordering::Release);
@@ -301,13 +279,42 @@ fn step_every_boundary(ops: &Ops) -> Result<Figures, String> {
     })
 }
 
-/// Steps the whole hit path, once for each of its boundaries.
+/// Steps the whole hit path, once for each of its boundaries; then one whose func jumps to a traced function, so that
+/// a trampoline stands on another with no record between them.
 pub(super) fn hit_path(run: &mut Run) -> Outcome {
+    let register = |ops, number: usize| {
+        live::register_at(ops, tracees::sites(number..=number))
+            .map_err(|error| format!("the tracee cannot be traced: {error}"))
+    };
+    let retire = |ops| drop(live::unregister(ops).expect("registered above").reclaim(rcu::synchronize()));
+    let ops = register(count::counter("stepped"), TRACEE)?;
+    let figures = step_from_all_sides(ops);
+    retire(ops);
+    let Figures { boundaries, preempted, migrations } = figures?;
+    let (jumping, ops) = (register(holds::jumping_ops(), TRACEE)?, register(count::counter("jumped"), holds::TARGET)?);
+    let jumps = step_from_all_sides(ops);
+    retire(jumping);
+    retire(ops);
+    let jump = jumps?.boundaries;
+    run.note("boundaries", boundaries);
+    run.note("preempted", preempted);
+    run.note("migrations", migrations);
+    run.note("jump", jump);
+    let trampoline = live::trampoline();
+    let least = (trampoline.end - trampoline.t0) as u64 / 4 + 3;
+    check!(boundaries >= least, "{boundaries} boundaries: callsite, trampoline and body alone have {least}");
+    check!(jump >= 2 * least, "{jump} boundaries of two of them");
+    let moved = is_preempted() && sched::nr_cpus() > 1;
+    check!(!moved || migrations >= boundaries, "{migrations} migrations in {boundaries} runs");
+    Ok(())
+}
+
+/// Steps a call of the tracee, which `ops` counts, once for each of its boundaries.
+fn step_from_all_sides(ops: *const Ops) -> Result<Figures, String> {
     static CALLS: Calls = Calls { sgi: on_sgi, softirq: || {} };
+    CAN_PREEMPT.store(preempts(model()) && live::trampoline() != trampoline::nopreempt(), Ordering::Relaxed);
     WRONG.store(0, Ordering::Relaxed);
     PHASE.store(IDLE, Ordering::Relaxed);
-    let ops = live::register_at(count::counter("stepped"), tracees::sites(TRACEE..=TRACEE))
-        .map_err(|error| format!("the tracee cannot be traced: {error}"))?;
     calls::begin(&CALLS);
     let spawn = |name, class, cpu, work| {
         sched::spawn(Spawn { name, class, cpu: Some(cpu) }, work).map_err(|error| format!("{error}"))
@@ -326,17 +333,5 @@ pub(super) fn hit_path(run: &mut Run) -> Outcome {
     observer.join();
     calls::end();
     STEPPED.store(core::ptr::null_mut(), Ordering::Relaxed);
-    let gone = live::unregister(ops).expect("registered above");
-    drop(gone.reclaim(rcu::synchronize()));
-    let Some(result) = RESULT.lock().take() else { return Err("the stepped thread ended without a result".into()) };
-    let Figures { boundaries, preempted, migrations } = result?;
-    run.note("boundaries", boundaries);
-    run.note("preempted", preempted);
-    run.note("migrations", migrations);
-    let trampoline = live::trampoline();
-    let least = (trampoline.end - trampoline.t0) as u64 / 4 + 3;
-    check!(boundaries >= least, "{boundaries} boundaries: callsite, trampoline and body alone have {least}");
-    let moved = preempts(model()) && sched::nr_cpus() > 1;
-    check!(!moved || migrations >= boundaries, "{migrations} migrations in {boundaries} runs");
-    Ok(())
+    RESULT.lock().take().ok_or_else(|| String::from("the stepped thread ended without a result"))?
 }

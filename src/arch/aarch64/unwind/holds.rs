@@ -106,7 +106,9 @@ fn stand(inner: &Step, record: usize) -> Stand {
     let Some(variant) = trampoline::around(inner.pc) else {
         return stand_in_callee(frame.lr as usize); // it has no record of its own, so x30 says whither it returns
     };
-    if frame.sp as usize + offset_of!(Regs, callsite) != record {
+    // The sp alone does not tell: where func jumps to a traced function, it is the outer trampoline's there.
+    let is_own = variant.has_frame_at(inner.pc) && frame.sp as usize + offset_of!(Regs, callsite) == record;
+    if !is_own {
         return Stand::Named; // an outer trampoline's: this one has no record yet, or none any more
     }
     let is_in_register = inner.pc <= variant.t3;
