@@ -1,6 +1,6 @@
 //! Set-once hooks: how a lower floor calls up without importing upward.
 //!
-//! A lower floor declares a `static NAME: Hook<fn(..)>`; `main.rs` wires it before the first use.
+//! A lower floor declares a `static NAME: Hook<fn(..)>`; `kernel` wires it before the first use.
 //! `tests/floors.rs` lists every hook and who wires it. Context: any.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};

@@ -36,17 +36,23 @@
 //! | `literal-live` | [`arch::site`] | a literal names a live ops, or one whose grace period has not ended |
 //! | `site-aligned` | [`arch::site`] | a literal lies on 8 bytes |
 //! | `nop-bl-only` | `arch::text` | under running CPUs only NOP and BL change |
+//! | `debug-private` | `arch::step` | what debugs a thread is set while that thread runs, and then alone |
+//! | `fiq-first` | `arch::gic` | a pending FIQ holds back its CPU's IRQs until it is taken |
 //! | `w-xor-x` | `arch::mmu` | no address is writable and executable |
 //! | `poisoned` | [`mm::poison`] | a block in quarantine is poison, and nobody writes to it |
 //! | `own-claims` | [`sync::held`] | what an owner holds is linked, and its list changed, by the owner alone |
 //! | `acyclic` | [`sync::order`] | the nestings of classes of locks never form a cycle |
 //! | `listed-once` | [`mm::classes`] | a block on a list of free ones belongs to it, and overlaps no other |
 //! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
+//! | `one-word` | `sched::runqueue` | where a task is queued is written under the lock of the queue that it names |
+//! | `linked-once` | `sched::fifo` | an entry is on one list at most, and stays in its place meanwhile |
 //! | `two-ledgers` | `sched::account` | what CPUs and tasks count of switches agrees |
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |
 //! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |
 //! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |
 //! | `one-decrement` | [`rcu::schemes::holdouts`] | a holdout's mark is taken once |
+//! | `own-or-pinned` | [`rcu::schemes::holders`] | a mark is changed on its task's CPU, or by a walk that keeps it off |
+//! | `listed-lives` | `rcu::schemes::holders::list` | a listed holder is unlinked by the switch in which it dies |
 //! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
 //! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
 //! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |

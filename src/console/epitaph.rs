@@ -22,7 +22,7 @@ const MOST_LINES: usize = 48;
 /// PSTATE.I in a saved PSTATE.
 const SPSR_I: u64 = 1 << 7;
 
-/// Describes the current task in a few words. Wired by `main.rs` to `sched`.
+/// Describes the current task in a few words. Wired by `kernel` to `sched`.
 pub static DESCRIBE_TASK: Hook<fn(&mut dyn fmt::Write)> = Hook::new();
 
 unsafe extern "C" {

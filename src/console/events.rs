@@ -61,7 +61,7 @@ const KINDS: [Event; 10] = [
     Event::Softirq,
 ];
 
-/// Names the task of a number, which ran on a CPU, in a few words; waits for no lock. Wired by `main.rs` to `sched`.
+/// Names the task of a number, which ran on a CPU, in a few words; waits for no lock. Wired by `kernel` to `sched`.
 pub static NAME_TASK: Hook<fn(u32, usize, &mut dyn fmt::Write)> = Hook::new();
 
 #[derive(Debug)]

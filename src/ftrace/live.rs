@@ -44,7 +44,7 @@ static REGISTRY: Mutex<Option<Registry<Grave>>> = Mutex::new(None);
 /// The header that callsites name which are off.
 static NOP: AtomicPtr<OpsHeader> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Hears of a func entered through a freed ops: the ops and the hit's `ip`. Wired by `main.rs` to `lab`.
+/// Hears of a func entered through a freed ops: the ops and the hit's `ip`. Wired by `kernel` to `lab`.
 pub static LATE: Hook<fn(ops: usize, ip: usize)> = Hook::new();
 
 unsafe extern "C" {

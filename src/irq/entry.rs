@@ -102,7 +102,7 @@ static STATISTICS: PerCpu<Statistics> = percpu!(Statistics {
     sources: [const { AtomicU64::new(0) }; Source::ALL.len()],
 });
 
-/// Handles [`ipi::SGI_LAB`] in IRQ context. Wired by `main.rs` to `lab`.
+/// Handles [`ipi::SGI_LAB`] in IRQ context. Wired by `kernel` to `lab`.
 pub static LAB_SGI: Hook<fn()> = Hook::new();
 
 static TIMER: AtomicU32 = AtomicU32::new(0);
@@ -134,7 +134,7 @@ fn count(counter: &AtomicU64) {
     counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
-/// An IRQ was taken. Wired by `main.rs` to `arch::vectors::IRQ`. Context: exception, IRQs masked.
+/// An IRQ was taken. Wired by `kernel` to `arch::vectors::IRQ`. Context: exception, IRQs masked.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn irq(frame: &mut ExceptionFrame) {
     // SAFETY: exception entry masks IRQs; only softirqs unmask them, and mask them again before they return.

@@ -26,7 +26,7 @@ pub enum Softirq {
     Lab,
 }
 
-/// Does [`Softirq::Lab`]'s work. Wired by `main.rs`.
+/// Does [`Softirq::Lab`]'s work. Wired by `kernel`.
 pub static LAB: Hook<fn()> = Hook::new();
 
 static PENDING: PerCpu<AtomicU32> = percpu!(AtomicU32::new(0));

@@ -15,7 +15,7 @@
 //!
 //! A beat takes no lock, changes nothing that anybody else reads, and is not part of the chain of interrupts that
 //! grace-period schemes look at. Notrace (O8); the report ends the kernel.
-//! Above: `main.rs` wires [`fiq`], starts the task and wires [`HOLDOUTS`]; `shell` provokes. Below: `sched`, `gic`.
+//! Above: `kernel` wires [`fiq`], starts the task and wires [`HOLDOUTS`]; `shell` provokes. Below: `sched`, `gic`.
 
 mod report;
 
@@ -34,7 +34,7 @@ use alloc::boxed::Box;
 
 const _: () = assert!(PATIENCE_BEATS == PATIENCE_ROUNDS, "one period serves both");
 
-/// Prints who keeps a grace period from ending. Wired by `main.rs` to `rcu`. Context: the report.
+/// Prints who keeps a grace period from ending. Wired by `kernel` to `rcu`. Context: the report.
 pub static HOLDOUTS: Hook<fn()> = Hook::new();
 
 /// Guest time between two beats of a CPU: a tenth of the patience.
@@ -106,7 +106,7 @@ fn watch_waits() {
     }
 }
 
-/// A FIQ was taken: a beat, or the call to stand still and tell. Wired by `main.rs` to `arch::vectors::FIQ`.
+/// A FIQ was taken: a beat, or the call to stand still and tell. Wired by `kernel` to `arch::vectors::FIQ`.
 /// Context: any, IRQs and FIQs masked.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn fiq(frame: &mut ExceptionFrame) {

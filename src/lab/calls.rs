@@ -1,7 +1,7 @@
 //! What `lab`'s SGI and softirq do: the experiment that runs says so, one at a time.
 //!
 //! The handlers are ordinary code at their levels, traceable by design: the IRQ-level and softirq-level holders of the
-//! theory. Wired by `main.rs` to `irq`.
+//! theory. Wired by `kernel` to `irq`.
 
 use crate::sync::atomic::{AtomicPtr, Ordering};
 

@@ -1,7 +1,7 @@
 //! What the scheduler and the interrupt entry tell us, handed to the selected scheme.
 //!
-//! Context: as `sched::seam` says; IRQs masked, in the switch with a run queue in hand. Nothing is woken here: the
-//! grace-period task's wake-up is deferred until this CPU is out of the switch or the IRQ. Notrace (O8).
+//! Context: as `sched::seam` says; IRQs masked, no queue locked. Nothing is woken here: the grace-period task's wake-up is
+//! deferred until this CPU is out of the switch or the IRQ. Notrace (O8).
 
 use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
@@ -77,7 +77,7 @@ impl Hooks for Wiring {
     }
 }
 
-/// The running task has left a trampoline, where the selected scheme wants to hear of that. Wired by `main.rs` to
+/// The running task has left a trampoline, where the selected scheme wants to hear of that. Wired by `kernel` to
 /// `arch::trampoline::REPORT`. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn report() {

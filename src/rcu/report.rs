@@ -24,7 +24,7 @@ use core::fmt;
 const MOST_BACKTRACES: usize = 8;
 
 /// Describes an ops or fan-out node that a frame names, for a call that stands at these places: in its func, and in what
-/// that called; 0 where it called nothing. Wired by `main.rs` to `ftrace`. Context: any.
+/// that called; 0 where it called nothing. Wired by `kernel` to `ftrace`. Context: any.
 pub static OPS: Hook<Describe> = Hook::new();
 
 /// See [`OPS`].

@@ -1,8 +1,9 @@
 //! The seam for grace-period schemes: what they are told about interrupts and switches.
 //!
-//! `rcu` sets the hooks; before that nothing is called. All hooks are notrace and short. They run where the
-//! event happens: `irq_*` in IRQ entry and exit, `switch` and `resume` inside the switch (run-queue lock held,
-//! IRQs masked: they wake nobody themselves, see [`super::defer_wake`]).
+//! `rcu` sets the hooks; before that nothing is called. All hooks are notrace and short. They run where the event
+//! happens: `irq_*` in IRQ entry and exit, `switch` before the switch, on the stack of the task that is left, `resume` and
+//! `off_cpu` behind it, on that of the next one. There IRQs are masked, no queue is locked, and the task that is left can
+//! be run by nobody yet; hooks take locks of their own, but wake nobody themselves, see [`super::defer_wake`].
 
 use super::task::Task;
 use crate::sync::atomic::{AtomicPtr, Ordering};
@@ -43,8 +44,7 @@ struct Slot(&'static dyn Hooks);
 
 static HOOKS: AtomicPtr<Slot> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Sets the hooks. Context: boot, or a switch of schemes while nothing is retired. The old ones may be
-/// running still.
+/// Sets the hooks. Context: boot.
 pub fn set_hooks(hooks: &'static dyn Hooks) {
     let slot = alloc::boxed::Box::leak(alloc::boxed::Box::new(Slot(hooks)));
     // Order: Release pairs with the Acquire of `with`.

@@ -47,17 +47,17 @@ mod tracing;
 pub use session::run;
 
 /// Runs mode `stress` with these arguments, under the scheme that runs if they name none, and returns the status that a
-/// boot into it would end with: 0 is PASS. Wired by `main.rs` to `lab`.
+/// boot into it would end with: 0 is PASS. Wired by `kernel` to `lab`.
 pub static STRESS: Hook<fn(&BootArgs<'_>) -> u8> = Hook::new();
 
 /// What an experiment on the function at an address came to: why it was not done, if it was not.
 pub type OnFunction = fn(entry: usize) -> Result<(), &'static str>;
 
-/// Steps a hit of the traceable function at this address and prints it. Wired by `main.rs` to `lab`.
+/// Steps a hit of the traceable function at this address and prints it. Wired by `kernel` to `lab`.
 pub static STEP: Hook<OnFunction> = Hook::new();
 
-/// Keeps a grace period, which is waited for like that, waiting in this way for so many milliseconds. Wired by `main.rs` to `lab`.
+/// Keeps a grace period, which is waited for like that, waiting in this way for so many milliseconds. Wired by `kernel` to `lab`.
 pub static HOLD: Hook<fn(Hold, u32, Urgency)> = Hook::new();
 
-/// Prints the boot's first line again. Wired by `main.rs`, which knows it.
+/// Prints the boot's first line again. Wired by `kernel`, which knows it.
 pub static VERSION: Hook<fn()> = Hook::new();

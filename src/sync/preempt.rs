@@ -16,7 +16,7 @@ use core::panic::Location;
 pub static NEED_RESCHED: PerCpu<AtomicBool> = percpu!(AtomicBool::new(false));
 
 /// Preempts the current task if its model allows it; called when the count falls to 0 with a reschedule
-/// wanted. Wired by `main.rs` to `sched`.
+/// wanted. Wired by `kernel` to `sched`.
 pub static RESCHEDULE: Hook<fn()> = Hook::new();
 
 /// Preemption stays disabled while this lives.

@@ -1,6 +1,6 @@
 //! From reset to `main`, and how the other CPUs are started.
 //!
-//! Context: boot. Above: `main.rs` gives the functions that boot goes on with.
+//! Context: boot. Above: `kernel` gives the functions that boot goes on with.
 
 use super::mmu::TranslationRegisters;
 use super::site::TaskHeader;
@@ -18,7 +18,7 @@ unsafe extern "C" {
     static __image_start: u8;
 }
 
-/// What a CPU other than the first does once it runs Rust, IRQs masked. Wired by `main.rs`.
+/// What a CPU other than the first does once it runs Rust, IRQs masked. Wired by `kernel`.
 pub static SECONDARY: Hook<fn() -> !> = Hook::new();
 
 /// The header that SP_EL0 points to before the scheduler gives the first CPU a task.

@@ -110,7 +110,7 @@ pub fn nopreempt() -> Trampoline {
 const _: () = assert!(offset_of!(TaskHeader, trampoline_depth) == 0, "a store-release has no offset");
 const _: () = assert!(offset_of!(Regs, count) == offset_of!(Regs, pc) + 8, "one pair");
 
-/// A reschedule was put off, and preemption may be enabled again. Wired by `main.rs` to `sched`.
+/// A reschedule was put off, and preemption may be enabled again. Wired by `kernel` to `sched`.
 pub static RESCHEDULE: Hook<fn()> = Hook::new();
 
 #[unsafe(no_mangle)]
@@ -121,7 +121,7 @@ extern "C" fn trampoline_reschedule() {
     }
 }
 
-/// Somebody waits for the task's trampoline depth to be 0, and it is lower. Wired by `main.rs` to `rcu`.
+/// Somebody waits for the task's trampoline depth to be 0, and it is lower. Wired by `kernel` to `rcu`.
 pub static REPORT: Hook<fn()> = Hook::new();
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! Exception entry: frames, and the way up to whoever handles them.
 //!
 //! Everything here is `notrace` (O8). Above: `irq::entry` takes IRQs by [`IRQ`], `irq::watchdog` takes FIQs by [`FIQ`],
-//! `main.rs` takes faults by [`FAULT`]. FIQs come at any instruction but those of an exception's entry and return and of
+//! `kernel` takes faults by [`FAULT`]. FIQs come at any instruction but those of an exception's entry and return and of
 //! a fault's handler, IRQs masked or not; nobody but the watchdog may use them. PSTATE.D stays masked on every path here; a frame's SPSR keeps SS and D of what it interrupted.
 
 use super::cpu;
@@ -121,13 +121,13 @@ impl Fault {
     }
 }
 
-/// Handles an IRQ. Wired by `main.rs` to `irq::entry`.
+/// Handles an IRQ. Wired by `kernel` to `irq::entry`.
 pub static IRQ: Hook<fn(&mut ExceptionFrame)> = Hook::new();
 
-/// Handles a FIQ, on top of anything. Wired by `main.rs` to `irq::watchdog`.
+/// Handles a FIQ, on top of anything. Wired by `kernel` to `irq::watchdog`.
 pub static FIQ: Hook<fn(&mut ExceptionFrame)> = Hook::new();
 
-/// Handles a fault: returns to what it interrupted, if it returns. Wired by `main.rs`.
+/// Handles a fault: returns to what it interrupted, if it returns. Wired by `kernel`.
 pub static FAULT: Hook<fn(&mut ExceptionFrame, &Fault)> = Hook::new();
 
 #[repr(C, align(32768))]

@@ -16,7 +16,8 @@
 //!
 //! INVARIANT `own-or-pinned`: a task's mark and its place are changed by the CPU that it runs on or is leaving, IRQs
 //! masked; or, by the walk, while it is off its CPU: a listed task takes the list's lock before it goes on, so the walk,
-//! under that lock, reads a context that stays saved (row 15 of the theory). So plain loads and stores do for marks.
+//! under that lock, reads a context that stays saved (row 15 of the theory). So plain loads and stores do for marks. It
+//! takes the lock on its own stack: what is saved is a chain that stands above the hooks' frames (`context.S`).
 //!
 //! Cost: a grace period is a round and one look at each listed holder, however many tasks sleep. A preempted holder that
 //! somebody waits for is boosted until its mark is taken.

@@ -14,7 +14,7 @@
 //! | `nopreempt` | plain grace period |
 //! | `depth`, `scan` | one round and a walk of the list of holders |
 //!
-//! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some with a run-queue lock held: they are
+//! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some inside the switch: they are
 //! `notrace` (O8), wake nobody themselves (they return [`Wake`]), and cost a load or two when no grace period runs.
 //! Promises of the seam to every scheme: [`TaskWords::away`] is kept by [`switch_out`] and [`resume`] whatever scheme is
 //! selected, so that one can be selected at run time, while no grace period runs.
