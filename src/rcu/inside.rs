@@ -2,48 +2,54 @@
 //!
 //! Nothing may be registered meanwhile: then nobody enters, and who is inside holds the immortal no-op ops, or what is
 //! retired. Every CPU looks at the contexts that it interrupts. A task that is off its CPU is walked without keeping it
-//! there, so the walk counts only if it has not run since: its switches tell.
+//! there, so the walk counts only if it has not run since: its switches tell. Whom to look at, `outside` decides.
 //! Context: task.
 
+use super::outside::{self, Sights};
 use crate::arch::unwind::{Frames, Holds};
+use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task, Visit};
 use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// How long to wait between two looks.
 const PAUSE_NS: u64 = 1_000_000;
 
-/// Somebody was met inside, in the look that is under way.
+/// Somebody was met inside, in the visit that is under way.
 static MET: AtomicBool = AtomicBool::new(false);
 
-/// Blocks until nobody is inside a trampoline.
+/// Blocks until nobody is inside a trampoline. One caller at a time.
 pub fn until_nobody_is_inside() {
-    while is_anybody_inside() {
+    outside::begin(&Machine);
+    while outside::is_anybody_inside(&Machine) {
         sched::sleep(PAUSE_NS);
     }
 }
 
-fn is_anybody_inside() -> bool {
-    MET.store(false, Ordering::Relaxed);
-    // Those off their CPU first: who goes on meanwhile is then met by the visit, or has gone on under our eyes.
-    sched::for_each_task(|task| {
-        if !is_outside(task) {
-            MET.store(true, Ordering::Relaxed);
-        }
-    });
-    sched::visit_every_cpu(look);
-    MET.load(Ordering::Relaxed)
+/// The running kernel.
+struct Machine;
+
+impl Sights for Machine {
+    fn for_each_task(&self, show: &dyn Fn(&TaskWords, &dyn Fn() -> bool)) {
+        sched::for_each_task(|task| show(&task.rcu, &|| is_outside(task)));
+    }
+
+    fn visit_every_cpu(&self) -> bool {
+        MET.store(false, Ordering::Relaxed);
+        sched::visit_every_cpu(look);
+        !MET.load(Ordering::Relaxed)
+    }
 }
 
-/// Whether the task runs, which the visit will find out more about, or is off its CPU and outside.
+/// Whether the task is off its CPU and outside.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn is_outside(task: &Task) -> bool {
     if !task.is_off_cpu() {
-        return true;
+        return false;
     }
     let switches = || task.nvcsw.load(Ordering::Acquire) + task.nivcsw.load(Ordering::Acquire);
-    let before = switches();
-    let is_outside = is_clean(Holds::of(Frames::from_fp(task.saved_fp())));
-    is_outside && task.is_off_cpu() && switches() == before
+    let (before, fp) = (switches(), task.saved_fp());
+    let has_never_run = fp == 0;
+    (has_never_run || is_clean(Holds::of(Frames::from_fp(fp)))) && task.is_off_cpu() && switches() == before
 }
 
 /// Whether a chain stands in no trampoline at all.
@@ -55,7 +61,9 @@ fn is_clean(mut holds: Holds) -> bool {
 /// On each CPU, in the visit's SGI.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn look(_: &Visit) {
-    if !is_clean(Holds::of(Frames::here())) {
+    if is_clean(Holds::of(Frames::here())) {
+        outside::seen(&sched::current().rcu);
+    } else {
         MET.store(true, Ordering::Relaxed);
     }
 }

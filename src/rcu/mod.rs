@@ -7,6 +7,7 @@
 //! | [`callbacks`] | the queue of retired objects that nobody waits for |
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
+//! | [`outside`] | before a change of schemes: nobody is inside a trampoline |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
 //! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
@@ -23,6 +24,7 @@ pub mod bracket;
 pub mod callbacks;
 pub mod cookie;
 pub mod grace;
+pub mod outside;
 pub mod retired;
 pub mod schemes;
 pub mod starved;

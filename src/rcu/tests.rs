@@ -20,6 +20,7 @@ use crate::sync::atomic::Ordering;
 
 mod figures;
 mod holders;
+mod outside;
 mod schemes;
 mod world;
 

@@ -25,6 +25,9 @@ pub struct TaskWords {
     pub listed: AtomicBool,
     /// Its place there. The list's lock guards it.
     pub place: UnsafeCell<Place>,
+    /// A change of schemes waits to see it outside of every trampoline. Set by whoever makes the change; taken by it, or by
+    /// the CPU that the task runs on.
+    pub unseen: AtomicBool,
 }
 
 // SAFETY: 1. All words but `place` are atomics. 2. `place` is touched under the lock of the one list that it is of.
@@ -52,6 +55,7 @@ impl TaskWords {
             away: AtomicBool::new(true),
             in_trampoline: AtomicBool::new(false),
             listed: AtomicBool::new(false),
+            unseen: AtomicBool::new(false),
             place: UnsafeCell::new(Place { before: core::ptr::null(), behind: core::ptr::null(), is_on_cpu: false }),
         }
     }
