@@ -27,8 +27,10 @@ pub(super) fn scenario() {
         what,
         Box::new(move || {
             let _ = rcu::start_poll();
-            let until_ns = now_ns() + if alone { 2 * STALL_AFTER_NS } else { PATIENCE_NS };
-            while now_ns() < until_ns && SPIN.load(Ordering::Relaxed) {
+            let until_ns = now_ns() + PATIENCE_NS;
+            // Alone, nobody else can say that it is over.
+            let is_over = || alone && rcu::statistics().stalls > before;
+            while now_ns() < until_ns && SPIN.load(Ordering::Relaxed) && !is_over() {
                 core::hint::spin_loop();
             }
         }),

@@ -12,7 +12,8 @@ use alloc::vec::Vec;
 const ROUNDS: u64 = 200;
 /// Tasks that wait in a known order.
 const IN_LINE: usize = 8;
-const ATTEMPTS: usize = 20;
+/// A host with other things to do lets most of them go by.
+const ATTEMPTS: usize = 100;
 
 #[derive(Default)]
 struct Crowd {
