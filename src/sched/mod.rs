@@ -12,6 +12,8 @@
 
 #[cfg(target_os = "none")]
 mod account;
+#[cfg(target_os = "none")]
+mod affinity;
 pub mod deadlines;
 pub mod fifo;
 #[cfg(target_os = "none")]
@@ -42,10 +44,11 @@ pub mod waiting;
 pub use {
     crate::arch::timer::now_ns,
     account::{Account, account},
+    affinity::{hold_back, set_affinity},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
     runqueue::{boost, unboost, want_reschedule},
-    switch::{cond_resched, current, exit, might_sleep, set_affinity, sleep, yield_now},
+    switch::{cond_resched, current, exit, might_sleep, sleep, yield_now},
     task::{Class, Task},
     tasks::{
         JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_current_of,

@@ -208,6 +208,9 @@ fn place(task: &Task) -> usize {
 /// along what it stored, so a round's barrier on its new CPU orders that too (O4).
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn enqueue(task: &Task) {
+    if task.is_held_back() && !take_back(task) {
+        return;
+    }
     let target = place(task);
     let local = RUNQUEUES.of(target);
     // The task is ours until the queue is unlocked: from then on it may run elsewhere, exit, and be gone.
@@ -227,6 +230,16 @@ pub(super) fn enqueue(task: &Task) {
     if is_high && !runs(target, Running::High) || is_idle {
         resched(target);
     }
+}
+
+/// Leaves a runnable task that may run nowhere to whoever lets it go, who queues it. Says whether it was let go of
+/// meanwhile, and the caller has it still.
+#[inline(always)]
+fn take_back(task: &Task) -> bool {
+    task.is_left_over.store(true, Ordering::Release);
+    // Pairs with the fence of `confine`: of the two, at least one sees what the other stored; the swap decides.
+    fence(Ordering::SeqCst);
+    !task.is_held_back() && task.is_left_over.swap(false, Ordering::Acquire)
 }
 
 /// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`].

@@ -2,7 +2,7 @@
 
 use super::account::{COUNTERS, count};
 use super::preemption::{model, preempts, turn_ticks};
-use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal, want_eviction};
+use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal};
 use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
@@ -10,7 +10,7 @@ use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_MASK, TaskHeader};
 use crate::console::events::{self, Event};
 use crate::platform::PreemptModel;
-use crate::sync::atomic::{Ordering, fence};
+use crate::sync::atomic::Ordering;
 use crate::sync::irqs::{self, IrqsMasked};
 use crate::sync::preempt::{self, NEED_RESCHED};
 
@@ -263,20 +263,6 @@ pub fn preempt_if_due() {
                 schedule(Reason::Preempt, irqs);
             }
         });
-    }
-}
-
-/// Moves `task` to the CPUs of `mask` (bit n for CPU n); it leaves another one at the next chance there.
-pub fn set_affinity(task: &Task, mask: u32) {
-    let existing = (1_u32 << super::ipi::nr_cpus()) - 1;
-    let mask = if mask & existing == 0 { existing } else { mask & existing };
-    task.affinity.store(mask, Ordering::Relaxed);
-    // Pairs with the fence of `enqueue`: it sees the new mask, or this sees where it was queued.
-    fence(Ordering::SeqCst);
-    for cpu in [task.cpu(), task.place().cpu] {
-        if !task.may_run_on(cpu) {
-            want_eviction(cpu);
-        }
     }
 }
 

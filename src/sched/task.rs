@@ -77,6 +77,8 @@ pub struct Task {
     pub(super) left_voluntarily: AtomicBool,
     /// Some CPU runs it, or has not finished leaving it.
     pub(super) on_cpu: AtomicBool,
+    /// It is runnable, off its CPU, held back, and on no queue.
+    pub(super) is_left_over: AtomicBool,
     /// It is in `exit`, and on the exiting list.
     pub(super) exiting: AtomicBool,
     /// What `rcu` keeps about it.
@@ -129,6 +131,7 @@ impl Task {
             ticks_run: AtomicU64::new(0),
             left_voluntarily: AtomicBool::new(false),
             on_cpu: AtomicBool::new(false),
+            is_left_over: AtomicBool::new(false),
             exiting: AtomicBool::new(false),
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
@@ -226,6 +229,17 @@ impl Task {
     #[inline(always)]
     pub(super) fn may_run_on(&self, cpu: usize) -> bool {
         self.affinity.load(Ordering::Relaxed) & 1 << cpu != 0
+    }
+
+    /// Whether it belongs to one CPU.
+    pub fn is_pinned(&self) -> bool {
+        self.affinity.load(Ordering::Relaxed).is_power_of_two()
+    }
+
+    /// Whether it may run nowhere: see [`super::hold_back`].
+    #[inline(always)]
+    pub(super) fn is_held_back(&self) -> bool {
+        self.affinity.load(Ordering::Relaxed) == 0
     }
 
     /// Its state in one word, as `ps` prints it. Runs or waits to: what a glance can tell.

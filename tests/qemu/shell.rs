@@ -184,7 +184,7 @@ fn tab_completes_a_command_and_a_function_that_is_then_traced() {
         sleep 5; sleep 5\n\
         trace sched::switch::sleep of\t\n\
         callsites holdout::s\t\t\x03\
-        call\tsched::sw\tset\t\n\
+        call\tsched::aff\tset\t\n\
         poweroff\n";
     let ended = session(2, typed).expect_status(0);
     ended.line_with(&["holdout> trace sched::switch::sleep o", "on"]);
@@ -193,7 +193,7 @@ fn tab_completes_a_command_and_a_function_that_is_then_traced() {
     let hits = off.split_whitespace().find_map(|word| word.parse::<u64>().ok());
     assert!((2..10).contains(&hits.unwrap_or(0)), "`sleep` ran twice, in {}", ended.story());
     ended.line_with(&["sched::", "shell::"]);
-    ended.line_with(&[" off  0 holdout::sched::switch::set_affinity"]);
+    ended.line_with(&[" off  0 holdout::sched::affinity::set_affinity"]);
 }
 
 #[test]
