@@ -163,7 +163,8 @@ fn run_mode() {
             shell::run(&args)
         }
         Mode::Selftest => lab::selftest::run(&args),
-        Mode::Shell | Mode::Windows => shell::run(&args),
+        Mode::Windows => lab::windows::run(&args),
+        Mode::Shell => shell::run(&args),
     };
     exit::exit(status)
 }

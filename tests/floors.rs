@@ -69,6 +69,8 @@ const TARGET_EXCEPTIONS: &[Exception] = &[];
 const SCHEME_READERS: &[Exception] = &[
     Exception { file: "src/lab/report.rs", reason: "the printer of verdict and measurement lines" },
     Exception { file: "src/lab/bench.rs", reason: "wires the mode: goes through the schemes, one after the other" },
+    Exception { file: "src/lab/report/window.rs", reason: "the printer of the lines of `windows`" },
+    Exception { file: "src/lab/windows.rs", reason: "wires the mode: goes through the schemes, one after the other" },
     Exception { file: "src/lab/stress/verdict.rs", reason: "fills in the printer's verdict and replay lines" },
 ];
 

@@ -11,26 +11,7 @@ use std::sync::LazyLock;
 
 /// The theory's table: `W` waits, `·` nothing is held, so freeing is right, `U` frees early, `–` does not apply.
 /// Rows 16, 17, 19 and 20 are not about who stands where; `linux` reads as `classic`.
-const TABLE: &str = "
-    row classic ip flag nopreempt depth scan sched rude
-    1a  W       ·  ·    ·         ·     ·    ·     ·
-    1b  W       W  W    ·/W       ·/W   ·    ·     ·
-    2   W       W  W    W         W     W    U     U
-    3   W       U  U    W         W     W    U     U
-    4   W       U  U    W         W     W    U     U
-    5   W       U  U    W         W     W    U     U
-    6   W       U  W    W         W     W    U     U
-    7   W       U  U    W         W     W    U     U
-    8   W       W  W    W         W     W    W     W
-    9   U       U  U    –         W     W    U     U
-    10  W       U  U    W         W     W    U     U
-    11  W       W  W    ·/W       ·/W   ·    ·     ·
-    12  W       W  W    W         W     W    W     U
-    13  W       U  W    W         W     W    U     U
-    14  W       W  W    W         W     W    W     W
-    15  W       –  W    W         W     W    –     –
-    18  –       –  –    W         W     W    –     –
-";
+const TABLE: &str = include_str!("spin/table.txt");
 /// What is sound whatever the preemption model, and what only where nobody is preempted.
 const SOUND: [&str; 5] = ["classic", "linux", "nopreempt", "depth", "scan"];
 const SOUND_UNPREEMPTED: [&str; 4] = ["sched", "rude", "ip", "flag"];

@@ -19,8 +19,8 @@ pub(super) fn fault(frame: &mut ExceptionFrame, fault: &Fault) {
     if !uart::is_known() {
         refuse(format_args!("what the loader handed over is no device tree: {}", Story { frame, fault }));
     }
-    if !print::is_panicking_here() {
-        oracle::claim_fault(frame, fault);
+    if !print::is_panicking_here() && oracle::claim_fault(frame, fault) {
+        return;
     }
     epitaph::die(format_args!("{}", Story { frame, fault }), Some(frame), exit::STATUS_PANIC)
 }

@@ -1,4 +1,4 @@
-//! Experiments: stress, demo, bench, selftest; the oracle that judges them; the one printer of their lines. Floor 8.
+//! Experiments: stress, windows, demo, bench, selftest; the oracle that judges them; the one printer of their lines. Floor 8.
 //!
 //! The oracle does not know which scheme runs: here only the printer and whoever fills its lines read that.
 
@@ -22,3 +22,5 @@ pub mod stress;
 pub mod tracees;
 #[cfg(target_os = "none")]
 pub mod walk;
+#[cfg(target_os = "none")]
+pub mod windows;

@@ -18,7 +18,7 @@ mod hit;
 mod violation;
 
 pub use hit::{COVERAGE, Counters, stay};
-pub use violation::{Property, begin, claim_fault, end, late_entry, late_write, violation};
+pub use violation::{Contain, Late, Property, begin, claim_fault, contain, end, late_entry, late_write, violation};
 
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::live::{Gone, Grave};

@@ -9,8 +9,10 @@
 mod selftest;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use self::selftest::{ScenarioLine, SelftestVerdict};
+pub use self::window::{Cell, HeldWhat, WindowLine};
 
 use core::fmt;
 

@@ -76,7 +76,7 @@ fn call(entry: usize) {
 }
 
 /// The label that the steps of the trampoline have in its source.
-fn label(pc: usize, site: CallSite, trampoline: &Trampoline) -> &'static str {
+pub(super) fn label(pc: usize, site: CallSite, trampoline: &Trampoline) -> &'static str {
     let labels = [
         (site.entry(), "F+0"),
         (site.entry() + 8, "F+8"),

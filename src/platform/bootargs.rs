@@ -21,7 +21,9 @@ use crate::fault::{self, Fault};
 
 pub use self::refusal::{ArgError, MAX_CHARS};
 pub use self::table::{Help, help};
-pub use super::names::{Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName, Selftest};
+pub use super::names::{
+    Bench, DEFAULT_SCHEME, Mode, Name, PreemptModel, SchemeName, Selftest, WindowFunc, WindowScenario,
+};
 
 use self::refusal::Problem;
 use self::table::{DEFAULT_PREEMPT, DEFAULT_SECS, KEYS, Key, Kind};
@@ -74,6 +76,12 @@ impl BootArgs<'_> {
     /// The scheme to start with: the one that was named, else the default.
     pub fn scheme(&self) -> SchemeName {
         self.tasks_rcu.unwrap_or(DEFAULT_SCHEME)
+    }
+
+    /// Is this part of the mode to be run, where `kind` tells parts of its kind from others? None of a kind named is all.
+    pub fn selects_of(&self, kind: impl Fn(&str) -> bool, part: &str) -> bool {
+        let is_named = |only: &str| only.split(',').any(&kind);
+        self.only.is_none_or(|only| !is_named(only)) || self.selects(part)
     }
 
     /// Is this part of the mode to be run?
@@ -194,6 +202,9 @@ fn set<'a>(
                 let shown = if part.is_empty() { word } else { part };
                 let found = match args.mode {
                     Mode::Selftest => built_name::<Selftest>(key, part).map(drop),
+                    Mode::Windows if decimal(part).is_some() => Ok(()),
+                    Mode::Windows if WindowFunc::from_word(part).is_some() => Ok(()),
+                    Mode::Windows => built_name::<WindowScenario>(key, part).map(drop),
                     _ => built_name::<Bench>(key, part).map(drop),
                 };
                 found.map_err(|problem| (shown, problem))?;

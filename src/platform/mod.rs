@@ -12,5 +12,5 @@ pub mod shown;
 pub mod symbols;
 
 pub use bootargs::{ArgError, BootArgs};
-pub use names::{Bench, Hold, Mode, Name, PreemptModel, SchemeName, Selftest, Urgency};
+pub use names::{Bench, Hold, Mode, Name, PreemptModel, SchemeName, Selftest, Urgency, WindowFunc, WindowScenario};
 pub use shown::Shown;

@@ -74,7 +74,7 @@ names! {
         /// Ops swaps under load, judged by the oracle.
         Stress = "stress" built,
         /// Every instruction boundary, judged by the oracle.
-        Windows = "windows" planned,
+        Windows = "windows" built,
         /// Measurements.
         Bench = "bench" built,
         /// The kernel's own tests, inside the guest.
@@ -143,6 +143,44 @@ names! {
         Normal = "normal" built,
         /// In a hurry: holdouts go before other tasks.
         Expedited = "expedited" built,
+    }
+}
+
+names! {
+    /// What the func of an explored call does: the parts of mode `windows`, together with scenarios and boundaries.
+    WindowFunc {
+        /// It reads its ops and returns.
+        Plain = "plain" built,
+        /// It calls a helper, which reads the ops.
+        Callee = "callee" built,
+        /// It tail-calls that helper.
+        Tail = "tail" built,
+        /// Its helper disables preemption and enables it again.
+        Enable = "enable" built,
+        /// Its helper blocks, which most schemes forbid.
+        Block = "block" built,
+        /// It sends the trampoline on into its own text, which every scheme forbids.
+        Redirect = "redirect" built,
+        /// It is the second of three on one callsite.
+        FanOut = "fanout" built,
+    }
+}
+
+names! {
+    /// What happens to an explored call at its boundary.
+    WindowScenario {
+        /// An IRQ comes, at whose exit the task is preempted.
+        Preempted = "preempted" built,
+        /// The same, after the task was preempted one instruction before and moved to another CPU.
+        Migrated = "preempted-migrated" built,
+        /// An IRQ comes, and a softirq on top that is traced itself and interrupted; then the task is preempted.
+        Irq = "irq" built,
+        /// The same, and the softirq is interrupted in what is not traced.
+        IrqElsewhere = "irq-elsewhere" built,
+        /// Nothing: the task stands there on its CPU while it is looked for.
+        Running = "running" built,
+        /// Its func lets go of the CPU by itself, with no IRQ.
+        Inside = "inside" built,
     }
 }
 
@@ -225,6 +263,8 @@ mod tests {
         every_word_spells_its_name::<SchemeName>();
         every_word_spells_its_name::<PreemptModel>();
         every_word_spells_its_name::<Bench>();
+        every_word_spells_its_name::<WindowFunc>();
+        every_word_spells_its_name::<WindowScenario>();
         every_word_spells_its_name::<Selftest>();
     }
 

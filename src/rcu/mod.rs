@@ -10,7 +10,7 @@
 //! | [`outside`] | before a change of schemes: nobody is inside a trampoline |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -46,11 +46,14 @@ mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
+mod standing;
+#[cfg(target_os = "none")]
 pub use {
     eyes::nr_broken_chains,
     hooks::report,
     inside::until_nobody_is_inside,
     report::{Describe, OPS, tell_holdouts},
+    standing::{Standing, standing},
 };
 
 #[cfg(test)]

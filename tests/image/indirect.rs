@@ -43,6 +43,7 @@ pub(crate) const INDIRECT: &[Indirect] = &[
             "holdout::lab::selftest::debug::on_point",
             "holdout::lab::walk::on_stop",
             "holdout::lab::stress::in_trampoline::on_stop",
+            "holdout::lab::windows::thread::on_stop",
         ],
         given_to: &[],
         reason: "the handler of a debugged thread",

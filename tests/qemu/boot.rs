@@ -59,7 +59,7 @@ fn the_largest_seed_fits() {
 const REFUSED: &[(&[&str], &str, &[&str])] = &[
     (&["frobnicate"], "frobnicate", &["shell", "demo", "stress", "bench"]),
     (&["Stress"], "Stress", &["stress"]),
-    (&["windows"], "windows", &["shell", "demo", "stress", "bench", "selftest"]),
+    (&["windows", "only=plain,nowhere"], "nowhere", &["funcs", "scenarios", "numbers"]),
     (&["selftest", "only=no-such-scenario"], "no-such-scenario", &["selftest list"]),
     (&["selftest", "lists"], "lists", &["only", "seed"]),
     (&["stress", "demo"], "demo", &["seed", "secs"]),

@@ -23,3 +23,4 @@ mod stress;
 mod table;
 mod verdict;
 mod watchdog;
+mod windows;

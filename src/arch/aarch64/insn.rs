@@ -36,6 +36,14 @@ impl Insn {
         Ok(Self(0x9400_0000 | ((distance_bytes >> 2) as u32 & 0x03ff_ffff)))
     }
 
+    /// The number of the register (31 is sp) whose address a load or store goes by; `None` for anything else.
+    #[inline(always)]
+    pub const fn base_register(self) -> Option<usize> {
+        let is_memory = self.0 & 0x0a00_0000 == 0x0800_0000;
+        let is_literal = self.0 & 0x3b00_0000 == 0x1800_0000;
+        if is_memory && !is_literal { Some((self.0 >> 5 & 31) as usize) } else { None }
+    }
+
     /// Where a `bl` at `from` goes; `None` when this is no BL.
     pub fn bl_target(self, from: usize) -> Option<usize> {
         (self.0 >> 26 == 0b10_0101).then(|| {
@@ -118,6 +126,24 @@ mod tests {
             (0xd63f_0180, Price::Plain),          // blr x12
         ] {
             assert_eq!(Insn(word).price(), price, "{word:#010x}");
+        }
+    }
+
+    #[test]
+    fn what_a_load_or_store_goes_by_is_its_base() {
+        for (word, base) in [
+            (0xf940_0042, Some(2)),  // ldr x2, [x2]
+            (0xf85f_0162, Some(11)), // ldur x2, [x11, #-16]
+            (0xa901_0be8, Some(31)), // stp x8, x2, [sp, #16]
+            (0xf862_6820, Some(1)),  // ldr x0, [x1, x2]
+            (0xc8df_fc20, Some(1)),  // ldar x0, [x1]
+            (0xf840_8c61, Some(3)),  // ldr x1, [x3, #8]!
+            (0x5800_0040, None),     // ldr x0, pc + 8
+            (0xd63f_0180, None),     // blr x12
+            (0x910003fd, None),      // mov x29, sp
+            (0xd503_201f, None),     // nop
+        ] {
+            assert_eq!(Insn(word).base_register(), base, "{word:#010x}");
         }
     }
 

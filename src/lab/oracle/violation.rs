@@ -11,7 +11,7 @@ use crate::mm::poison::is_poison;
 use crate::mm::text_page::place_of;
 use crate::println;
 use crate::sched::{self, now_ns};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The properties, as THEORY numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,36 @@ static VERDICT: Hook<fn(Property)> = Hook::new();
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static VIOLATED: AtomicBool = AtomicBool::new(false);
 
+/// What becomes of a violation that the experiment survives: it gets what a late use was, and the context of its fault, if
+/// it was one, which goes on as this leaves it. Says whether it has contained it.
+pub type Contain = fn(&Late, Option<&mut ExceptionFrame>) -> bool;
+
+/// A late use.
+#[derive(Clone, Copy, Debug)]
+pub struct Late {
+    /// What it breaks.
+    pub property: Property,
+    /// Where it happened, or by which hit.
+    pub pc: usize,
+    /// What was seen, in words.
+    pub what: &'static str,
+}
+
+/// A [`Contain`], as an address; 0 for none: a violation ends the run.
+static CONTAIN: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on late uses are shown to `contain` first. Context: task.
+pub fn contain(contain: Option<Contain>) {
+    CONTAIN.store(contain.map_or(0, |contain| contain as usize), Ordering::Release);
+}
+
+#[inline(always)]
+fn is_contained(late: &Late, frame: Option<&mut ExceptionFrame>) -> bool {
+    let address = CONTAIN.load(Ordering::Acquire);
+    // SAFETY: only `contain` stores to it, and it stores 0 or a `Contain`.
+    address != 0 && unsafe { core::mem::transmute::<usize, Contain>(address) }(late, frame)
+}
+
 /// From now on faults that hold the poison, or hit an unmapped func, are the oracle's. Context: task.
 pub fn begin(verdict: fn(Property)) {
     if !WATCHING.swap(true, Ordering::Relaxed) && VERDICT.get().is_none() {
@@ -78,8 +108,12 @@ pub fn violation(property: Property, number: Option<usize>, ip: usize, what: &st
 
 /// A func was entered through a buried ops: its tombstone was followed. Context: any.
 pub fn late_entry(ops: usize, ip: usize) {
+    let what = "the freed ops was loaded: its func is the tombstone's";
+    if is_contained(&Late { property: Property::NoUaf, pc: ip, what }, None) {
+        return;
+    }
     let number = (0..SLOTS).find(|&number| slot(number).ops.load(Ordering::Relaxed) == ops);
-    tell(Property::NoUaf, number, ip, "the freed ops was loaded: its func is the tombstone's", None)
+    tell(Property::NoUaf, number, ip, what, None)
 }
 
 /// A freed block was written to: a late use, of an ops or of what belongs to it. Returns if nobody watches. Context: any.
@@ -90,27 +124,26 @@ pub fn late_write(block: usize) {
     }
 }
 
-/// Takes a fault that is a property's violation. Returns if it is not one. Context: fault.
-pub fn claim_fault(frame: &ExceptionFrame, fault: &Fault) {
+/// Takes a fault that is a property's violation. Returns whether it was contained; or if it is not one. Context: fault.
+pub fn claim_fault(frame: &mut ExceptionFrame, fault: &Fault) -> bool {
     // An abort, of a fetch or of an access: nothing else is a late use.
     let is_abort = fault.kind == Kind::Synchronous && matches!(fault.class(), INSTRUCTION_ABORT | DATA_ABORT);
     if !WATCHING.load(Ordering::Relaxed) || !is_abort {
-        return;
+        return false;
     }
-    if let Some(number) = place_of(frame.elr as usize) {
-        let at_entry = frame.elr.is_multiple_of(4096);
-        let property = if at_entry { Property::NoLateEntry } else { Property::FuncLeft };
-        let what = if at_entry {
-            "its func was entered, but its text is gone"
-        } else {
-            "its func's text is gone, and somebody was inside"
-        };
-        tell(property, Some(number), frame.elr as usize, what, Some(frame));
+    let pc = frame.elr as usize;
+    let number = place_of(pc);
+    let is_poisoned = is_poison(fault.address) || is_poison(frame.elr) || frame.x.iter().any(|&value| is_poison(value));
+    let (property, what) = match number {
+        Some(_) if pc.is_multiple_of(4096) => (Property::NoLateEntry, "its func was entered, but its text is gone"),
+        Some(_) => (Property::FuncLeft, "its func's text is gone, and somebody was inside"),
+        None if is_poisoned => (Property::NoUaf, "a fault with the poison of freed memory"),
+        None => return false,
+    };
+    if is_contained(&Late { property, pc, what }, Some(frame)) {
+        return true;
     }
-    let poisoned = is_poison(fault.address) || is_poison(frame.elr) || frame.x.iter().any(|&value| is_poison(value));
-    if poisoned {
-        tell(Property::NoUaf, None, frame.elr as usize, "a fault with the poison of freed memory", Some(frame));
-    }
+    tell(property, number, pc, what, Some(frame))
 }
 
 fn tell(property: Property, number: Option<usize>, ip: usize, what: &str, frame: Option<&ExceptionFrame>) -> ! {

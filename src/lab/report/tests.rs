@@ -1,6 +1,8 @@
 //! The exact text of every line.
 
 use super::*;
+use crate::arch::insn::Insn;
+use crate::platform::names::{WindowFunc, WindowScenario};
 
 #[test]
 fn the_stress_verdict_has_its_keys_in_order() {
@@ -121,4 +123,27 @@ fn percentiles_are_samples_by_nearest_rank() {
     assert_eq!(summary(&mut samples), Some(Summary { median: 35, min: 15, max: 50, n: 5 }));
     assert_eq!(summary(&mut [4, 1, 3, 2]), Some(Summary { median: 2, min: 1, max: 4, n: 4 }));
     assert_eq!((summary(&mut []), percentile(&mut [], 50)), (None, None));
+}
+
+#[test]
+fn a_line_of_windows_has_its_keys_in_order_and_no_key_without_a_value() {
+    let line = WindowLine {
+        scheme: SchemeName::Ip,
+        preempt: PreemptModel::Full,
+        func: WindowFunc::Plain,
+        n: 17,
+        pc: 0x4020_3290,
+        insn: Insn(0xf85f_0162),
+        step: "",
+        place: "trampoline+0x4c",
+        phase: "2",
+        scenario: WindowScenario::Preempted,
+        held: HeldWhat::Ops,
+        verdict: Cell::of(true, true),
+    };
+    let expected = "window: scheme=ip preempt=full func=plain n=17 pc=0x40203290 insn=0xf85f0162 step=- \
+                    place=trampoline+0x4c phase=2 scenario=preempted held=ops verdict=unsafe";
+    assert_eq!(line.to_string(), expected);
+    let cells = [(true, false), (false, true), (false, false)].map(|(has_ended, is_held)| Cell::of(has_ended, is_held));
+    assert_eq!(cells.map(|cell| cell.to_string()), ["right", "waits", "late"]);
 }

@@ -95,7 +95,7 @@ pub(super) static KEYS: [Key; 8] = [
     Key {
         name: "only",
         kind: Kind::Parts,
-        modes: &[Mode::Bench, Mode::Selftest],
+        modes: &[Mode::Bench, Mode::Selftest, Mode::Windows],
         default: "all of them",
         what: "run only these parts",
     },
@@ -185,6 +185,9 @@ impl fmt::Display for Allowed {
             Kind::Parts if self.mode == Some(Mode::Selftest) => {
                 f.write_str("names that `selftest list` shows, with commas between them")
             }
+            Kind::Parts if self.mode == Some(Mode::Windows) => {
+                f.write_str("funcs, scenarios and numbers as in its `window:` lines, with commas between them")
+            }
             Kind::Parts => write!(f, "any of {}, with commas between them", Built::<Bench>::names()),
             Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
             Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
@@ -217,6 +220,7 @@ impl fmt::Display for Help {
                 Kind::Parts => {
                     Planned::<Bench>(core::marker::PhantomData).fmt(f)?;
                     f.write_str("; in selftest: names that `selftest list` shows")?;
+                    f.write_str("; in windows: funcs, scenarios and numbers of its lines")?;
                 }
                 Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands | Kind::Fault => {}
             }

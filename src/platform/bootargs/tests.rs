@@ -53,6 +53,13 @@ fn only_selects_parts_of_a_bench() {
 fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
     let args = parse("selftest only=clock,visits", 4).unwrap();
     assert!(args.selects("clock") && args.selects("visits") && !args.selects("callsites") && !args.list);
+    let args = parse("windows only=plain,tail,preempted,17", 4).unwrap();
+    let is_func = |part: &str| WindowFunc::from_word(part).is_some();
+    let is_number = |part: &str| part.parse::<u64>().is_ok();
+    assert!(args.selects_of(is_func, "tail") && !args.selects_of(is_func, "block"));
+    assert!(args.selects_of(is_number, "17") && !args.selects_of(is_number, "18"));
+    let args = parse("windows only=running", 4).unwrap();
+    assert!(args.selects_of(is_func, "block") && args.selects_of(is_number, "18") && !args.selects("preempted"));
     let args = parse("selftest list preempt=lazy", 4).unwrap();
     assert!(args.list && args.preempt == PreemptModel::Lazy);
     assert_eq!(parse(&args.to_string(), 4).unwrap(), args);
@@ -60,12 +67,17 @@ fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
 
 #[test]
 fn every_refusal_names_the_word_and_what_is_allowed() {
-    let modes = "allowed: shell, demo, stress, bench, selftest";
+    let modes = "allowed: shell, demo, stress, windows, bench, selftest";
     let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed";
     let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds";
     let cases = [
         ("tress", format!("`tress` is not a mode; {modes}")),
-        ("windows", format!("mode `windows` is not built yet; {modes}")),
+        (
+            "windows only=plain,x",
+            "`x` is not a value of only; allowed: funcs, scenarios and numbers as in its `window:` lines, with commas \
+             between them"
+                .into(),
+        ),
         (
             "selftest only=x",
             "`x` is not a value of only; allowed: names that `selftest list` shows, with commas between them".into(),
@@ -80,7 +92,7 @@ fn every_refusal_names_the_word_and_what_is_allowed() {
         ("stress =4", format!("`=4` has no key; {stress_keys}")),
         ("stress Seed=4", format!("`Seed=4` is not a key; {stress_keys}")),
         ("secs=4", format!("`secs=4` is only for mode stress; {shell_keys}")),
-        ("only=gp", format!("`only=gp` is only for mode bench, selftest; {shell_keys}")),
+        ("only=gp", format!("`only=gp` is only for mode bench, selftest, windows; {shell_keys}")),
         ("stress cmds=ps", format!("`cmds=ps` is only for mode shell; {stress_keys}")),
         ("seed=1 seed=1", "`seed=1` repeats its key; allowed: each key once".into()),
         ("stress secs=", "`secs=` has no value; allowed: 1 to 86400".into()),

@@ -1,0 +1,109 @@
+//! The lines of `windows`: one for each boundary, func and scenario, under a scheme and a preemption model.
+
+use super::Pairs;
+use crate::arch::insn::Insn;
+use crate::platform::names::{PreemptModel, SchemeName, WindowFunc, WindowScenario};
+use core::fmt;
+
+/// What is held at a boundary, by the instructions that were executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldWhat {
+    /// Nothing that is retired.
+    Nothing,
+    /// The memory of the ops, and the text of its func.
+    Ops,
+    /// The text alone: the ops is not read any more.
+    Text,
+}
+
+/// What a scheme made of a boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// It let free while nothing was held.
+    Right,
+    /// It waited while something was held.
+    Waits,
+    /// It looked, nothing was held, and it went on waiting.
+    Late,
+    /// It let free what was held.
+    Unsafe,
+    /// Its rules forbid what was done there; that it was run is all that counts.
+    Forbidden,
+    /// It neither ended nor came to rest in time.
+    Undecided,
+}
+
+impl Cell {
+    /// What a scheme made of it that ended, or not, while something was held, or not.
+    pub const fn of(has_ended: bool, is_held: bool) -> Self {
+        match (has_ended, is_held) {
+            (true, false) => Self::Right,
+            (false, true) => Self::Waits,
+            (false, false) => Self::Late,
+            (true, true) => Self::Unsafe,
+        }
+    }
+}
+
+/// The line of one boundary under one scenario.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each field is the key of the same name, defined with the line's format")]
+pub struct WindowLine<P> {
+    pub scheme: SchemeName,
+    pub preempt: PreemptModel,
+    pub func: WindowFunc,
+    pub n: usize,
+    pub pc: usize,
+    pub insn: Insn,
+    /// The label of the step in the trampoline's source, if it has one.
+    pub step: &'static str,
+    pub place: P,
+    /// The row of the theory's table.
+    pub phase: &'static str,
+    pub scenario: WindowScenario,
+    pub held: HeldWhat,
+    pub verdict: Cell,
+}
+
+impl<P: fmt::Display> fmt::Display for WindowLine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("window:")?;
+        let Insn(word) = self.insn;
+        let mut pairs = Pairs(f);
+        pairs.put("scheme", self.scheme)?;
+        pairs.put("preempt", self.preempt)?;
+        pairs.put("func", self.func)?;
+        pairs.put("n", self.n)?;
+        pairs.put("pc", format_args!("{:#010x}", self.pc))?;
+        pairs.put("insn", format_args!("{word:#010x}"))?;
+        pairs.put("step", if self.step.is_empty() { "-" } else { self.step })?;
+        pairs.put("place", &self.place)?;
+        pairs.put("phase", self.phase)?;
+        pairs.put("scenario", self.scenario)?;
+        pairs.put("held", self.held)?;
+        pairs.put("verdict", self.verdict)
+    }
+}
+
+impl fmt::Display for HeldWhat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "none",
+            Self::Ops => "ops",
+            Self::Text => "text",
+        })
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Right => "right",
+            Self::Waits => "waits",
+            Self::Late => "late",
+            Self::Unsafe => "unsafe",
+            Self::Forbidden => "forbidden",
+            Self::Undecided => "undecided",
+        })
+    }
+}

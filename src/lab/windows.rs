@@ -1,0 +1,203 @@
+//! `windows`: a traced call is stopped at each of its instructions, and shown is what each scheme makes of it there.
+//!
+//! For each func, boundary and scenario: a thread stands at the boundary, its ops is swapped and retired, and freed, really,
+//! as soon as the scheme lets it be; then the thread goes on. What it held is told by the instructions that it executed,
+//! by code that knows no scheme; violations are noted, survived and counted.
+//!
+//! | file | what |
+//! |---|---|
+//! | `funcs` | funcs in pages that go with their ops |
+//! | `thread` | the thread that is stepped, interrupted and kept |
+//! | `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
+//! | `director` | one run: swap, retire, look, free, let go |
+//! | `contain` | how the kernel survives a late use |
+//! | `story` | the first counterexample |
+//!
+//! `only=` names funcs, scenarios and boundaries. Context: the mode's task.
+
+mod contain;
+mod director;
+mod funcs;
+mod path;
+mod story;
+mod thread;
+
+use super::calls::{self, Calls};
+use super::oracle::{self, Property};
+use super::report::{Cell, Replay, Verdict, WindowLine, WindowsLine};
+use crate::arch::relax::SpinMutex;
+use crate::ftrace::live;
+use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
+use crate::println;
+use crate::rcu;
+use crate::sched::{self, Class, Spawn};
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use director::{Seen, Stage};
+use path::Boundary;
+use story::Story;
+
+/// What has been counted for the running scheme: for a verdict at any time.
+static TALLY: SpinMutex<Option<WindowsLine>> = SpinMutex::new(None);
+
+/// A counterexample, or what else made a run fail.
+struct Failure {
+    story: String,
+    only: String,
+}
+
+/// Runs what `args` select, for each scheme or the one named, and returns the exit status. Context: task.
+pub fn run(args: &BootArgs<'_>) -> u8 {
+    static CALLS: Calls = Calls { sgi: thread::on_sgi, softirq: thread::on_softirq };
+    oracle::begin(on_violation);
+    oracle::contain(Some(contain::contain));
+    calls::begin(&CALLS);
+    let what = Spawn { name: "explored", class: Class::Normal, cpu: Some(0) };
+    let explored = sched::spawn(what, Box::new(thread::work)).unwrap_or_else(|error| panic!("windows: {error}"));
+    clear_first_cpu();
+    let mut first = None;
+    for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
+        live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
+        let failure = explore(args, scheme);
+        let Some(line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
+        if let Some(failure) = failure {
+            let replay = BootArgs { tasks_rcu: Some(scheme), only: Some(&failure.only), ..*args };
+            println!("story: begin\n{}story: {}\nstory: end", failure.story, Replay(replay));
+            first.get_or_insert((scheme, failure.only));
+        }
+        println!("{line}");
+    }
+    thread::order(thread::QUIT);
+    explored.join();
+    calls::end();
+    oracle::contain(None);
+    oracle::end();
+    if let Some((scheme, only)) = &first {
+        println!("{}", Replay(BootArgs { tasks_rcu: Some(*scheme), only: Some(only), ..*args }));
+    }
+    u8::from(first.is_some())
+}
+
+/// From now on CPU 0 runs the explored thread, and what has to run there: nobody preempts it by chance.
+fn clear_first_cpu() {
+    sched::for_each_task(|task| {
+        if !task.is_pinned() {
+            sched::set_affinity(task, !1);
+        }
+    });
+}
+
+/// A violation that was not contained: the kernel ends, and this is the last that it says. Context: any.
+fn on_violation(_: Property) {
+    if let Some(line) = TALLY.try_lock().and_then(|tally| *tally) {
+        println!("{}", WindowsLine { verdict: Verdict::Fail, freed_early: line.freed_early + 1, ..line });
+    }
+}
+
+/// Explores all that `args` select under one scheme; gives the first failure.
+fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
+    *TALLY.lock() = Some(WindowsLine {
+        verdict: Verdict::Pass,
+        scheme,
+        preempt: args.preempt,
+        boundaries: 0,
+        scenarios: 0,
+        runs: 0,
+        freed_early: 0,
+        late: 0,
+        ended: 0,
+    });
+    let trampoline = live::trampoline();
+    let mut first = None;
+    let mut met: heapless::Vec<WindowScenario, 8> = heapless::Vec::new();
+    let is_func = |part: &str| WindowFunc::from_word(part).is_some();
+    for func in WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str())) {
+        let mut stage = Stage::open(func);
+        let path = stage.record(&trampoline);
+        tally(|line| line.boundaries += path.len() as u64);
+        for scenario in WindowScenario::built().filter(|&scenario| selects(args, func, scenario)) {
+            for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
+                let Some(seen) = stage.run(n, boundary, scenario) else { continue };
+                if !met.contains(&scenario) {
+                    let _ = met.push(scenario); // as many as there are
+                }
+                let is_forbidden = boundary.phase == "20"
+                    || func == WindowFunc::Block && scenario == WindowScenario::Inside && !rcu::lets_funcs_block();
+                let cell = if is_forbidden { Cell::Forbidden } else { seen.cell };
+                let phase = if scenario == WindowScenario::Inside { inside_phase(func) } else { boundary.phase };
+                print(args, scheme, func, n, &Boundary { phase, ..*boundary }, scenario, cell);
+                let has_failed = count(&seen, cell);
+                if has_failed && first.is_none() {
+                    let story = Story { func, n, boundary, scenario, seen: &seen, cell }.to_string();
+                    first = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}") });
+                }
+            }
+        }
+        stage.close();
+    }
+    tally(|line| line.scenarios = met.len() as u64);
+    first
+}
+
+/// The row of a func that lets go of the CPU by itself.
+fn inside_phase(func: WindowFunc) -> &'static str {
+    if func == WindowFunc::Enable { "5" } else { "9" }
+}
+
+/// Whether this func is explored under this scenario.
+fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> bool {
+    let lets_go = matches!(func, WindowFunc::Enable | WindowFunc::Block);
+    let is_sensible = match scenario {
+        WindowScenario::Inside => lets_go,
+        WindowScenario::Preempted => func != WindowFunc::Block,
+        _ => !lets_go && func != WindowFunc::Redirect,
+    };
+    let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
+    is_sensible && args.selects_of(is_scenario, scenario.as_str())
+}
+
+fn is_wanted(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario, n: usize, boundary: &Boundary) -> bool {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_inside = scenario != WindowScenario::Inside || boundary.pc == funcs::helper(func);
+    is_inside && args.selects_of(is_number, alloc::format!("{n}").as_str())
+}
+
+fn tally(change: impl FnOnce(&mut WindowsLine)) {
+    if let Some(line) = &mut *TALLY.lock() {
+        change(line);
+    }
+}
+
+/// Counts a run; says whether it is a failure.
+fn count(seen: &Seen, cell: Cell) -> bool {
+    let has_failed = !seen.has_ended || matches!(cell, Cell::Unsafe | Cell::Undecided);
+    let counts = cell != Cell::Forbidden;
+    tally(|line| {
+        line.runs += u64::from(counts);
+        line.ended += u64::from(counts && seen.has_ended);
+        line.freed_early += u64::from(cell == Cell::Unsafe);
+        line.late += u64::from(cell == Cell::Late);
+        if has_failed {
+            line.verdict = Verdict::Fail;
+        }
+    });
+    has_failed
+}
+
+fn print(
+    args: &BootArgs<'_>,
+    scheme: SchemeName,
+    func: WindowFunc,
+    n: usize,
+    boundary: &Boundary,
+    scenario: WindowScenario,
+    cell: Cell,
+) {
+    let &Boundary { pc, insn, step, phase, held } = boundary;
+    let place = story::At(pc);
+    let preempt = args.preempt;
+    println!(
+        "{}",
+        WindowLine { scheme, preempt, func, n, pc, insn, step, place, phase, scenario, held, verdict: cell }
+    );
+}

@@ -1,0 +1,74 @@
+//! Late uses that the explorer survives: what was seen is noted, and the thread goes on behind its func.
+//!
+//! A fault in func is answered by going on at T7 with the registers that func would have had to give back. What faults in
+//! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
+//! Context: fault, or func; only of the explored thread, and only a few times a call.
+
+use super::thread::{AT_T2, RETURN, T7, THREAD};
+use crate::arch::site::Regs;
+use crate::arch::vectors::ExceptionFrame;
+use crate::lab::oracle::Late;
+use crate::sched;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::lock::IrqLock;
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+/// More in one call is no late use any more, but a kernel that runs wild.
+const MOST: usize = 8;
+
+static FIRST: IrqLock<Option<Late>> = IrqLock::new(None);
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+global_asm!(
+    ".pushsection .text.window_resume, \"ax\", %progbits",
+    ".balign 4",
+    ".global window_resume",
+    ".type window_resume, %function",
+    "window_resume:",
+    "mov sp, x16", // an exception return goes back to where sp was
+    "br x17",
+    ".size window_resume, . - window_resume",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    fn window_resume();
+}
+
+/// Notes a late use, and lets the thread go on. Says whether it did.
+pub(super) fn contain(late: &Late, frame: Option<&mut ExceptionFrame>) -> bool {
+    let is_explored = core::ptr::eq(sched::current(), THREAD.load(Ordering::Relaxed));
+    if !is_explored || NUMBER.fetch_add(1, Ordering::Relaxed) >= MOST {
+        return false;
+    }
+    if let Some(mut first) = FIRST.try_lock() {
+        first.get_or_insert(*late);
+    }
+    if let Some(frame) = frame {
+        go_on(frame);
+    }
+    true
+}
+
+fn go_on(frame: &mut ExceptionFrame) {
+    let word = |index: usize| AT_T2[index].load(Ordering::Relaxed);
+    if frame.lr as usize == RETURN.load(Ordering::Relaxed) {
+        frame.elr = frame.lr;
+        return;
+    }
+    for (register, slot) in frame.x[19..=28].iter_mut().zip(&AT_T2) {
+        *register = slot.load(Ordering::Relaxed) as u64;
+    }
+    frame.x[29] = (word(10) + offset_of!(Regs, callsite)) as u64;
+    frame.x[16] = word(10) as u64;
+    frame.x[17] = T7.load(Ordering::Relaxed) as u64;
+    frame.elr = window_resume as *const () as u64;
+    sched::current().header.recursion.store(word(11) as u32, Ordering::Relaxed);
+}
+
+/// What was seen first since the last time. Context: the director, when the call is over.
+pub(super) fn take() -> Option<Late> {
+    NUMBER.store(0, Ordering::Relaxed);
+    FIRST.lock().take()
+}

@@ -1,0 +1,271 @@
+//! One run: the thread stands at its boundary; its ops is swapped, retired, and freed as soon as the grace period ends.
+//!
+//! Whether the scheme waits is told by events, not by time: the grace period has looked at everybody, waits for nobody but
+//! the thread or its CPU, and stays so while every CPU takes part in more rounds ([`crate::rcu::standing`]).
+//! Context: the mode's task.
+
+use super::contain;
+use super::funcs;
+use super::path::{self, Boundary};
+use super::story;
+use super::thread::{
+    self, AT, CALL, CPU, DONE, GO, HOLDS, MEMORY, NOWHERE, OFF_CPU, ON_CPU, PC, PHASE, SCENARIO, THREAD,
+};
+use crate::arch::trampoline::Trampoline;
+use crate::ftrace::live::{self, Gone};
+use crate::ftrace::ops::Ops;
+use crate::irq::entry;
+use crate::lab::oracle::{Late, Property};
+use crate::lab::report::{Cell, HeldWhat};
+use crate::lab::tracees;
+use crate::mm::poison::is_poison;
+use crate::mm::text_page::TextPage;
+use crate::platform::{WindowFunc, WindowScenario};
+use crate::rcu::{self, Cookie, Elapsed};
+use crate::sched::{self, Task, now_ns};
+use crate::sync::atomic::Ordering;
+use crate::tracers::count;
+use alloc::vec::Vec;
+
+/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time.
+const BACKSTOP_NS: u64 = 2_000_000_000;
+/// A grace period that has not ended so long after everybody went on never does.
+const PATIENCE_NS: u64 = 10_000_000_000;
+/// Calls that are recorded; and that are made until one comes by its boundary.
+const RECORDS: usize = 3;
+const TRIES: usize = 32;
+/// The most that a fan-out node of three takes.
+const NODE_BYTES: usize = 64;
+
+/// The callsite with the ops that will be retired next.
+pub(super) struct Stage {
+    func: WindowFunc,
+    ops: *const Ops,
+    page: TextPage,
+    others: Vec<*const Ops>,
+}
+
+/// The call went another way, and stands at no boundary that was recorded.
+struct Elsewhere;
+
+/// What one run came to.
+pub(super) struct Seen {
+    pub(super) cell: Cell,
+    /// The grace period ended, before the thread went on or after.
+    pub(super) has_ended: bool,
+    pub(super) pc: usize,
+    pub(super) cpu: usize,
+    pub(super) was_off_cpu: bool,
+    pub(super) ops: usize,
+    pub(super) successor: usize,
+    pub(super) grace_period: u64,
+    pub(super) waited_ns: u64,
+    pub(super) late: Option<Late>,
+}
+
+fn register(ops: crate::ftrace::ops::OpsBox, tracee: usize) -> *const Ops {
+    live::register_at(ops, tracees::sites(tracee..=tracee)).unwrap_or_else(|error| panic!("windows: {error}"))
+}
+
+fn thread() -> &'static Task {
+    // SAFETY: the thread says who it is before it takes its first order, and is joined after the last stage.
+    unsafe { THREAD.load(Ordering::Acquire).as_ref() }.expect("the thread has begun")
+}
+
+/// Lets other tasks run, and CPUs that have nothing to do take them.
+fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
+    let start_ns = now_ns();
+    for round in 1_u64.. {
+        if is_so() {
+            return true;
+        }
+        if now_ns() - start_ns > patience_ns {
+            break;
+        }
+        if round.is_multiple_of(4) {
+            sched::sleep(20_000);
+        } else {
+            sched::yield_now();
+        }
+    }
+    false
+}
+
+impl Stage {
+    /// Registers an ops of this kind, and what is beside it.
+    pub(super) fn open(func: WindowFunc) -> Self {
+        let (ops, page) = funcs::make(func);
+        let mut others = Vec::new();
+        others.push(register(count::counter("elsewhere"), thread::OTHER_TRACEE));
+        let beside = |name| register(count::counter(name), thread::TRACEE);
+        let is_fan_out = func == WindowFunc::FanOut;
+        others.extend(is_fan_out.then(|| beside("first")));
+        let ops = register(ops, thread::TRACEE);
+        others.extend(is_fan_out.then(|| beside("third")));
+        Self { func, ops, page, others }
+    }
+
+    /// Takes all of them off again.
+    pub(super) fn close(self) {
+        for ops in self.others.into_iter().chain([self.ops]) {
+            let gone = live::unregister(ops).expect("registered by `open` or a run");
+            free(gone, rcu::synchronize());
+        }
+    }
+
+    /// The boundaries of a call that is stepped to its end. The shortest of a few: where preemption is enabled, a call goes
+    /// out of its way if somebody happens to want the CPU.
+    pub(super) fn record(&self, trampoline: &Trampoline) -> Vec<Boundary> {
+        let paths = (0..RECORDS).map(|_| self.record_once(trampoline));
+        paths.min_by_key(Vec::len).expect("a few")
+    }
+
+    fn record_once(&self, trampoline: &Trampoline) -> Vec<Boundary> {
+        thread::T2.store(trampoline.t2, Ordering::Relaxed);
+        thread::T7.store(trampoline.t7, Ordering::Relaxed);
+        let literal = crate::arch::text::read_literal(tracees::site(thread::TRACEE)).addr();
+        let ops = self.ops.addr();
+        let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
+        MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        give(NOWHERE, WindowScenario::Running);
+        assert!(wait_until(|| PHASE.load(Ordering::Acquire) == DONE, PATIENCE_NS), "a stepped call does not end");
+        PHASE.store(thread::IDLE, Ordering::Release);
+        path::recorded(self.func, trampoline)
+    }
+
+    /// The thread stands at boundary number `n`; its ops is retired, and freed as soon as that may be. `None` when it
+    /// cannot stand there in this way.
+    pub(super) fn run(&mut self, n: usize, boundary: &Boundary, scenario: WindowScenario) -> Option<Seen> {
+        for _ in 0..TRIES {
+            match self.try_run(n, boundary, scenario) {
+                Err(Elsewhere) => {}
+                Ok(seen) => return seen,
+            }
+        }
+        panic!("windows: no call of {TRIES} came by boundary {n}, {}", story::At(boundary.pc))
+    }
+
+    fn try_run(&mut self, n: usize, at: &Boundary, scenario: WindowScenario) -> Result<Option<Seen>, Elsewhere> {
+        let (new, page) = funcs::make(self.func);
+        contain::take();
+        give(n, scenario);
+        let phase = || PHASE.load(Ordering::Acquire);
+        let has_come = wait_until(|| matches!(phase(), OFF_CPU | ON_CPU | DONE), PATIENCE_NS);
+        assert!(has_come, "the thread has not come to boundary {n} under {scenario}: phase {}", phase());
+        let was_off_cpu = phase() == OFF_CPU;
+        let is_off_cpu = wait_until(|| !was_off_cpu || thread().is_off_cpu(), PATIENCE_NS);
+        assert!(is_off_cpu, "the thread does not leave its CPU at boundary {n} under {scenario}");
+        let cpu = CPU.load(Ordering::Relaxed);
+        let is_moved = scenario != WindowScenario::Migrated || cpu != 0;
+        let is_done = phase() == DONE;
+        if is_done || !is_moved || !at.is_at(PC.load(Ordering::Relaxed)) {
+            self.let_go();
+            return if is_done || !is_moved { Ok(None) } else { Err(Elsewhere) };
+        }
+        let (old, successor) = (self.ops.addr(), new.address());
+        let gone = live::swap(self.ops, new).unwrap_or_else(|error| panic!("windows: {error}"));
+        let gone = gone.expect("registered by `open` or the last run");
+        self.ops = successor;
+        let old_page = core::mem::replace(&mut self.page, page);
+        let start_ns = now_ns();
+        let cookie = gone.cookie();
+        let decided = decide(cookie);
+        let waited_ns = now_ns() - start_ns;
+        let is_held = HOLDS.load(Ordering::Relaxed) != 0 || at.held == HeldWhat::Text;
+        let mut parts = Some((gone, old_page));
+        let mut free_now = |elapsed| {
+            if let Some((gone, page)) = parts.take() {
+                free(gone, elapsed);
+                drop(page);
+            }
+        };
+        if let Some(Some(elapsed)) = decided {
+            free_now(elapsed);
+        }
+        self.let_go();
+        let has_ended = wait_until(|| rcu::poll(cookie).is_some(), PATIENCE_NS);
+        if let Some(elapsed) = rcu::poll(cookie) {
+            free_now(elapsed);
+        }
+        let cell = decided.map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
+        Ok(Some(Seen {
+            cell,
+            has_ended,
+            pc: PC.load(Ordering::Relaxed),
+            cpu,
+            was_off_cpu,
+            ops: old,
+            successor: successor.addr(),
+            grace_period: cookie.number(),
+            waited_ns,
+            late: contain::take().or_else(late_read),
+        }))
+    }
+
+    /// The thread goes on, and ends its call.
+    fn let_go(&self) {
+        sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
+        if PHASE.load(Ordering::Acquire) != DONE {
+            thread::order(GO);
+        }
+        assert!(
+            wait_until(|| PHASE.load(Ordering::Acquire) == DONE, PATIENCE_NS),
+            "a call that may go on does not end"
+        );
+        PHASE.store(thread::IDLE, Ordering::Release);
+    }
+}
+
+fn give(n: usize, scenario: WindowScenario) {
+    AT.store(n, Ordering::Relaxed);
+    SCENARIO.store(scenario as u32, Ordering::Relaxed);
+    thread::order(CALL);
+}
+
+fn free(gone: Gone, elapsed: Elapsed) {
+    assert!(gone.reclaim(elapsed).is_ok(), "its grace period has ended");
+}
+
+/// What a func left that read a freed ops.
+fn late_read() -> Option<Late> {
+    is_poison(funcs::READ.load(Ordering::Relaxed)).then_some(Late {
+        property: Property::NoUaf,
+        pc: 0,
+        what: "func read poison from the freed ops",
+    })
+}
+
+/// Rounds, until the CPU that runs the thread has left an interrupt that began after this did: whoever wants that CPU, and
+/// may have it, has it then.
+fn pass_interrupts() {
+    let cpu = thread().cpu();
+    let before = entry::taken(cpu);
+    // The count is of those that began; an interrupt may answer several rounds.
+    while entry::taken(cpu) < before + 2 {
+        sched::synchronise_every_cpu();
+        if !thread().is_running() {
+            return sched::synchronise_every_cpu();
+        }
+    }
+}
+
+/// Waits until the grace period has ended, or is seen to wait for the thread; `None` if neither comes.
+fn decide(cookie: Cookie) -> Option<Option<Elapsed>> {
+    let mut decided = None;
+    wait_until(
+        || {
+            if let Some(elapsed) = rcu::poll(cookie) {
+                decided = Some(Some(elapsed));
+            } else if let Some(before) = rcu::standing(thread()).filter(|it| it.is_for_nobody_else(thread())) {
+                pass_interrupts();
+                let is_so = |it: rcu::Standing| it == before && it.is_for_nobody_else(thread());
+                if rcu::standing(thread()).is_some_and(is_so) && rcu::poll(cookie).is_none() {
+                    decided = Some(None);
+                }
+            }
+            decided.is_some()
+        },
+        BACKSTOP_NS,
+    );
+    decided
+}

@@ -1,0 +1,92 @@
+//! A call's boundaries, as one recorded call went: found by stepping, never listed by hand.
+//!
+//! | phase | where, in the theory's table |
+//! |---|---|
+//! | 1a, 1b | the callsite; the trampoline up to T2, which is not executed |
+//! | 2 | behind T2, up to the call of func |
+//! | 3 | func's text, T7 in x30 alone |
+//! | 4 | func's text, or what it called |
+//! | 10 | the same, behind the last instruction that reads the ops |
+//! | 11 | T7 and on |
+//! | 20 | the target that func sent the trampoline on to is to come, or runs |
+
+use super::thread::{FACTS, HELD, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
+use crate::arch::insn::Insn;
+use crate::arch::mmu::PAGE_SIZE;
+use crate::arch::text::read_insn;
+use crate::arch::trampoline::Trampoline;
+use crate::lab::report::HeldWhat;
+use crate::lab::tracees;
+use crate::lab::walk::label;
+use crate::mm::text_page::place_of;
+use crate::platform::WindowFunc;
+use crate::sync::atomic::Ordering;
+use alloc::vec::Vec;
+
+/// One boundary: the instruction at it is not executed yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Boundary {
+    /// Where. In a func's page the address is another in each call; the offset is the same.
+    pub(super) pc: usize,
+    pub(super) insn: Insn,
+    pub(super) step: &'static str,
+    pub(super) phase: &'static str,
+    pub(super) held: HeldWhat,
+}
+
+impl Boundary {
+    /// Whether `pc` is this boundary, in a call whose func lies in another page maybe.
+    pub(super) fn is_at(&self, pc: usize) -> bool {
+        match (place_of(self.pc), place_of(pc)) {
+            (Some(_), Some(_)) => self.pc % PAGE_SIZE == pc % PAGE_SIZE,
+            _ => self.pc == pc,
+        }
+    }
+}
+
+/// What the recorded call went through. Context: the director, after the call, its ops still registered.
+pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Vec<Boundary> {
+    let length = LENGTH.load(Ordering::Relaxed);
+    assert!(length <= MOST, "a call of {length} instructions is too long to be explored");
+    let fact = |number: usize| FACTS[number].load(Ordering::Relaxed);
+    let last_read = (0..length).rev().find(|&number| fact(number) & READS != 0).unwrap_or(length);
+    let site = tracees::site(super::thread::TRACEE);
+    let mut has_called = false;
+    let mut is_redirected = false;
+    let one = |number: usize| {
+        let pc = PCS[number].load(Ordering::Relaxed);
+        let is_held = fact(number) & HELD != 0;
+        has_called |= pc == trampoline.t6;
+        let phase = if trampoline.contains(pc) {
+            match pc {
+                _ if pc <= trampoline.t2 => "1b",
+                _ if pc <= trampoline.t6 => "2",
+                _ if is_redirected => "20",
+                _ => "11",
+            }
+        } else if !has_called {
+            "1a"
+        } else if is_held {
+            match () {
+                () if is_redirected => "20",
+                () if number > last_read => "10",
+                () if fact(number) & RETURNS_TO_T7 != 0 && place_of(pc).is_some() => "3",
+                () => "4",
+            }
+        } else if place_of(pc).is_some() {
+            "20"
+        } else {
+            "-"
+        };
+        // A store through x3, func's fourth argument, changes where the trampoline goes.
+        is_redirected |= func == WindowFunc::Redirect && is_held && read_insn(pc).base_register() == Some(3);
+        let held = match (is_held, number > last_read) {
+            (true, false) => HeldWhat::Ops,
+            (true, true) => HeldWhat::Text,
+            (false, _) if phase == "20" => HeldWhat::Text,
+            (false, _) => HeldWhat::Nothing,
+        };
+        Boundary { pc, insn: read_insn(pc), step: label(pc, site, trampoline), phase, held }
+    };
+    (0..length).map(one).collect()
+}

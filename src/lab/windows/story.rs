@@ -1,0 +1,139 @@
+//! A counterexample in words: who stood where, who freed what, and what the late use found.
+
+use super::director::Seen;
+use super::path::Boundary;
+use super::thread;
+use crate::arch::insn::Insn;
+use crate::arch::mmu::PAGE_SIZE;
+use crate::arch::trampoline;
+use crate::console::epitaph::Place;
+use crate::lab::oracle::Late;
+use crate::lab::report::{Cell, HeldWhat};
+use crate::lab::tracees;
+use crate::mm::text_page::place_of;
+use crate::platform::{WindowFunc, WindowScenario};
+use crate::sched;
+use core::fmt::{self, Write};
+
+/// Prints a place in one word: in the trampoline, in a func's page, or in other text.
+#[derive(Clone, Copy)]
+pub(super) struct At(pub(super) usize);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pc = self.0;
+        match (place_of(pc), trampoline::around(pc)) {
+            (Some(_), _) => write!(f, "func+{:#x}", pc % PAGE_SIZE),
+            (None, Some(variant)) => write!(f, "trampoline+{:#x}", pc - variant.t0),
+            (None, None) => write!(OneWord(f), "{}", Place(pc)),
+        }
+    }
+}
+
+/// Writes a name without its spaces: `<A as B>` has them.
+struct OneWord<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneWord<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.split(' ').enumerate().try_for_each(|(index, word)| {
+            self.0.write_str(if index == 0 { "" } else { "_" })?;
+            self.0.write_str(word)
+        })
+    }
+}
+
+/// The story of one run.
+pub(super) struct Story<'a> {
+    pub(super) func: WindowFunc,
+    pub(super) n: usize,
+    pub(super) boundary: &'a Boundary,
+    pub(super) scenario: WindowScenario,
+    pub(super) seen: &'a Seen,
+    pub(super) cell: Cell,
+}
+
+impl Story<'_> {
+    fn interruption(&self) -> &'static str {
+        match (self.scenario, self.seen.was_off_cpu) {
+            (WindowScenario::Running, _) => "nothing interrupts it but the grace period; it stays on its CPU",
+            (WindowScenario::Inside, true) => {
+                "its func lets go of the CPU by itself, with no interrupt; it is kept off"
+            }
+            (WindowScenario::Inside, false) => "its func would let go of the CPU, but cannot; it stays there",
+            (WindowScenario::Irq, _) => {
+                "an SGI comes; a softirq on top calls a traced function and is interrupted itself"
+            }
+            (WindowScenario::IrqElsewhere, _) => {
+                "an SGI comes; a softirq on top, which is not traced, is interrupted itself"
+            }
+            (WindowScenario::Preempted, true) => {
+                "an SGI comes there; at its exit the task is preempted, and is kept off its CPU"
+            }
+            (WindowScenario::Migrated, true) => {
+                "it was preempted one instruction before and moved here, and is preempted again"
+            }
+            (_, false) => "it cannot be preempted there; it stays on its CPU",
+        }
+    }
+}
+
+impl fmt::Display for Story<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { func, n, boundary, seen, .. } = *self;
+        let Insn(word) = boundary.insn;
+        let traced = Place(tracees::entry(thread::TRACEE));
+        writeln!(
+            f,
+            "story: task explored calls {traced}, whose func is of kind `{func}`; its ops is at {:#x}",
+            seen.ops
+        )?;
+        writeln!(
+            f,
+            "story: it stands at boundary {n}: {:#x} <{}>, before {word:08x}, on CPU {}",
+            seen.pc,
+            At(seen.pc),
+            seen.cpu
+        )?;
+        writeln!(f, "story: {}", self.interruption())?;
+        let holds = match boundary.held {
+            HeldWhat::Ops => "it holds the ops: by the instructions that it executed it will read it again",
+            HeldWhat::Text => "it holds func's text: it does not read the ops again, but is not out of func",
+            HeldWhat::Nothing => "it holds nothing",
+        };
+        writeln!(f, "story: {holds}")?;
+        writeln!(
+            f,
+            "story: task {:?} swaps the literal to {:#x}, retires the ops and asks for grace period {}",
+            sched::current(),
+            seen.successor,
+            seen.grace_period
+        )?;
+        let us = seen.waited_ns / 1000;
+        match self.cell {
+            Cell::Unsafe | Cell::Forbidden => {
+                writeln!(
+                    f,
+                    "story: the grace period ends after {us} us; the ops is poisoned, and its func's text is gone"
+                )?;
+            }
+            Cell::Undecided => writeln!(f, "story: after {us} us the grace period has neither ended nor come to rest")?,
+            _ => writeln!(f, "story: after {us} us the grace period waits for it")?,
+        }
+        match seen.late {
+            Some(Late { property, pc, what }) => {
+                writeln!(
+                    f,
+                    "story: the task goes on: p{} broken: {what}, at {:#x} <{}>",
+                    property.index() + 1,
+                    pc,
+                    At(pc)
+                )?;
+            }
+            None => writeln!(f, "story: the task goes on, and uses neither again: it was inside all the same")?,
+        }
+        if !seen.has_ended {
+            writeln!(f, "story: the grace period never ends, though everybody went on")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,330 @@
+//! The explored thread: it makes a traced call under software step, and stands still at the boundary that it is told.
+//!
+//! ```text
+//! stop at boundary n: SGI to itself, one step allowed
+//!   IRQ taken there, before the instruction: held back -> switched out at the IRQ's exit        OFF_CPU
+//!   or (nobody is preempted there) the handler of the stop opens IRQs and waits                 ON_CPU
+//! the director swaps, retires, looks, maybe frees; lets it go
+//! the next stop leaves the stepping; the call ends                                             DONE
+//! ```
+//! What is held is told by the instructions that were executed since the call began ([`Held`]); no scheme is asked.
+//! INVARIANT `one-explored`: one thread is explored at a time, and one director orders it about; the statics are theirs.
+
+use super::funcs;
+use crate::arch::site::PREEMPT_MASK;
+use crate::arch::step::{self, Stop, Then};
+use crate::arch::text::read_insn;
+use crate::arch::vectors::ExceptionFrame;
+use crate::arch::{cpu, gic, relax};
+use crate::irq::softirq::{self, Softirq};
+use crate::lab::held::Held;
+use crate::lab::tracees;
+use crate::platform::WindowScenario;
+use crate::sched::ipi::{SGI_LAB, SGI_RESCHED};
+use crate::sched::preemption::{model, preempts};
+use crate::sched::{self, Task, WaitQueue};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::irqs;
+use crate::sync::lock::IrqLock;
+use crate::sync::preempt;
+
+/// The tracee whose call is explored, and the one that a softirq on top calls.
+pub(super) const TRACEE: usize = 0;
+pub(super) const OTHER_TRACEE: usize = 1;
+/// Boundaries that are kept. A longer call is not explored.
+pub(super) const MOST: usize = 384;
+/// No boundary: the call is only recorded.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// How far a call has come.
+pub(super) static PHASE: AtomicU32 = AtomicU32::new(IDLE);
+static PHASES: WaitQueue = WaitQueue::new();
+pub(super) const IDLE: u32 = 0;
+/// The thread is to make its call.
+pub(super) const CALL: u32 = 1;
+/// It has sent itself the SGI of its boundary; or the one that moves it.
+pub(super) const ASKED: u32 = 2;
+pub(super) const MOVING: u32 = 3;
+/// The softirq on top waits to be interrupted.
+pub(super) const NESTING: u32 = 4;
+/// It stands at its boundary: it leaves its CPU, and does not come back by itself.
+pub(super) const OFF_CPU: u32 = 5;
+/// The same, on its CPU.
+pub(super) const ON_CPU: u32 = 6;
+/// It may go on.
+pub(super) const GO: u32 = 7;
+/// The call is over.
+pub(super) const DONE: u32 = 8;
+pub(super) const QUIT: u32 = 9;
+
+/// The order: the boundary to stand at, and how.
+pub(super) static AT: AtomicUsize = AtomicUsize::new(NOWHERE);
+pub(super) static SCENARIO: AtomicU32 = AtomicU32::new(0);
+/// The trampoline's boundaries at which holding begins and ends.
+pub(super) static T2: AtomicUsize = AtomicUsize::new(0);
+pub(super) static T7: AtomicUsize = AtomicUsize::new(0);
+/// The memory of what will be retired, ops and node: recorded is who reads it.
+pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+/// The thread itself.
+pub(super) static THREAD: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
+/// What it stands at.
+pub(super) static PC: AtomicUsize = AtomicUsize::new(0);
+pub(super) static HOLDS: AtomicUsize = AtomicUsize::new(0);
+pub(super) static CPU: AtomicUsize = AtomicUsize::new(0);
+/// Where the traced call returns to.
+pub(super) static RETURN: AtomicUsize = AtomicUsize::new(0);
+/// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
+pub(super) static AT_T2: [AtomicUsize; 12] = [const { AtomicUsize::new(0) }; 12];
+
+/// The recorded call.
+pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
+pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
+pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// Something is held; the next instruction reads it; x30 leads back into the trampoline.
+pub(super) const HELD: u32 = 1;
+pub(super) const READS: u32 = 2;
+pub(super) const RETURNS_TO_T7: u32 = 4;
+
+/// Between two stops.
+static BETWEEN: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new(), number: None });
+
+struct Between {
+    /// The instruction that is about to be executed.
+    pc: usize,
+    held: Held,
+    number: Option<usize>,
+}
+
+fn scenario_is(scenario: WindowScenario) -> bool {
+    SCENARIO.load(Ordering::Relaxed) == scenario as u32
+}
+
+/// Each stop. Context: exception. The thread holds no lock at a boundary that it stands at.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
+    let pc = frame.elr as usize;
+    let Some(mut between) = BETWEEN.try_lock() else { return Then::Leave };
+    let number = match between.number {
+        None if pc != tracees::entry(TRACEE) => return Then::Step,
+        None => {
+            RETURN.store(frame.lr as usize, Ordering::Relaxed);
+            0
+        }
+        Some(number) => number + 1,
+    };
+    let marks = (T2.load(Ordering::Relaxed), T7.load(Ordering::Relaxed));
+    let executed = core::mem::replace(&mut between.pc, pc);
+    between.held.step(executed, pc, frame.x[2] as usize, marks);
+    between.number = Some(number);
+    let holds = between.held.innermost().unwrap_or(0);
+    drop(between);
+    let at = AT.load(Ordering::Relaxed);
+    if at != NOWHERE && number > at {
+        return Then::Leave;
+    }
+    if pc == marks.0 {
+        note_registers(frame);
+    }
+    record(number, pc, holds, frame);
+    if number == at {
+        PC.store(pc, Ordering::Relaxed);
+        HOLDS.store(holds, Ordering::Relaxed);
+        return stand(frame);
+    }
+    if scenario_is(WindowScenario::Migrated) && number + 1 == at && may_be_preempted(frame) {
+        PHASE.store(MOVING, Ordering::Release);
+        gic::send_sgi(SGI_LAB, cpu::id());
+    }
+    // The body has two more boundaries at least; the first is where the trampoline goes.
+    if pc == tracees::site(TRACEE).body() || pc == RETURN.load(Ordering::Relaxed) {
+        LENGTH.store(number + 1, Ordering::Relaxed);
+        return Then::Leave;
+    }
+    Then::Step
+}
+
+/// Whether an IRQ that comes now, at whose exit a reschedule is wanted, preempts the thread.
+#[inline(always)]
+fn may_be_preempted(frame: &ExceptionFrame) -> bool {
+    preempts(model()) && preempt::count() == 0 && !frame.masks_irqs()
+}
+
+#[inline(always)]
+fn note_registers(frame: &ExceptionFrame) {
+    for (slot, value) in AT_T2.iter().zip(&frame.x[19..=28]) {
+        slot.store(*value as usize, Ordering::Relaxed);
+    }
+    AT_T2[10].store(frame.sp as usize, Ordering::Relaxed);
+    AT_T2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+}
+
+#[inline(always)]
+fn record(number: usize, pc: usize, holds: usize, frame: &ExceptionFrame) {
+    let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
+    let base = match read_insn(pc).base_register() {
+        Some(31) => frame.sp as usize,
+        Some(30) => frame.lr as usize,
+        Some(register) => frame.x[register] as usize,
+        None => 0,
+    };
+    let [ops, ops_end, node, node_end] = MEMORY.each_ref().map(|word| word.load(Ordering::Relaxed));
+    let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
+    let mut bits = if holds != 0 { HELD } else { 0 };
+    bits |= if reads { READS } else { 0 };
+    bits |= if frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
+    place.store(pc, Ordering::Relaxed);
+    facts.store(bits, Ordering::Relaxed);
+}
+
+/// The thread is at its boundary: it is interrupted there, or kept there.
+#[inline(always)]
+fn stand(frame: &ExceptionFrame) -> Then {
+    CPU.store(cpu::id(), Ordering::Relaxed);
+    if scenario_is(WindowScenario::Inside) {
+        return Then::Leave; // the helper that begins here does the rest
+    }
+    let is_interrupted = !frame.masks_irqs()
+        && if scenario_is(WindowScenario::Irq) || scenario_is(WindowScenario::IrqElsewhere) {
+            true
+        } else {
+            !scenario_is(WindowScenario::Running) && may_be_preempted(frame)
+        };
+    if is_interrupted {
+        PHASE.store(ASKED, Ordering::Release);
+        gic::send_sgi(SGI_LAB, cpu::id());
+        return Then::Step;
+    }
+    if sched::nr_cpus() == 1 || scenario_is(WindowScenario::Migrated) {
+        return Then::Leave; // nobody would be left to look on
+    }
+    PHASE.store(ON_CPU, Ordering::Release);
+    cpu::unmask_fiqs(); // a FIQ that pends would keep every IRQ from coming
+    cpu::unmask_irqs();
+    wait_for_go();
+    cpu::mask_irqs();
+    cpu::mask_fiqs();
+    Then::Leave
+}
+
+/// Stays on its CPU, IRQs open, until it may go on: [`order`] sends the SGI that ends the wait.
+#[inline(always)]
+fn wait_for_go() {
+    while PHASE.load(Ordering::Acquire) != GO {
+        irqs::with_masked(|_| {
+            if PHASE.load(Ordering::Acquire) != GO {
+                cpu::wait_for_interrupt();
+            }
+        });
+    }
+}
+
+/// The SGIs that the thread sent itself, and the one that interrupts the softirq. Context: IRQ.
+pub(super) fn on_sgi() {
+    let task = sched::current();
+    match PHASE.load(Ordering::Acquire) {
+        MOVING => {
+            PHASE.store(CALL, Ordering::Release);
+            sched::set_affinity(task, !(1 << cpu::id()));
+        }
+        ASKED if scenario_is(WindowScenario::Irq) || scenario_is(WindowScenario::IrqElsewhere) => {
+            PHASE.store(NESTING, Ordering::Release);
+            irqs::with_masked(|irqs| {
+                softirq::raise(Softirq::Lab, irqs);
+            });
+        }
+        ASKED => {
+            sched::hold_back(task);
+            PHASE.store(OFF_CPU, Ordering::Release);
+        }
+        NESTING => {
+            // Inside the softirq, on top of the thread.
+            if preempts(model()) && preempt::count() & PREEMPT_MASK == 0 {
+                sched::hold_back(task);
+                PHASE.store(OFF_CPU, Ordering::Release);
+            } else {
+                PHASE.store(ON_CPU, Ordering::Release);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// On top of the thread. Context: softirq, IRQs on.
+pub(super) fn on_softirq() {
+    if PHASE.load(Ordering::Acquire) != NESTING {
+        return;
+    }
+    if scenario_is(WindowScenario::Irq) {
+        tracees::call(OTHER_TRACEE, 0);
+    }
+    gic::send_sgi(SGI_LAB, cpu::id());
+    while PHASE.load(Ordering::Acquire) == NESTING {
+        relax::relax();
+    }
+    if PHASE.load(Ordering::Acquire) == ON_CPU {
+        wait_for_go();
+    }
+}
+
+/// Whether a func is to stand inside its helper; it leaves its CPU there if `is_preempted`.
+#[inline(always)]
+pub(super) fn stands_inside(is_preempted: bool) -> bool {
+    let is_explored = blocks_inside();
+    if is_explored {
+        gic::send_sgi(SGI_LAB, cpu::id()); // the last interrupt of this CPU hits func, whatever others hit
+        if is_preempted {
+            sched::hold_back(sched::current());
+        }
+        CPU.store(cpu::id(), Ordering::Relaxed);
+        PHASE.store(if is_preempted { OFF_CPU } else { ON_CPU }, Ordering::Release);
+    }
+    is_explored
+}
+
+/// Stays until it may go on; at once, if it was off its CPU meanwhile.
+#[inline(always)]
+pub(super) fn stay() {
+    wait_for_go();
+}
+
+/// Whether the func of this call is to let go of the CPU by itself.
+#[inline(always)]
+pub(super) fn blocks_inside() -> bool {
+    scenario_is(WindowScenario::Inside) && AT.load(Ordering::Relaxed) != NOWHERE
+}
+
+/// Blocks until it may go on.
+#[inline(never)]
+pub(super) fn block() {
+    CPU.store(cpu::id(), Ordering::Relaxed);
+    PHASE.store(OFF_CPU, Ordering::Release);
+    PHASES.wait_until(|| PHASE.load(Ordering::Acquire) == GO);
+}
+
+/// Gives the thread leave to go on, or its next order. Context: task.
+pub(super) fn order(phase: u32) {
+    PHASE.store(phase, Ordering::Release);
+    PHASES.wake_all();
+    gic::send_sgi(SGI_RESCHED, CPU.load(Ordering::Relaxed));
+}
+
+/// The thread's work: a call for each order.
+pub(super) fn work() {
+    let task = sched::current();
+    THREAD.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+    loop {
+        PHASES.wait_until(|| matches!(PHASE.load(Ordering::Acquire), CALL | QUIT));
+        if PHASE.load(Ordering::Acquire) == QUIT {
+            return;
+        }
+        sched::set_affinity(task, 1);
+        while cpu::id() != 0 {
+            sched::yield_now();
+        }
+        *BETWEEN.lock() = Between { pc: 0, held: Held::new(), number: None };
+        funcs::READ.store(0, Ordering::Relaxed);
+        step::debug(on_stop, || tracees::call(TRACEE, 1));
+        PHASE.store(DONE, Ordering::Release);
+    }
+}

@@ -1,0 +1,184 @@
+//! The explorer: what it measured at each boundary, held against the theory's table.
+//!
+//! A row of the table is a place and a way to stand there. Most are a phase of the call, in which the task was preempted;
+//! others are a scenario: a softirq on top (6, 7), a task that runs (12), that was moved (13), whose func lets go (5, 9).
+
+use crate::guest::{Ended, Guest};
+use crate::verdict::Pairs;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The theory's table, as `tests/windows.rs` reads it.
+const TABLE: &str = include_str!("../spin/table.txt");
+const SCHEMES: [&str; 10] = ["none", "sched", "rude", "ip", "flag", "classic", "linux", "nopreempt", "depth", "scan"];
+const SOUND: [&str; 5] = ["classic", "linux", "nopreempt", "depth", "scan"];
+
+/// Where the measured letter is another than the table's, and why.
+const DIFFERENCES: [(&str, &str, &str, &str); 2] = [
+    (
+        "sched",
+        "12",
+        "U",
+        "it asks the running task's CPU to reschedule, as RCU does, and a task that is preempted has switched",
+    ),
+    ("ip", "13", "W", "the interrupt that preempts the task on its new CPU leaves the same PC there"),
+];
+
+/// The letter of the table.
+fn letter(scheme: &str, row: &str) -> String {
+    if let Some((_, _, letter, _)) = DIFFERENCES.iter().find(|(of, at, ..)| (*of, *at) == (scheme, row)) {
+        return (*letter).to_owned();
+    }
+    let column = if scheme == "linux" { "classic" } else { scheme };
+    let rows: Vec<Vec<&str>> = TABLE.lines().map(|line| line.split_whitespace().collect()).collect();
+    let column = rows[0].iter().position(|name| *name == column).expect("a column of the table");
+    rows.iter().find(|cells| cells[0] == row).expect("a row of the table")[column].to_owned()
+}
+
+/// The row of the table that a line is about, if it is about one.
+fn row(line: &Pairs) -> Option<&str> {
+    let (phase, is_held) = (line.text("phase"), line.text("held") != "none");
+    match line.text("scenario") {
+        "running" => is_held.then_some("12"),
+        "irq" | "irq-elsewhere" if is_held => Some(if phase == "2" { "6" } else { "7" }),
+        "irq" | "irq-elsewhere" => None,
+        "preempted-migrated" if phase == "2" => Some("13"),
+        // Inside its helper preemption is disabled for a while: nobody is preempted there.
+        "preempted" if line.text("func") == "enable" && phase == "4" => None,
+        _ if matches!(phase, "-" | "20") => None,
+        _ => Some(phase),
+    }
+}
+
+/// What the table lets a scheme do there.
+fn allowed(scheme: &str, row: &str, is_held: bool) -> &'static [&'static str] {
+    if scheme == "none" {
+        return if row == "9" {
+            &["forbidden"]
+        } else if is_held {
+            &["unsafe"]
+        } else {
+            &["right"]
+        };
+    }
+    match letter(scheme, row).as_str() {
+        _ if row == "9" && !matches!(scheme, "depth" | "scan") => &["forbidden"],
+        "W" => &["waits", "late"],
+        "·" => &["right"],
+        "·/W" => &["right", "late"],
+        "U" => &["unsafe"],
+        other => panic!("the table says {other} of {scheme} in row {row}"),
+    }
+}
+
+fn lines(ended: &Ended) -> Vec<Pairs> {
+    ended.lines().filter_map(|line| line.strip_prefix("window: ")).map(Pairs::parse).collect()
+}
+
+/// The verdicts, by scheme.
+fn verdicts(ended: &Ended) -> BTreeMap<String, (bool, Pairs)> {
+    let read = |line: &str| {
+        let (word, pairs) = line.strip_prefix("windows: ")?.split_once(' ')?;
+        let pairs = Pairs::parse(pairs);
+        Some((pairs.text("scheme").to_owned(), (word == "PASS", pairs)))
+    };
+    ended.lines().filter_map(read).collect()
+}
+
+/// The verdict lines say what the lines of the boundaries come to.
+fn assert_adds_up(ended: &Ended) {
+    let lines = lines(ended);
+    for (scheme, (has_passed, verdict)) in verdicts(ended) {
+        let of = |word: &str| {
+            let is_it = |line: &&Pairs| line.text("scheme") == scheme && line.text("verdict") == word;
+            lines.iter().filter(is_it).count() as u64
+        };
+        let runs = of("right") + of("waits") + of("late") + of("unsafe");
+        assert_eq!(verdict.number("runs"), runs, "{scheme}: {}", ended.story());
+        assert_eq!(verdict.number("ended"), runs, "{scheme} ends each grace period");
+        assert_eq!((verdict.number("unsafe"), verdict.number("late")), (of("unsafe"), of("late")), "{scheme}");
+        assert_eq!(has_passed, of("unsafe") == 0, "{scheme} is judged by what it let free");
+        assert_eq!(of("undecided"), 0, "{scheme}: {}", ended.story());
+    }
+}
+
+/// Each line is what the table says; gives the rows that were met.
+fn assert_is_the_table(ended: &Ended) -> BTreeSet<(String, String)> {
+    let mut met = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for line in lines(ended) {
+        let Some(row) = row(&line) else { continue };
+        let scheme = line.text("scheme");
+        met.insert((scheme.to_owned(), row.to_owned()));
+        if !allowed(scheme, row, line.text("held") != "none").contains(&line.text("verdict")) {
+            wrong.push(format!("{scheme}, row {row}: {line:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells are not the table's:\n{}", wrong.len(), wrong.join("\n"));
+    met
+}
+
+#[test]
+fn the_measured_matrix_is_the_theorys_table() {
+    let ended = Guest::with_cpus(2).boot(&["windows", "preempt=full"]).expect_status(1);
+    assert_adds_up(&ended);
+    let met = assert_is_the_table(&ended);
+    for scheme in SCHEMES {
+        for row in ["1a", "1b", "2", "3", "4", "5", "6", "7", "9", "10", "11", "12"] {
+            assert!(met.contains(&(scheme.into(), row.into())), "{scheme} was not seen in row {row}");
+        }
+        // Under nopreempt nobody is moved there.
+        assert!(
+            scheme == "nopreempt" || met.contains(&(scheme.into(), "13".into())),
+            "{scheme} was not seen in row 13"
+        );
+    }
+    for (scheme, (has_passed, verdict)) in verdicts(&ended) {
+        assert_eq!(has_passed, SOUND.contains(&scheme.as_str()), "{scheme}: {verdict:?}");
+        verdict.expect("boundaries", |n| n >= 300, "those of seven funcs");
+        verdict.expect("scenarios", |n| n >= 6, "all of them");
+    }
+    let late = |line: &&Pairs| line.text("verdict") == "late";
+    let (lines, depth) = (lines(&ended), ["depth", "nopreempt"]);
+    assert!(!lines.iter().filter(late).any(|line| line.text("scheme") == "scan"), "scan is never late");
+    let counted = lines.iter().filter(late).filter(|line| depth.contains(&line.text("scheme")));
+    for line in counted {
+        assert!(matches!(line.text("phase"), "1b" | "11"), "late where nothing is counted: {line:?}");
+    }
+}
+
+#[test]
+fn where_nobody_is_preempted_only_the_control_frees_early_and_lazy_is_as_full() {
+    for model in ["none", "voluntary", "lazy"] {
+        let preempt = format!("preempt={model}");
+        let parts = "only=callee,enable,fanout,preempted,running,inside";
+        let ended = Guest::with_cpus(2).boot(&["windows", &preempt, parts]).expect_status(1);
+        assert_adds_up(&ended);
+        if model == "lazy" {
+            assert_is_the_table(&ended);
+        }
+        for scheme in SCHEMES {
+            let is_sound = scheme != "none" && (model != "lazy" || SOUND.contains(&scheme));
+            assert_eq!(verdicts(&ended)[scheme].0, is_sound, "{scheme} under {model}: {}", ended.story());
+        }
+    }
+}
+
+#[test]
+fn the_first_counterexample_is_a_story_that_its_replay_line_tells_again() {
+    let parts = "only=callee,preempted";
+    let ended = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=ip", parts]).expect_status(1);
+    let last = ended.lines().next_back().unwrap_or_default().to_owned();
+    let words: Vec<&str> = last.strip_prefix("replay: ").expect("the very last line").split(' ').collect();
+    let again = Guest::with_cpus(2).boot(&words).expect_status(1);
+    let told = |ended: &Ended| {
+        let story = ended.lines().skip_while(|line| *line != "story: begin").take_while(|line| *line != "story: end");
+        story.filter(|line| line.contains("stands at boundary")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let place = |ended: &Ended| told(ended).first().and_then(|line| Some(line.split_once('<')?.1.to_owned()));
+    assert!(place(&ended).is_some(), "{}", ended.story());
+    assert_eq!(place(&ended), place(&again), "{}", again.story());
+    let lines = lines(&again);
+    let [line] = &lines[..] else { panic!("more than one run: {}", again.story()) };
+    assert_eq!(line.text("verdict"), "unsafe", "{}", again.story());
+    assert!(again.lines().any(|line| line.starts_with("story: the task goes on: p")), "{}", again.story());
+}
