@@ -119,7 +119,7 @@ pub(super) fn make(func: WindowFunc) -> (OpsBox, TextPage) {
     let page = TextPage::new(number % PLACES, code(func)).expect("memory for one page");
     // SAFETY: the page holds a function of this signature.
     let entry: Func = unsafe { core::mem::transmute::<usize, Func>(page.address()) };
-    sched::synchronise_every_cpu(); // before anybody can branch there (O3)
+    sched::synchronise_every_cpu(); // before anybody can branch there
     (OpsBox::new("explored", entry, number), page)
 }
 
