@@ -175,7 +175,7 @@ fn who_sends_no_editing_key_gets_no_escape_sequence() {
     assert!(!ended.console.contains('\x1b'), "an escape sequence in {}", ended.story());
     ended.line_with(&["abd"]);
     ended.line_with(&["holdout> trace sched::tio"]);
-    ended.line_with(&["exit ", "set_affinity "]);
+    ended.line_with(&["exit ", "sleep"]);
 }
 
 #[test]
