@@ -204,10 +204,11 @@ impl Stage {
 
     /// The thread goes on, and ends its call.
     fn let_go(&self) {
-        sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
+        // Before it may run: it does not wait for the order, and its DONE would be lost.
         if PHASE.load(Ordering::Acquire) != DONE {
             thread::order(GO);
         }
+        sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
         assert!(
             wait_until(|| PHASE.load(Ordering::Acquire) == DONE, PATIENCE_NS),
             "a call that may go on does not end"
