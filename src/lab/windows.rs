@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `funcs` | funcs in pages that go with their ops |
 //! | `thread` | the thread that is stepped, interrupted and kept |
-//! | `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
+//! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
+//! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
 //! | `director` | one run: swap, retire, look, free, let go |
 //! | `contain` | how the kernel survives a late use |
 //! | `story` | the first counterexample |
@@ -17,8 +18,11 @@
 
 mod contain;
 mod director;
+mod exiting;
 mod funcs;
+mod levels;
 mod path;
+mod record;
 mod story;
 mod thread;
 
@@ -109,26 +113,32 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
     });
     let trampoline = live::trampoline();
     let mut first = None;
-    let mut met: heapless::Vec<WindowScenario, 8> = heapless::Vec::new();
+    let mut met: heapless::Vec<WindowScenario, 16> = heapless::Vec::new();
     let is_func = |part: &str| WindowFunc::from_word(part).is_some();
-    for func in WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str())) {
-        let mut stage = Stage::open(func);
+    let funcs = WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str()));
+    for (func, is_last_call) in funcs.flat_map(|func| [(func, false), (func, true)]) {
+        let scenarios = || {
+            let is_of_stage = move |&scenario: &WindowScenario| (scenario == WindowScenario::Exiting) == is_last_call;
+            WindowScenario::built().filter(is_of_stage).filter(|&scenario| selects(args, func, scenario))
+        };
+        if scenarios().next().is_none() {
+            continue;
+        }
+        let mut stage = Stage::open(func, is_last_call);
         let path = stage.record(&trampoline);
         tally(|line| line.boundaries += path.len() as u64);
-        for scenario in WindowScenario::built().filter(|&scenario| selects(args, func, scenario)) {
+        for scenario in scenarios() {
+            if !met.contains(&scenario) {
+                let _ = met.push(scenario); // as many as there are
+            }
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
-                let Some(seen) = stage.run(n, boundary, scenario) else { continue };
-                if !met.contains(&scenario) {
-                    let _ = met.push(scenario); // as many as there are
-                }
-                let is_forbidden = boundary.phase == "20"
-                    || func == WindowFunc::Block && scenario == WindowScenario::Inside && !rcu::lets_funcs_block();
+                let boundary = Boundary { phase: row(scenario, func).unwrap_or(boundary.phase), ..*boundary };
+                let Some(seen) = stage.run(n, &boundary, scenario) else { continue };
+                let is_forbidden = boundary.phase == "20" || boundary.phase == "9" && !rcu::lets_funcs_block();
                 let cell = if is_forbidden { Cell::Forbidden } else { seen.cell };
-                let phase = if scenario == WindowScenario::Inside { inside_phase(func) } else { boundary.phase };
-                print(args, scheme, func, n, &Boundary { phase, ..*boundary }, scenario, cell);
-                let has_failed = count(&seen, cell);
-                if has_failed && first.is_none() {
-                    let story = Story { func, n, boundary, scenario, seen: &seen, cell }.to_string();
+                print(args, scheme, func, n, &boundary, scenario, cell);
+                if count(&seen, cell) && first.is_none() {
+                    let story = Story { func, n, boundary: &boundary, scenario, seen: &seen, cell }.to_string();
                     first = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}") });
                 }
             }
@@ -139,9 +149,14 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
     first
 }
 
-/// The row of a func that lets go of the CPU by itself.
-fn inside_phase(func: WindowFunc) -> &'static str {
-    if func == WindowFunc::Enable { "5" } else { "9" }
+/// The row of a scenario that is about one place.
+fn row(scenario: WindowScenario, func: WindowFunc) -> Option<&'static str> {
+    match scenario {
+        WindowScenario::Inside if func == WindowFunc::Enable => Some("5"),
+        WindowScenario::Inside => Some("9"),
+        _ if levels::ALL.contains(&scenario) => Some("8"),
+        _ => None,
+    }
 }
 
 /// Whether this func is explored under this scenario.
@@ -150,6 +165,8 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
     let is_sensible = match scenario {
         WindowScenario::Inside => lets_go,
         WindowScenario::Preempted => func != WindowFunc::Block,
+        WindowScenario::Exiting => matches!(func, WindowFunc::Callee | WindowFunc::FanOut),
+        _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         _ => !lets_go && func != WindowFunc::Redirect,
     };
     let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
@@ -158,7 +175,7 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
 
 fn is_wanted(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario, n: usize, boundary: &Boundary) -> bool {
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_inside = scenario != WindowScenario::Inside || boundary.pc == funcs::helper(func);
+    let is_inside = row(scenario, func).is_none() || boundary.pc == funcs::helper(func);
     is_inside && args.selects_of(is_number, alloc::format!("{n}").as_str())
 }
 

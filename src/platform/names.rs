@@ -173,6 +173,8 @@ names! {
         Preempted = "preempted" built,
         /// The same, after the task was preempted one instruction before and moved to another CPU.
         Migrated = "preempted-migrated" built,
+        /// As the first; the call is a task's last, made when it is off the task list.
+        Exiting = "preempted-exits-next" built,
         /// An IRQ comes, and a softirq on top that is traced itself and interrupted; then the task is preempted.
         Irq = "irq" built,
         /// The same, and the softirq is interrupted in what is not traced.
@@ -181,6 +183,12 @@ names! {
         Running = "running" built,
         /// Its func lets go of the CPU by itself, with no IRQ.
         Inside = "inside" built,
+        /// The call is a softirq's, on top of the idle task, and stays in its func.
+        SoftirqOnIdle = "softirq-on-idle" built,
+        /// The call is an IRQ handler's, on top of the idle task.
+        IrqOnIdle = "irq-on-idle" built,
+        /// The call is a softirq's, on top of the grace-period task.
+        SoftirqOnGp = "softirq-on-gp" built,
     }
 }
 

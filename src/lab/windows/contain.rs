@@ -4,8 +4,10 @@
 //! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
 //! Context: fault, or func; only of the explored thread, and only a few times a call.
 
-use super::thread::{AT_T2, RETURN, T7, THREAD};
-use crate::arch::site::Regs;
+use super::levels;
+use super::record::AT_T2;
+use super::thread::{RETURN, T7, THREAD};
+use crate::arch::site::{FrameRecord, Regs};
 use crate::arch::vectors::ExceptionFrame;
 use crate::lab::oracle::Late;
 use crate::sched;
@@ -52,19 +54,31 @@ pub(super) fn contain(late: &Late, frame: Option<&mut ExceptionFrame>) -> bool {
 }
 
 fn go_on(frame: &mut ExceptionFrame) {
-    let word = |index: usize| AT_T2[index].load(Ordering::Relaxed);
     if frame.lr as usize == RETURN.load(Ordering::Relaxed) {
         frame.elr = frame.lr;
         return;
     }
+    let callsite_record = if levels::is_one() { record_of_func(frame).fp } else { as_at_t2(frame) };
+    frame.x[29] = callsite_record as u64;
+    frame.x[16] = (callsite_record - offset_of!(Regs, callsite)) as u64;
+    frame.x[17] = T7.load(Ordering::Relaxed) as u64;
+    frame.elr = window_resume as *const () as u64;
+}
+
+/// Gives back what func has changed of the registers that it must not change; gives where the trampoline's record is.
+fn as_at_t2(frame: &mut ExceptionFrame) -> usize {
+    let word = |index: usize| AT_T2[index].load(Ordering::Relaxed);
     for (register, slot) in frame.x[19..=28].iter_mut().zip(&AT_T2) {
         *register = slot.load(Ordering::Relaxed) as u64;
     }
-    frame.x[29] = (word(10) + offset_of!(Regs, callsite)) as u64;
-    frame.x[16] = word(10) as u64;
-    frame.x[17] = T7.load(Ordering::Relaxed) as u64;
-    frame.elr = window_resume as *const () as u64;
     sched::current().header.recursion.store(word(11) as u32, Ordering::Relaxed);
+    word(10) + offset_of!(Regs, callsite)
+}
+
+/// A call that is not stepped faults when its helper returns into func, which has changed no register but x29 and sp.
+fn record_of_func(frame: &ExceptionFrame) -> FrameRecord {
+    // SAFETY: func's record heads the chain, on the stack that is in use.
+    unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(frame.x[29] as usize).read() }
 }
 
 /// What was seen first since the last time. Context: the director, when the call is over.

@@ -5,15 +5,21 @@
 //! Context: the mode's task.
 
 use super::contain;
+use super::exiting;
 use super::funcs;
+use super::levels;
 use super::path::{self, Boundary};
+use super::record::MEMORY;
 use super::story;
 use super::thread::{
-    self, AT, CALL, CPU, DONE, GO, HOLDS, MEMORY, NOWHERE, OFF_CPU, ON_CPU, PC, PHASE, SCENARIO, THREAD,
+    self, AT, CALL, CALL_ELSEWHERE, CPU, DONE, GO, HOLDS, NOWHERE, OFF_CPU, ON_CPU, PC, PHASE, SCENARIO, THREAD,
 };
+use crate::arch::site::CallSite;
+use crate::arch::text::read_literal;
 use crate::arch::trampoline::Trampoline;
 use crate::ftrace::live::{self, Gone};
-use crate::ftrace::ops::Ops;
+use crate::ftrace::ops::{Ops, OpsBox};
+use crate::ftrace::table::SiteId;
 use crate::irq::entry;
 use crate::lab::oracle::{Late, Property};
 use crate::lab::report::{Cell, HeldWhat};
@@ -22,7 +28,7 @@ use crate::mm::poison::is_poison;
 use crate::mm::text_page::TextPage;
 use crate::platform::{WindowFunc, WindowScenario};
 use crate::rcu::{self, Cookie, Elapsed};
-use crate::sched::{self, Task, now_ns};
+use crate::sched::{self, JoinHandle, Task, now_ns};
 use crate::sync::atomic::Ordering;
 use crate::tracers::count;
 use alloc::vec::Vec;
@@ -40,6 +46,8 @@ const NODE_BYTES: usize = 64;
 /// The callsite with the ops that will be retired next.
 pub(super) struct Stage {
     func: WindowFunc,
+    is_last_call: bool,
+    exiting: Option<JoinHandle>,
     ops: *const Ops,
     page: TextPage,
     others: Vec<*const Ops>,
@@ -63,8 +71,8 @@ pub(super) struct Seen {
     pub(super) late: Option<Late>,
 }
 
-fn register(ops: crate::ftrace::ops::OpsBox, tracee: usize) -> *const Ops {
-    live::register_at(ops, tracees::sites(tracee..=tracee)).unwrap_or_else(|error| panic!("windows: {error}"))
+fn register(ops: OpsBox, sites: Vec<SiteId>) -> *const Ops {
+    live::register_at(ops, sites).unwrap_or_else(|error| panic!("windows: {error}"))
 }
 
 fn thread() -> &'static Task {
@@ -92,17 +100,21 @@ fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
 }
 
 impl Stage {
-    /// Registers an ops of this kind, and what is beside it.
-    pub(super) fn open(func: WindowFunc) -> Self {
+    /// Registers an ops of this kind, and what is beside it: on a tracee, or on the last call that a task makes.
+    pub(super) fn open(func: WindowFunc, is_last_call: bool) -> Self {
         let (ops, page) = funcs::make(func);
+        let tracee = |number: usize| tracees::sites(number..=number);
+        let sites = if is_last_call { exiting::sites() } else { tracee(thread::TRACEE) };
+        let entry = live::with_registry(|registry| registry.table().site(sites[0]).entry());
+        thread::ENTRY.store(entry, Ordering::Relaxed);
         let mut others = Vec::new();
-        others.push(register(count::counter("elsewhere"), thread::OTHER_TRACEE));
-        let beside = |name| register(count::counter(name), thread::TRACEE);
+        others.push(register(count::counter("elsewhere"), tracee(thread::OTHER_TRACEE)));
+        let beside = |name| register(count::counter(name), sites.clone());
         let is_fan_out = func == WindowFunc::FanOut;
         others.extend(is_fan_out.then(|| beside("first")));
-        let ops = register(ops, thread::TRACEE);
+        let ops = register(ops, sites.clone());
         others.extend(is_fan_out.then(|| beside("third")));
-        Self { func, ops, page, others }
+        Self { func, is_last_call, exiting: None, ops, page, others }
     }
 
     /// Takes all of them off again.
@@ -115,21 +127,20 @@ impl Stage {
 
     /// The boundaries of a call that is stepped to its end. The shortest of a few: where preemption is enabled, a call goes
     /// out of its way if somebody happens to want the CPU.
-    pub(super) fn record(&self, trampoline: &Trampoline) -> Vec<Boundary> {
+    pub(super) fn record(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
         let paths = (0..RECORDS).map(|_| self.record_once(trampoline));
         paths.min_by_key(Vec::len).expect("a few")
     }
 
-    fn record_once(&self, trampoline: &Trampoline) -> Vec<Boundary> {
+    fn record_once(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
-        let literal = crate::arch::text::read_literal(tracees::site(thread::TRACEE)).addr();
+        let literal = read_literal(CallSite::from_return_address(thread::ENTRY.load(Ordering::Relaxed) + 8)).addr();
         let ops = self.ops.addr();
         let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
         MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
-        give(NOWHERE, WindowScenario::Running);
-        assert!(wait_until(|| PHASE.load(Ordering::Acquire) == DONE, PATIENCE_NS), "a stepped call does not end");
-        PHASE.store(thread::IDLE, Ordering::Release);
+        self.give(NOWHERE, WindowScenario::Running);
+        self.finish();
         path::recorded(self.func, trampoline)
     }
 
@@ -148,7 +159,10 @@ impl Stage {
     fn try_run(&mut self, n: usize, at: &Boundary, scenario: WindowScenario) -> Result<Option<Seen>, Elsewhere> {
         let (new, page) = funcs::make(self.func);
         contain::take();
-        give(n, scenario);
+        self.give(n, scenario);
+        if levels::is_one() && !levels::stand() {
+            panic!("no interrupt under {scenario} has come to its func");
+        }
         let phase = || PHASE.load(Ordering::Acquire);
         let has_come = wait_until(|| matches!(phase(), OFF_CPU | ON_CPU | DONE), PATIENCE_NS);
         assert!(has_come, "the thread has not come to boundary {n} under {scenario}: phase {}", phase());
@@ -187,6 +201,7 @@ impl Stage {
         if let Some(elapsed) = rcu::poll(cookie) {
             free_now(elapsed);
         }
+        levels::end();
         let cell = decided.map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
         Ok(Some(Seen {
             cell,
@@ -202,25 +217,39 @@ impl Stage {
         }))
     }
 
+    /// Orders a call.
+    fn give(&mut self, n: usize, scenario: WindowScenario) {
+        AT.store(n, Ordering::Relaxed);
+        SCENARIO.store(scenario as u32, Ordering::Relaxed);
+        thread::order(if self.is_last_call || levels::is_one() { CALL_ELSEWHERE } else { CALL });
+        if self.is_last_call {
+            self.exiting = Some(exiting::spawn());
+        }
+    }
+
     /// The thread goes on, and ends its call.
-    fn let_go(&self) {
+    fn let_go(&mut self) {
         // Before it may run: it does not wait for the order, and its DONE would be lost.
-        if PHASE.load(Ordering::Acquire) != DONE {
+        if PHASE.load(Ordering::Acquire) != DONE && !levels::went_on() {
             thread::order(GO);
         }
-        sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
-        assert!(
-            wait_until(|| PHASE.load(Ordering::Acquire) == DONE, PATIENCE_NS),
-            "a call that may go on does not end"
-        );
+        if !levels::is_one() {
+            sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
+        }
+        self.finish();
+    }
+
+    /// Waits for the end of the call.
+    fn finish(&mut self) {
+        match self.exiting.take() {
+            Some(exiting) => exiting.join(),
+            None => {
+                let is_done = || PHASE.load(Ordering::Acquire) == DONE;
+                assert!(wait_until(is_done, PATIENCE_NS), "a call that may go on does not end");
+            }
+        }
         PHASE.store(thread::IDLE, Ordering::Release);
     }
-}
-
-fn give(n: usize, scenario: WindowScenario) {
-    AT.store(n, Ordering::Relaxed);
-    SCENARIO.store(scenario as u32, Ordering::Relaxed);
-    thread::order(CALL);
 }
 
 fn free(gone: Gone, elapsed: Elapsed) {
@@ -255,8 +284,12 @@ fn decide(cookie: Cookie) -> Option<Option<Elapsed>> {
     let mut decided = None;
     wait_until(
         || {
-            if let Some(elapsed) = rcu::poll(cookie) {
+            if levels::went_on() {
+                decided = Some(None); // it had to be waited for, or the round would have been over
+            } else if let Some(elapsed) = rcu::poll(cookie) {
                 decided = Some(Some(elapsed));
+            } else if levels::keeps_everybody_waiting() {
+                decided = Some(None);
             } else if let Some(before) = rcu::standing(thread()).filter(|it| it.is_for_nobody_else(thread())) {
                 pass_interrupts();
                 let is_so = |it: rcu::Standing| it == before && it.is_for_nobody_else(thread());

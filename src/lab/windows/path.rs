@@ -10,13 +10,14 @@
 //! | 11 | T7 and on |
 //! | 20 | the target that func sent the trampoline on to is to come, or runs |
 
-use super::thread::{FACTS, HELD, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
+use super::record::{FACTS, HELD, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
+use super::thread::ENTRY;
 use crate::arch::insn::Insn;
 use crate::arch::mmu::PAGE_SIZE;
+use crate::arch::site::CallSite;
 use crate::arch::text::read_insn;
 use crate::arch::trampoline::Trampoline;
 use crate::lab::report::HeldWhat;
-use crate::lab::tracees;
 use crate::lab::walk::label;
 use crate::mm::text_page::place_of;
 use crate::platform::WindowFunc;
@@ -50,7 +51,7 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Vec<Boundar
     assert!(length <= MOST, "a call of {length} instructions is too long to be explored");
     let fact = |number: usize| FACTS[number].load(Ordering::Relaxed);
     let last_read = (0..length).rev().find(|&number| fact(number) & READS != 0).unwrap_or(length);
-    let site = tracees::site(super::thread::TRACEE);
+    let site = CallSite::from_return_address(ENTRY.load(Ordering::Relaxed) + 8);
     let mut has_called = false;
     let mut is_redirected = false;
     let one = |number: usize| {

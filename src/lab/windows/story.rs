@@ -9,10 +9,10 @@ use crate::arch::trampoline;
 use crate::console::epitaph::Place;
 use crate::lab::oracle::Late;
 use crate::lab::report::{Cell, HeldWhat};
-use crate::lab::tracees;
 use crate::mm::text_page::place_of;
 use crate::platform::{WindowFunc, WindowScenario};
 use crate::sched;
+use crate::sync::atomic::Ordering;
 use core::fmt::{self, Write};
 
 /// Prints a place in one word: in the trampoline, in a func's page, or in other text.
@@ -69,6 +69,12 @@ impl Story<'_> {
             (WindowScenario::Preempted, true) => {
                 "an SGI comes there; at its exit the task is preempted, and is kept off its CPU"
             }
+            (WindowScenario::Exiting, true) => {
+                "it exits, off the task list; an SGI comes, at whose exit it is preempted"
+            }
+            (WindowScenario::SoftirqOnIdle, _) => "the call is a softirq's, on top of the idle task",
+            (WindowScenario::IrqOnIdle, _) => "the call is an IRQ handler's, on top of the idle task",
+            (WindowScenario::SoftirqOnGp, _) => "the call is a softirq's, on top of the grace-period task",
             (WindowScenario::Migrated, true) => {
                 "it was preempted one instruction before and moved here, and is preempted again"
             }
@@ -81,7 +87,7 @@ impl fmt::Display for Story<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { func, n, boundary, seen, .. } = *self;
         let Insn(word) = boundary.insn;
-        let traced = Place(tracees::entry(thread::TRACEE));
+        let traced = Place(thread::ENTRY.load(Ordering::Relaxed));
         writeln!(
             f,
             "story: task explored calls {traced}, whose func is of kind `{func}`; its ops is at {:#x}",

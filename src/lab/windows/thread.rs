@@ -10,10 +10,9 @@
 //! What is held is told by the instructions that were executed since the call began ([`Held`]); no scheme is asked.
 //! INVARIANT `one-explored`: one thread is explored at a time, and one director orders it about; the statics are theirs.
 
-use super::funcs;
+use super::{funcs, levels, record};
 use crate::arch::site::PREEMPT_MASK;
 use crate::arch::step::{self, Stop, Then};
-use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, relax};
 use crate::irq::softirq::{self, Softirq};
@@ -28,11 +27,11 @@ use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use crate::sync::preempt;
 
-/// The tracee whose call is explored, and the one that a softirq on top calls.
+/// The tracee whose call is explored, if it is not a task's last one, and the one that a softirq on top calls.
 pub(super) const TRACEE: usize = 0;
 pub(super) const OTHER_TRACEE: usize = 1;
-/// Boundaries that are kept. A longer call is not explored.
-pub(super) const MOST: usize = 384;
+/// The entry of the function whose call is explored.
+pub(super) static ENTRY: AtomicUsize = AtomicUsize::new(0);
 /// No boundary: the call is only recorded.
 pub(super) const NOWHERE: usize = usize::MAX;
 
@@ -56,6 +55,10 @@ pub(super) const GO: u32 = 7;
 /// The call is over.
 pub(super) const DONE: u32 = 8;
 pub(super) const QUIT: u32 = 9;
+/// Somebody else is to make the call: a task that exits, or an interrupt.
+pub(super) const CALL_ELSEWHERE: u32 = 10;
+/// An interrupt makes it.
+pub(super) const CALLING: u32 = 11;
 
 /// The order: the boundary to stand at, and how.
 pub(super) static AT: AtomicUsize = AtomicUsize::new(NOWHERE);
@@ -63,9 +66,6 @@ pub(super) static SCENARIO: AtomicU32 = AtomicU32::new(0);
 /// The trampoline's boundaries at which holding begins and ends.
 pub(super) static T2: AtomicUsize = AtomicUsize::new(0);
 pub(super) static T7: AtomicUsize = AtomicUsize::new(0);
-/// The memory of what will be retired, ops and node: recorded is who reads it.
-pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
-
 /// The thread itself.
 pub(super) static THREAD: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
 /// What it stands at.
@@ -74,18 +74,6 @@ pub(super) static HOLDS: AtomicUsize = AtomicUsize::new(0);
 pub(super) static CPU: AtomicUsize = AtomicUsize::new(0);
 /// Where the traced call returns to.
 pub(super) static RETURN: AtomicUsize = AtomicUsize::new(0);
-/// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
-pub(super) static AT_T2: [AtomicUsize; 12] = [const { AtomicUsize::new(0) }; 12];
-
-/// The recorded call.
-pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
-pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
-pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
-/// Something is held; the next instruction reads it; x30 leads back into the trampoline.
-pub(super) const HELD: u32 = 1;
-pub(super) const READS: u32 = 2;
-pub(super) const RETURNS_TO_T7: u32 = 4;
-
 /// Between two stops.
 static BETWEEN: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new(), number: None });
 
@@ -96,17 +84,17 @@ struct Between {
     number: Option<usize>,
 }
 
-fn scenario_is(scenario: WindowScenario) -> bool {
+pub(super) fn scenario_is(scenario: WindowScenario) -> bool {
     SCENARIO.load(Ordering::Relaxed) == scenario as u32
 }
 
 /// Each stop. Context: exception. The thread holds no lock at a boundary that it stands at.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
+pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let pc = frame.elr as usize;
     let Some(mut between) = BETWEEN.try_lock() else { return Then::Leave };
     let number = match between.number {
-        None if pc != tracees::entry(TRACEE) => return Then::Step,
+        None if pc != ENTRY.load(Ordering::Relaxed) => return Then::Step,
         None => {
             RETURN.store(frame.lr as usize, Ordering::Relaxed);
             0
@@ -124,9 +112,9 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
         return Then::Leave;
     }
     if pc == marks.0 {
-        note_registers(frame);
+        record::note_registers(frame);
     }
-    record(number, pc, holds, frame);
+    record::boundary(number, pc, holds, frame);
     if number == at {
         PC.store(pc, Ordering::Relaxed);
         HOLDS.store(holds, Ordering::Relaxed);
@@ -137,8 +125,8 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
         gic::send_sgi(SGI_LAB, cpu::id());
     }
     // The body has two more boundaries at least; the first is where the trampoline goes.
-    if pc == tracees::site(TRACEE).body() || pc == RETURN.load(Ordering::Relaxed) {
-        LENGTH.store(number + 1, Ordering::Relaxed);
+    if pc == ENTRY.load(Ordering::Relaxed) + 8 || pc == RETURN.load(Ordering::Relaxed) {
+        record::LENGTH.store(number + 1, Ordering::Relaxed);
         return Then::Leave;
     }
     Then::Step
@@ -148,33 +136,6 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
 #[inline(always)]
 fn may_be_preempted(frame: &ExceptionFrame) -> bool {
     preempts(model()) && preempt::count() == 0 && !frame.masks_irqs()
-}
-
-#[inline(always)]
-fn note_registers(frame: &ExceptionFrame) {
-    for (slot, value) in AT_T2.iter().zip(&frame.x[19..=28]) {
-        slot.store(*value as usize, Ordering::Relaxed);
-    }
-    AT_T2[10].store(frame.sp as usize, Ordering::Relaxed);
-    AT_T2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
-}
-
-#[inline(always)]
-fn record(number: usize, pc: usize, holds: usize, frame: &ExceptionFrame) {
-    let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
-    let base = match read_insn(pc).base_register() {
-        Some(31) => frame.sp as usize,
-        Some(30) => frame.lr as usize,
-        Some(register) => frame.x[register] as usize,
-        None => 0,
-    };
-    let [ops, ops_end, node, node_end] = MEMORY.each_ref().map(|word| word.load(Ordering::Relaxed));
-    let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
-    let mut bits = if holds != 0 { HELD } else { 0 };
-    bits |= if reads { READS } else { 0 };
-    bits |= if frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
-    place.store(pc, Ordering::Relaxed);
-    facts.store(bits, Ordering::Relaxed);
 }
 
 /// The thread is at its boundary: it is interrupted there, or kept there.
@@ -246,12 +207,16 @@ pub(super) fn on_sgi() {
                 PHASE.store(ON_CPU, Ordering::Release);
             }
         }
+        CALL_ELSEWHERE => levels::on_sgi(task),
         _ => {}
     }
 }
 
 /// On top of the thread. Context: softirq, IRQs on.
 pub(super) fn on_softirq() {
+    if levels::is_one() {
+        return levels::call();
+    }
     if PHASE.load(Ordering::Acquire) != NESTING {
         return;
     }
@@ -267,11 +232,15 @@ pub(super) fn on_softirq() {
     }
 }
 
-/// Whether a func is to stand inside its helper; it leaves its CPU there if `is_preempted`.
+/// Whether a func is to stand inside its helper, which begins there; it leaves its CPU there if `is_preempted`.
 #[inline(always)]
-pub(super) fn stands_inside(is_preempted: bool) -> bool {
+pub(super) fn stands_inside(helper: usize, is_preempted: bool) -> bool {
     let is_explored = blocks_inside();
     if is_explored {
+        if levels::is_one() {
+            PC.store(helper, Ordering::Relaxed);
+            HOLDS.store(1, Ordering::Relaxed); // not stepped: its func calls this
+        }
         gic::send_sgi(SGI_LAB, cpu::id()); // the last interrupt of this CPU hits func, whatever others hit
         if is_preempted {
             sched::hold_back(sched::current());
@@ -285,13 +254,17 @@ pub(super) fn stands_inside(is_preempted: bool) -> bool {
 /// Stays until it may go on; at once, if it was off its CPU meanwhile.
 #[inline(always)]
 pub(super) fn stay() {
-    wait_for_go();
+    if scenario_is(WindowScenario::IrqOnIdle) {
+        levels::stay_masked();
+    } else {
+        wait_for_go();
+    }
 }
 
 /// Whether the func of this call is to let go of the CPU by itself.
 #[inline(always)]
 pub(super) fn blocks_inside() -> bool {
-    scenario_is(WindowScenario::Inside) && AT.load(Ordering::Relaxed) != NOWHERE
+    (scenario_is(WindowScenario::Inside) || levels::is_one()) && AT.load(Ordering::Relaxed) != NOWHERE
 }
 
 /// Blocks until it may go on.
@@ -309,10 +282,16 @@ pub(super) fn order(phase: u32) {
     gic::send_sgi(SGI_RESCHED, CPU.load(Ordering::Relaxed));
 }
 
+/// This task is explored from now on, and is about to call.
+pub(super) fn begin() {
+    THREAD.store(core::ptr::from_ref(sched::current()).cast_mut(), Ordering::Release);
+    *BETWEEN.lock() = Between { pc: 0, held: Held::new(), number: None };
+    funcs::READ.store(0, Ordering::Relaxed);
+}
+
 /// The thread's work: a call for each order.
 pub(super) fn work() {
     let task = sched::current();
-    THREAD.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
     loop {
         PHASES.wait_until(|| matches!(PHASE.load(Ordering::Acquire), CALL | QUIT));
         if PHASE.load(Ordering::Acquire) == QUIT {
@@ -322,8 +301,7 @@ pub(super) fn work() {
         while cpu::id() != 0 {
             sched::yield_now();
         }
-        *BETWEEN.lock() = Between { pc: 0, held: Held::new(), number: None };
-        funcs::READ.store(0, Ordering::Relaxed);
+        begin();
         step::debug(on_stop, || tracees::call(TRACEE, 1));
         PHASE.store(DONE, Ordering::Release);
     }

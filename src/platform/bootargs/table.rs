@@ -102,7 +102,7 @@ pub(super) static KEYS: [Key; 8] = [
     Key {
         name: "fault",
         kind: Kind::Fault,
-        modes: &[Mode::Stress, Mode::Selftest],
+        modes: &[Mode::Stress, Mode::Selftest, Mode::Windows],
         default: "none",
         what: "what is wrong on purpose, and has to be caught",
     },

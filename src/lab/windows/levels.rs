@@ -1,0 +1,125 @@
+//! Holders at interrupt level, which are on no task list (row 8): a call out of a softirq or an IRQ handler.
+//!
+//! They are not stepped: debug exceptions are a task's, and masked in its interrupts. Their func's helper stays where it is
+//! until it may go on; so there is one boundary, inside of func.
+//! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
+
+use super::thread::{CALLING, CPU, DONE, GO, ON_CPU, PHASE, THREAD, TRACEE, scenario_is};
+use crate::arch::{cpu, gic, relax};
+use crate::irq::softirq::{self, Softirq};
+use crate::lab::tracees;
+use crate::platform::WindowScenario;
+use crate::rcu;
+use crate::sched::ipi::SGI_LAB;
+use crate::sched::{self, Task};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::irqs;
+
+/// The name of the grace-period task.
+const GP_TASK: &str = "rcu_gp";
+/// SGIs that are sent until one hits that task.
+const TRIES: usize = 20_000;
+
+/// The scenarios.
+pub(super) const ALL: [WindowScenario; 3] =
+    [WindowScenario::SoftirqOnIdle, WindowScenario::IrqOnIdle, WindowScenario::SoftirqOnGp];
+
+/// Whether the scenario is one of these. Context: any.
+pub(super) fn is_one() -> bool {
+    ALL.into_iter().any(scenario_is)
+}
+
+/// Brings a holder to stand; the order is given. Says whether one does. Context: the director, not on CPU 0.
+pub(super) fn stand() -> bool {
+    CPU.store(0, Ordering::Relaxed);
+    IS_UNANSWERED.store(false, Ordering::Relaxed);
+    let stands = || PHASE.load(Ordering::Acquire) == ON_CPU;
+    if scenario_is(WindowScenario::SoftirqOnGp) {
+        confine_gp_task(1);
+        for try_number in 0..TRIES {
+            let _ = rcu::start_poll(); // so that it has something to do
+            (0..try_number % 97 * 8).for_each(|_| relax::relax()); // now sooner, now later
+            gic::send_sgi(SGI_LAB, 0);
+            if try_number.is_multiple_of(8) {
+                sched::sleep(20_000); // where it waits for this CPU
+            }
+            if stands() {
+                return true;
+            }
+        }
+        return false;
+    }
+    for _ in 0..TRIES {
+        gic::send_sgi(SGI_LAB, 0);
+        sched::sleep(20_000);
+        if stands() {
+            return true;
+        }
+    }
+    false
+}
+
+/// Everybody goes on. Context: the director.
+pub(super) fn end() {
+    IS_UNANSWERED.store(false, Ordering::Relaxed);
+    if scenario_is(WindowScenario::SoftirqOnGp) {
+        confine_gp_task(!1);
+    }
+}
+
+fn confine_gp_task(mask: u32) {
+    sched::for_each_task(|task| {
+        if task.name() == GP_TASK {
+            sched::set_affinity(task, mask);
+        }
+    });
+}
+
+/// The SGI hits CPU 0, in `task`. Context: IRQ.
+pub(super) fn on_sgi(task: &Task) {
+    let is_it = if scenario_is(WindowScenario::SoftirqOnGp) { task.name() == GP_TASK } else { task.is_idle() };
+    if !is_one() || !is_it {
+        return;
+    }
+    PHASE.store(CALLING, Ordering::Release);
+    THREAD.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+    if scenario_is(WindowScenario::IrqOnIdle) {
+        return call();
+    }
+    irqs::with_masked(|irqs| {
+        softirq::raise(Softirq::Lab, irqs);
+    });
+}
+
+/// The call that is explored. Context: IRQ or softirq.
+pub(super) fn call() {
+    if PHASE.load(Ordering::Acquire) == CALLING {
+        tracees::call(TRACEE, 1);
+        PHASE.store(DONE, Ordering::Release);
+    }
+}
+
+/// A round was asked for, and this CPU did not answer it while the holder was there.
+static IS_UNANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// Stays with IRQs masked until it may go on, or a round waits for this CPU: whoever asks for one waits for its answer, and
+/// the director maybe for that CPU. Context: the holder, in an IRQ handler.
+#[inline(always)]
+pub(super) fn stay_masked() {
+    while PHASE.load(Ordering::Acquire) != GO {
+        if sched::pending_visit().is_some_and(|visit| visit.missing & 1 << cpu::id() != 0) {
+            return IS_UNANSWERED.store(true, Ordering::Release);
+        }
+        relax::relax();
+    }
+}
+
+/// Whether the holder went on by itself, since its CPU owed the answer to a round. Context: the director.
+pub(super) fn went_on() -> bool {
+    IS_UNANSWERED.load(Ordering::Acquire)
+}
+
+/// Whether no grace period can end before the holder goes on: the task that ends them stands under it. Context: the director.
+pub(super) fn keeps_everybody_waiting() -> bool {
+    scenario_is(WindowScenario::SoftirqOnGp)
+}

@@ -1,0 +1,53 @@
+//! What is kept of each boundary of a call while it is stepped: plain words, since the handler of a stop takes no lock.
+
+use super::thread::T7;
+use crate::arch::text::read_insn;
+use crate::arch::vectors::ExceptionFrame;
+use crate::sched;
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+/// Boundaries that are kept. A longer call is not explored.
+pub(super) const MOST: usize = 384;
+/// The memory of what will be retired, ops and node: recorded is who reads it.
+pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+
+/// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
+pub(super) static AT_T2: [AtomicUsize; 12] = [const { AtomicUsize::new(0) }; 12];
+
+/// The recorded call.
+pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
+pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
+pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// Something is held; the next instruction reads it; x30 leads back into the trampoline.
+pub(super) const HELD: u32 = 1;
+pub(super) const READS: u32 = 2;
+pub(super) const RETURNS_TO_T7: u32 = 4;
+
+/// Keeps the registers at T2. Context: exception.
+#[inline(always)]
+pub(super) fn note_registers(frame: &ExceptionFrame) {
+    for (slot, value) in AT_T2.iter().zip(&frame.x[19..=28]) {
+        slot.store(*value as usize, Ordering::Relaxed);
+    }
+    AT_T2[10].store(frame.sp as usize, Ordering::Relaxed);
+    AT_T2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+}
+
+/// Keeps a boundary. Context: exception.
+#[inline(always)]
+pub(super) fn boundary(number: usize, pc: usize, holds: usize, frame: &ExceptionFrame) {
+    let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
+    let base = match read_insn(pc).base_register() {
+        Some(31) => frame.sp as usize,
+        Some(30) => frame.lr as usize,
+        Some(register) => frame.x[register] as usize,
+        None => 0,
+    };
+    let [ops, ops_end, node, node_end] = MEMORY.each_ref().map(|word| word.load(Ordering::Relaxed));
+    let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
+    let mut bits = if holds != 0 { HELD } else { 0 };
+    bits |= if reads { READS } else { 0 };
+    bits |= if frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
+    place.store(pc, Ordering::Relaxed);
+    facts.store(bits, Ordering::Relaxed);
+}
