@@ -1,0 +1,138 @@
+//! All that was found, put in order, and its one form for machines: what `--json` writes and the page reads.
+
+use crate::disassembly::Insn;
+use crate::json::Json;
+use crate::judge;
+use crate::record::{Run, Verdict};
+use crate::rows::{self, Cell, Table};
+use std::collections::BTreeMap;
+
+/// Runs in order, and the tables made of them.
+pub struct Matrix {
+    pub runs: Vec<Run>,
+    pub tables: Vec<Table>,
+    pub schemes: Vec<String>,
+    pub models: Vec<String>,
+    pub scenarios: Vec<String>,
+}
+
+/// Each name once, in the order of its first appearance.
+fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for name in names {
+        if !once.contains(name) {
+            once.push(name.clone());
+        }
+    }
+    once
+}
+
+impl Matrix {
+    /// Of `runs`, which are in order.
+    pub fn new(runs: Vec<Run>, insns: &BTreeMap<u32, Insn>) -> Self {
+        let tables = rows::tables(&runs, insns);
+        let schemes = each_once(runs.iter().map(|run| &run.scheme));
+        let mut models = each_once(runs.iter().map(|run| &run.preempt));
+        models.sort_by_key(|model| judge::MODELS.iter().position(|known| known == model));
+        let scenarios = each_once(runs.iter().flat_map(|run| &run.records).map(|record| &record.scenario));
+        Self { runs, tables, schemes, models, scenarios }
+    }
+
+    /// The funcs that were explored.
+    pub fn funcs(&self) -> Vec<String> {
+        self.tables.iter().map(|table| table.func.clone()).collect()
+    }
+
+    /// Everything. Cells are a letter for each row, as `letters` explains; a blank is no cell.
+    pub fn json(&self) -> Json {
+        let letters = Verdict::ALL.into_iter().map(|verdict| (verdict.letter().to_string(), verdict.meaning().into()));
+        let scheme = |name: &String| {
+            let sound = self.models.iter().map(|model| (model.clone(), Json::Bool(judge::is_sound(name, model))));
+            Json::map([("name", name.into()), ("answer", judge::answer(name).into()), ("sound", Json::collect(sound))])
+        };
+        let banner = self.runs.iter().map(|run| run.banner.as_str()).find(|banner| !banner.is_empty());
+        let kernel = banner.map(|banner| banner.split(", tasks_rcu=").next().unwrap_or(banner));
+        Json::map([
+            ("kernel", kernel.into()),
+            ("letters", Json::collect(letters)),
+            ("schemes", Json::List(self.schemes.iter().map(scheme).collect())),
+            ("models", Json::list(&self.models)),
+            ("scenarios", Json::list(&self.scenarios)),
+            ("runs", Json::List(self.runs.iter().map(run).collect())),
+            ("funcs", Json::List(self.tables.iter().map(func).collect())),
+        ])
+    }
+}
+
+fn run(run: &Run) -> Json {
+    let counts = Verdict::ALL.into_iter().map(|verdict| (verdict.word(), run.count(verdict).into()));
+    Json::map([
+        ("scheme", (&run.scheme).into()),
+        ("preempt", (&run.preempt).into()),
+        ("status", Json::Number(run.status.into())),
+        ("verdict", run.verdict.clone().into()),
+        ("counts", Json::collect(counts)),
+        ("story", Json::list(&run.story)),
+        ("replay", run.replay.clone().into()),
+    ])
+}
+
+fn func(table: &Table) -> Json {
+    let row = |(index, row): (usize, &rows::Row)| {
+        Json::map([
+            ("insn", (&row.insn).into()),
+            ("place", (&row.place).into()),
+            ("step", (&row.step).into()),
+            ("section", (&row.section).into()),
+            ("held", table.held(index).into()),
+        ])
+    };
+    Json::map([
+        ("name", (&table.func).into()),
+        ("rows", Json::List(table.rows.iter().enumerate().map(row).collect())),
+        ("cells", cells(table)),
+        ("numbers", numbers(table)),
+        ("phases", phases(table)),
+    ])
+}
+
+/// A letter for each row, by model, scenario and scheme.
+fn cells(table: &Table) -> Json {
+    let letter = |cell: &Option<Cell>| cell.as_ref().map_or(' ', |cell| cell.verdict.letter());
+    let letters = |column: &[Option<Cell>]| Json::Text(column.iter().map(letter).collect());
+    let mut models: Vec<(String, Vec<(String, Json)>)> = Vec::new();
+    for model in each_once(table.cells.keys().map(|(model, _, _)| model)) {
+        let of_model = || table.cells.iter().filter(|((of, _, _), _)| *of == model);
+        let scenarios = each_once(of_model().map(|((_, scenario, _), _)| scenario)).into_iter().map(|scenario| {
+            let of_both = of_model().filter(|((_, of, _), _)| *of == scenario);
+            let columns = Json::collect(of_both.map(|((_, _, scheme), column)| (scheme, letters(column))));
+            (scenario.clone(), columns)
+        });
+        models.push((model.clone(), scenarios.collect()));
+    }
+    Json::collect(models.into_iter().map(|(model, scenarios)| (model, Json::Map(scenarios))))
+}
+
+/// The number that a boundary has in `only=`, by scheme and row.
+fn numbers(table: &Table) -> Json {
+    let mut of_scheme: BTreeMap<&str, Vec<Option<usize>>> = BTreeMap::new();
+    for ((_, _, scheme), column) in &table.cells {
+        let numbers = of_scheme.entry(scheme).or_insert_with(|| vec![None; column.len()]);
+        for (number, cell) in numbers.iter_mut().zip(column) {
+            *number = number.or(cell.as_ref().map(|cell| cell.n));
+        }
+    }
+    Json::collect(of_scheme.into_iter().map(|(scheme, numbers)| (scheme, Json::list(numbers))))
+}
+
+/// The row of the theory's table, by scenario and row.
+fn phases(table: &Table) -> Json {
+    let mut of_scenario: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
+    for ((_, scenario, _), column) in &table.cells {
+        let phases = of_scenario.entry(scenario).or_insert_with(|| vec![None; column.len()]);
+        for (phase, cell) in phases.iter_mut().zip(column) {
+            *phase = phase.or(cell.as_ref().map(|cell| cell.phase.as_str()));
+        }
+    }
+    Json::collect(of_scenario.into_iter().map(|(scenario, phases)| (scenario, Json::list(phases))))
+}

@@ -1,0 +1,291 @@
+//! The rows of a func's table: the boundaries of all schemes put side by side.
+//!
+//! Every scheme steps the same callsite, func and body, but three trampolines differ, and numbers and addresses with them.
+//! So the paths are merged as texts are: what they have in common, in order, is one row; what only some have stands between.
+
+use crate::disassembly::Insn;
+use crate::record::{Record, Run, Verdict};
+use std::collections::BTreeMap;
+
+/// One row: an instruction that is about to be executed.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub insn: String,
+    pub place: String,
+    pub step: String,
+    /// In which part of the path it stands, as a table and a page head it.
+    pub section: String,
+    key: Key,
+}
+
+/// What makes rows of different schemes the same: the function, and the instruction. Of a branch only that it is one.
+type Key = (String, u32);
+
+/// What a scheme made of a row, and how one asks for it again.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub n: usize,
+    pub phase: String,
+    pub held: String,
+    pub verdict: Verdict,
+}
+
+/// A func under all schemes: `cells` by preemption model, scenario and scheme, each as long as `rows`.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    pub func: String,
+    pub rows: Vec<Row>,
+    pub cells: BTreeMap<(String, String, String), Vec<Option<Cell>>>,
+}
+
+impl Table {
+    /// The worst that `scheme` makes of a row, over the scenarios that `wanted` names, or all.
+    pub fn worst(&self, model: &str, scheme: &str, wanted: Option<&str>, row: usize) -> Option<Verdict> {
+        let cells = self.cells.iter().filter(|((of_model, scenario, of_scheme), _)| {
+            of_model == model && of_scheme == scheme && wanted.is_none_or(|wanted| wanted == scenario)
+        });
+        cells.filter_map(|(_, column)| Some(column.get(row)?.as_ref()?.verdict)).max()
+    }
+
+    /// What is held at a row, by anybody's record of it: more where they differ.
+    pub fn held(&self, row: usize) -> &str {
+        let cells = self.cells.values().filter_map(|column| column.get(row)?.as_ref());
+        let rank = |held: &str| ["none", "text", "ops"].iter().position(|known| *known == held);
+        cells.map(|cell| cell.held.as_str()).max_by_key(|held| rank(held)).unwrap_or("none")
+    }
+}
+
+/// The function that a place is in; the trampolines are one.
+fn function(place: &str) -> &str {
+    let name = place.rsplit_once('+').map_or(place, |(name, _)| name);
+    let is_trampoline =
+        name.starts_with("trampoline") && name.rsplit_once("_t").is_some_and(|(_, step)| step.len() == 1);
+    if is_trampoline || name == "trampoline" { "trampoline" } else { name }
+}
+
+fn key(record: &Record) -> Key {
+    let is_branch = record.insn & 0x7c00_0000 == 0x1400_0000 || record.insn & 0x7e00_0000 == 0x3400_0000;
+    let word = if is_branch { record.insn & 0xfc00_0000 } else { record.insn };
+    (function(&record.place).to_owned(), word)
+}
+
+/// The longest sequence that two paths have in common, as pairs of indices.
+fn common(a: &[Key], b: &[Key]) -> Vec<(usize, usize)> {
+    let mut lengths = vec![vec![0_usize; b.len() + 1]; a.len() + 1];
+    for i in (0..a.len()).rev() {
+        for j in (0..b.len()).rev() {
+            lengths[i][j] =
+                if a[i] == b[j] { lengths[i + 1][j + 1] + 1 } else { lengths[i + 1][j].max(lengths[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
+    while i < a.len() && j < b.len() {
+        if a[i] == b[j] {
+            pairs.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if lengths[i + 1][j] >= lengths[i][j + 1] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    pairs
+}
+
+/// The boundaries of `func` in one run, in order, each once.
+fn path<'a>(run: &'a Run, func: &str) -> Vec<&'a Record> {
+    let mut path: Vec<&Record> = Vec::new();
+    let mut records: Vec<&Record> = run.records.iter().filter(|record| record.func == func).collect();
+    records.sort_by_key(|record| record.n);
+    for record in records {
+        if path.last().is_none_or(|last| last.n != record.n || key(last) != key(record)) {
+            path.push(record);
+        }
+    }
+    path
+}
+
+/// Puts the rows that only `path` has between those that are there.
+fn merge(rows: &mut Vec<Row>, path: &[&Record], insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) {
+    let old: Vec<Key> = rows.iter().map(|row| row.key.clone()).collect();
+    let new: Vec<Key> = path.iter().map(|record| key(record)).collect();
+    let pairs = common(&old, &new);
+    if pairs.len() == new.len() {
+        return;
+    }
+    let mut merged = Vec::new();
+    let mut kept = std::mem::take(rows).into_iter().enumerate().peekable();
+    let mut wanted = pairs.iter().peekable();
+    for (index, record) in path.iter().enumerate() {
+        if let Some((at, _)) = wanted.next_if(|(_, of)| *of == index) {
+            while let Some((_, row)) = kept.next_if(|(number, _)| number <= at) {
+                merged.push(row);
+            }
+        } else {
+            merged.push(row(record, insns, names));
+        }
+    }
+    merged.extend(kept.map(|(_, row)| row));
+    *rows = merged;
+}
+
+fn row(record: &Record, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) -> Row {
+    let insn = insns.get(&record.insn).map_or_else(
+        || format!(".inst {:#010x}", record.insn),
+        |insn| insn.shown(record.pc, insn.target(record.pc).and_then(|target| names.get(&target)).map(String::as_str)),
+    );
+    let step = if record.step == "-" { String::new() } else { record.step.clone() };
+    Row { insn, place: record.place.clone(), step, section: String::new(), key: key(record) }
+}
+
+/// Tells each row its section, by the functions that the path goes through.
+fn divide(rows: &mut [Row]) {
+    let is_trampoline = |row: &Row| row.key.0 == "trampoline";
+    let first = rows.iter().position(is_trampoline).unwrap_or(0);
+    let out = rows.iter().position(|row| row.step == "T7").unwrap_or(rows.len());
+    let last = rows.iter().rposition(is_trampoline).unwrap_or(rows.len());
+    let traced = rows.first().map_or_else(String::new, |row| row.key.0.clone());
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.section = match row.key.0.as_str() {
+            _ if index < first => "callsite".into(),
+            "trampoline" if index < out => "trampoline, on the way in".into(),
+            "trampoline" => "trampoline, on the way out".into(),
+            "func" if index > last => "where func sent it to".into(),
+            called if index > last && called == traced => "body of the traced function".into(),
+            _ if index > last => "its caller".into(),
+            "func" => "func".into(),
+            called => format!("in {}", short(called)),
+        };
+    }
+}
+
+/// The tables of all funcs, in the order in which the guests explored them.
+pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    let records = || runs.iter().flat_map(|run| &run.records);
+    // Functions by their entries. A func's page is another one in each call.
+    let entries = records().filter(|record| function(&record.place) != "func").filter_map(|record| {
+        let name = record.place.strip_suffix("+0x0").unwrap_or(&record.place);
+        (!name.contains('+')).then(|| (record.pc, short(name).to_owned()))
+    });
+    let names: BTreeMap<u64, String> = entries.collect();
+    for record in records() {
+        if !tables.iter().any(|table| table.func == record.func) {
+            tables.push(Table { func: record.func.clone(), ..Table::default() });
+        }
+    }
+    for table in &mut tables {
+        for run in runs {
+            merge(&mut table.rows, &path(run, &table.func), insns, &names);
+        }
+        divide(&mut table.rows);
+        let keys: Vec<Key> = table.rows.iter().map(|row| row.key.clone()).collect();
+        for run in runs {
+            let path = path(run, &table.func);
+            let new: Vec<Key> = path.iter().map(|record| key(record)).collect();
+            let row_of: BTreeMap<(usize, Key), usize> =
+                common(&keys, &new).into_iter().map(|(row, index)| ((path[index].n, key(path[index])), row)).collect();
+            for record in run.records.iter().filter(|record| record.func == table.func) {
+                let Some(&row) = row_of.get(&(record.n, key(record))) else { continue };
+                let name = (run.preempt.clone(), record.scenario.clone(), run.scheme.clone());
+                let column = table.cells.entry(name).or_insert_with(|| vec![None; keys.len()]);
+                let Record { n, ref phase, ref held, verdict, .. } = *record;
+                column[row] = Some(Cell { n, phase: phase.clone(), held: held.clone(), verdict });
+            }
+        }
+    }
+    tables
+}
+
+/// A place without the path of its function.
+pub fn short(place: &str) -> &str {
+    place.rsplit_once("::").map_or(place, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::record;
+
+    /// A path: `place insn step held` of each boundary.
+    fn run(scheme: &str, boundaries: &[(&str, u32, &str, &str, &str)]) -> Run {
+        let line = |(n, (place, insn, step, held, verdict)): (usize, &(&str, u32, &str, &str, &str))| {
+            let text = format!(
+                "window: scheme={scheme} preempt=full func=plain n={n} pc={:#x} insn={insn:#x} step={step} \
+                 place={place} phase=4 scenario=preempted held={held} verdict={verdict}",
+                0x1000 + 4 * n
+            );
+            record(&text).expect("it is of the format")
+        };
+        let records = boundaries.iter().enumerate().map(line).collect();
+        Run { scheme: scheme.into(), preempt: "full".into(), records, ..Run::default() }
+    }
+
+    fn two_trampolines() -> Vec<Table> {
+        let site = ("a::alpha", 0xaa1e_03e9, "F+0", "none", "right");
+        let body = ("a::alpha+0x8", 0xd100_83ff, "F+8", "none", "late");
+        let plain = [
+            site,
+            ("trampoline+0x0", 0xf900_3bfe, "-", "none", "right"),
+            ("trampoline+0x4", 0xd63f_0180, "T6", "ops", "unsafe"),
+            ("func+0x0", 0xd65f_03c0, "-", "text", "waits"),
+            ("trampoline+0x8", 0xf940_3be9, "T7", "none", "late"),
+            body,
+        ];
+        let depth = [
+            site,
+            ("trampoline+0x0", 0xd538_410a, "-", "none", "right"),
+            ("trampoline+0x4", 0xd63f_0180, "T6", "ops", "waits"),
+            ("func+0x0", 0xd65f_03c0, "-", "text", "waits"),
+            ("trampoline+0x8", 0xd538_410a, "T7", "none", "late"),
+            body,
+        ];
+        tables(&[run("ip", &plain), run("depth", &depth)], &BTreeMap::new())
+    }
+
+    #[test]
+    fn what_two_trampolines_share_is_one_row_and_what_differs_stands_between() {
+        let [table] = &two_trampolines()[..] else { panic!("one func, one table") };
+        let letters = |scheme| -> String {
+            (0..table.rows.len())
+                .map(|row| table.worst("full", scheme, None, row).map_or(' ', Verdict::letter))
+                .collect()
+        };
+        assert_eq!([letters("ip"), letters("depth")], [". .UW LL", ".. WWL L"]);
+    }
+
+    #[test]
+    fn sections_follow_the_path() {
+        let tables = two_trampolines();
+        let mut sections: Vec<&str> = tables[0].rows.iter().map(|row| row.section.as_str()).collect();
+        sections.dedup();
+        let path = [
+            "callsite",
+            "trampoline, on the way in",
+            "func",
+            "trampoline, on the way out",
+            "body of the traced function",
+        ];
+        assert_eq!(sections, path);
+    }
+
+    #[test]
+    fn what_is_held_belongs_to_the_row() {
+        let tables = two_trampolines();
+        let held: Vec<&str> = (0..tables[0].rows.len()).map(|row| tables[0].held(row)).collect();
+        assert_eq!(held, ["none", "none", "none", "ops", "text", "none", "none", "none"]);
+    }
+
+    #[test]
+    fn the_worst_of_several_scenarios_is_told_and_each_can_be_asked_for() {
+        let mut runs = [run("ip", &[("a", 1, "-", "ops", "waits"), ("a", 2, "-", "ops", "waits")])];
+        let mut other = runs[0].records[1].clone();
+        (other.scenario, other.verdict) = ("running".into(), Verdict::Unsafe);
+        runs[0].records.push(other);
+        let table = &tables(&runs, &BTreeMap::new())[0];
+        assert_eq!(table.rows.len(), 2, "a scenario adds no row");
+        assert_eq!(table.worst("full", "ip", None, 1), Some(Verdict::Unsafe));
+        assert_eq!(table.worst("full", "ip", Some("preempted"), 1), Some(Verdict::Waits));
+        assert_eq!(table.worst("full", "ip", Some("running"), 0), None);
+    }
+}
