@@ -11,12 +11,14 @@
 //! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
 //! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
 //! | `director` | one run: swap, retire, look, free, let go |
+//! | `debugger` | where GDB stops |
 //! | `contain` | how the kernel survives a late use |
 //! | `story` | the first counterexample |
 //!
 //! `only=` names funcs, scenarios and boundaries. Context: the mode's task.
 
 mod contain;
+mod debugger;
 mod director;
 mod exiting;
 mod funcs;

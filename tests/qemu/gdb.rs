@@ -1,8 +1,9 @@
-//! GDB sees through the trampoline: at every instruction from a callsite to its body, the backtrace is whole.
+//! GDB sees through the trampoline: at every instruction from a callsite to its body, the backtrace is whole. It stops at a
+//! counterexample of `windows`.
 
 use std::path::Path;
 
-use crate::guest::{Ended, image, run};
+use crate::guest::{Ended, Guest, image, run};
 
 /// Steps from the callsite's first instruction until its body, and shows the backtrace before each.
 const SCRIPT: &str = r#"
@@ -66,4 +67,31 @@ fn the_backtrace_is_whole_at_every_instruction_from_callsite_to_body() {
         steps.iter().filter(|step| frames(step).iter().position(|&name| name == "trampoline_t0") > Some(0)).count();
     assert!(called > 0, "no step was in what the trampoline calls: {}", ended.story());
     ended.line_with(&["body 1 after"]);
+}
+
+#[test]
+fn a_replay_line_stops_at_the_boundary_of_its_story_with_the_ops_freed() {
+    let words = ["windows", "tasks_rcu=sched", "preempt=full", "only=plain,preempted"];
+    let found = Guest::with_cpus(2).boot(&words).expect_status(1);
+    let line = found.lines().find(|line| line.starts_with("replay: ")).expect("sched is caught, and says by what");
+    let n = line.rsplit(',').next().expect("the boundary is the last word");
+    let record = found.line_with(&[&format!(" n={n} "), "scenario=preempted", "verdict=unsafe"]);
+    let pc = record.split(" pc=").nth(1).and_then(|rest| rest.split(' ').next()).expect("where it is");
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("replay-{}.gdb", std::process::id()));
+    std::fs::write(&script, "backtrace 3\nwith language c -- printf \"at %#010lx\\n\", (unsigned long)$pc\n")
+        .expect("a place for it");
+    let options = [format!("--batch={}", script.display()), "--profile=checked".into(), format!("--replay={line}")];
+    let ended = run(SECS, "scripts/gdb", &options, "").unwrap_or_else(|error| panic!("{error}"));
+    std::fs::remove_file(&script).expect("the file of GDB's commands");
+    ended.line_with(&["window: tasks_rcu=sched preempt=full"]);
+    ended.line_with(&[&format!("window: boundary {n}, the ops is held"), "the grace period has ended"]);
+    ended.line_with(&["ops: 0x", "freed, its memory poisoned"]);
+    ended.line_with(&["0xdeadf4ee"]);
+    ended.line_with(&["=> ", "trampoline_t"]);
+    ended.line_with(&[&format!("at {pc}")]);
+    assert!(
+        frames(&ended.console).contains(&"alpha"),
+        "the task is in the trampoline of its callsite: {}",
+        ended.story()
+    );
 }

@@ -5,6 +5,7 @@
 //! Context: the mode's task.
 
 use super::contain;
+use super::debugger;
 use super::exiting;
 use super::funcs;
 use super::levels;
@@ -196,13 +197,14 @@ impl Stage {
         if let Some(Some(elapsed)) = decided {
             free_now(elapsed);
         }
+        let cell = decided.as_ref().map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
+        debugger::tell(n, old, at.held, scenario, cell);
         self.let_go();
         let has_ended = wait_until(|| rcu::poll(cookie).is_some(), PATIENCE_NS);
         if let Some(elapsed) = rcu::poll(cookie) {
             free_now(elapsed);
         }
         levels::end();
-        let cell = decided.map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
         Ok(Some(Seen {
             cell,
             has_ended,

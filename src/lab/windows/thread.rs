@@ -68,8 +68,9 @@ pub(super) static T2: AtomicUsize = AtomicUsize::new(0);
 pub(super) static T7: AtomicUsize = AtomicUsize::new(0);
 /// The thread itself.
 pub(super) static THREAD: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
-/// What it stands at.
+/// What it stands at, and its stack pointer there.
 pub(super) static PC: AtomicUsize = AtomicUsize::new(0);
+pub(super) static SP: AtomicUsize = AtomicUsize::new(0);
 pub(super) static HOLDS: AtomicUsize = AtomicUsize::new(0);
 pub(super) static CPU: AtomicUsize = AtomicUsize::new(0);
 /// Where the traced call returns to.
@@ -117,6 +118,7 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     record::boundary(number, pc, holds, frame);
     if number == at {
         PC.store(pc, Ordering::Relaxed);
+        SP.store(frame.sp as usize, Ordering::Relaxed);
         HOLDS.store(holds, Ordering::Relaxed);
         return stand(frame);
     }
