@@ -83,10 +83,11 @@ impl Eyes for Kernel {
 
     #[unsafe(link_section = ".text.notrace")]
     fn boost(&self, task: &TaskWords, is_waited_for: bool) {
+        let task = task_of(task);
         if is_waited_for {
-            sched::boost(task_of(task));
-        } else {
-            sched::unboost(task_of(task));
+            sched::boost(task);
+        } else if task.is_boosted() {
+            sched::unboost(task);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::outside::{self, Sights};
 use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task, Visit};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// How long to wait between two looks.
 const PAUSE_NS: u64 = 1_000_000;
@@ -19,16 +19,16 @@ static MET: AtomicBool = AtomicBool::new(false);
 
 /// Blocks until nobody is inside a trampoline. One caller at a time.
 pub fn until_nobody_is_inside() {
-    outside::begin(&Machine);
-    while outside::is_anybody_inside(&Machine) {
+    outside::begin(&Running);
+    while outside::is_anybody_inside(&Running) {
         sched::sleep(PAUSE_NS);
     }
 }
 
 /// The running kernel.
-struct Machine;
+struct Running;
 
-impl Sights for Machine {
+impl Sights for Running {
     fn for_each_task(&self, show: &dyn Fn(&TaskWords, &dyn Fn() -> bool)) {
         sched::for_each_task(|task| show(&task.rcu, &|| is_outside(task)));
     }
@@ -41,6 +41,9 @@ impl Sights for Machine {
 }
 
 /// Whether the task is off its CPU and outside.
+///
+/// Order: the fence keeps what was read of the stack before the second look at the task. It pairs with the one in
+/// `sched::switch::schedule`: if we read what the task wrote since it went on, we see that it has.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn is_outside(task: &Task) -> bool {
     if !task.is_off_cpu() {
@@ -49,7 +52,9 @@ fn is_outside(task: &Task) -> bool {
     let switches = || task.nvcsw.load(Ordering::Acquire) + task.nivcsw.load(Ordering::Acquire);
     let (before, fp) = (switches(), task.saved_fp());
     let has_never_run = fp == 0;
-    (has_never_run || is_clean(Holds::of(Frames::from_fp(fp)))) && task.is_off_cpu() && switches() == before
+    let is_outside = has_never_run || is_clean(Holds::of(Frames::from_fp(fp)));
+    fence(Ordering::Acquire);
+    is_outside && task.is_off_cpu() && switches() == before
 }
 
 /// Whether a chain stands in no trampoline at all.

@@ -10,7 +10,7 @@ use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_MASK, TaskHeader};
 use crate::console::events::{self, Event};
 use crate::platform::PreemptModel;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{Ordering, fence};
 use crate::sync::irqs::{self, IrqsMasked};
 use crate::sync::preempt::{self, NEED_RESCHED};
 
@@ -118,6 +118,9 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     }
     set_current(cpu, next);
     next.on_cpu.store(true, Ordering::Relaxed);
+    // Order: what the task writes to its stack from here on comes after that. Pairs with the fence of whoever walks the
+    // stack of a task that may go on meanwhile (`rcu::inside`).
+    fence(Ordering::Release);
     // SAFETY: IRQs are masked; prev runs here; next was taken off a queue (or is this CPU's idle task), so
     // nobody else runs it, and the queue's lock acquired its saved state (`off-cpu`).
     let left = unsafe { context::switch_context(prev.context.get(), next.context.get(), &raw const next.header) };

@@ -270,6 +270,12 @@ mod tests {
     }
 
     #[test]
+    fn where_two_say_different_things_of_what_is_held_the_row_says_the_more() {
+        let runs = [run("ip", &[("a", 1, "-", "text", "waits")]), run("scan", &[("a", 1, "-", "ops", "waits")])];
+        assert_eq!(tables(&runs, &BTreeMap::new())[0].held(0), "ops");
+    }
+
+    #[test]
     fn what_is_held_belongs_to_the_row() {
         let tables = two_trampolines();
         let held: Vec<&str> = (0..tables[0].rows.len()).map(|row| tables[0].held(row)).collect();

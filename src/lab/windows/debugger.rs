@@ -1,5 +1,6 @@
 //! Where a debugger stops: `replay` of `qemu/gdbinit` knows this file's function by its name and its arguments.
 
+use super::levels;
 use super::thread::{PC, SP};
 use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::text_page::place_of;
@@ -9,7 +10,7 @@ use core::hint::black_box;
 
 /// The thread stands at its boundary, and is about to go on; what the scheme lets be freed is freed.
 ///
-/// `pc` and `sp` are the thread's, and 0 where its func has let go of the CPU by itself and no instruction is waited for.
+/// `pc` and `sp` are the thread's, and 0 where it is not stepped to its boundary: its func waits there by itself, and no instruction is waited for.
 /// `facts`: bits 0 to 7 what is held (0 nothing, 1 ops, 2 text); bit 8 whether the ops was freed; bit 9 whether `pc` lies in
 /// func's own page, which goes with the ops.
 #[unsafe(no_mangle)]
@@ -26,7 +27,8 @@ pub(super) fn tell(n: usize, ops: usize, held: HeldWhat, scenario: WindowScenari
         HeldWhat::Text => 2,
     };
     let is_freed = matches!(cell, Cell::Right | Cell::Unsafe);
-    let at = |word: usize| if scenario == WindowScenario::Inside { 0 } else { word };
+    let is_stepped = scenario != WindowScenario::Inside && !levels::is_one();
+    let at = |word: usize| if is_stepped { word } else { 0 };
     let (pc, sp) = (PC.load(Ordering::Relaxed), SP.load(Ordering::Relaxed));
     let is_in_func = place_of(pc).is_some();
     window_stands(at(pc), at(sp), ops, n, held | usize::from(is_freed) << 8 | usize::from(is_in_func) << 9);
