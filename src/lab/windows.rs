@@ -10,6 +10,7 @@
 //! | `thread` | the thread that is stepped, interrupted and kept |
 //! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
 //! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
+//! | `site` | what is registered, and how it is taken off |
 //! | `director` | one run: swap, retire, look, free, let go |
 //! | `debugger` | where GDB stops |
 //! | `contain` | how the kernel survives a late use |
@@ -25,6 +26,7 @@ mod funcs;
 mod levels;
 mod path;
 mod record;
+mod site;
 mod story;
 mod thread;
 
@@ -115,7 +117,7 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
     });
     let trampoline = live::trampoline();
     let mut first = None;
-    let mut met: heapless::Vec<WindowScenario, 16> = heapless::Vec::new();
+    let mut met: heapless::Vec<WindowScenario, 24> = heapless::Vec::new();
     let is_func = |part: &str| WindowFunc::from_word(part).is_some();
     let funcs = WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str()));
     for (func, is_last_call) in funcs.flat_map(|func| [(func, false), (func, true)]) {
@@ -167,7 +169,11 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
     let is_sensible = match scenario {
         WindowScenario::Inside => lets_go,
         WindowScenario::Preempted => func != WindowFunc::Block,
-        WindowScenario::Exiting => matches!(func, WindowFunc::Callee | WindowFunc::FanOut),
+        // How the ops is taken off, and where from, is the same to each func: one that calls, and one with others beside it.
+        WindowScenario::PreemptedHere => func == WindowFunc::Callee,
+        WindowScenario::Exiting | WindowScenario::PreemptedNop => {
+            matches!(func, WindowFunc::Callee | WindowFunc::FanOut)
+        }
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         _ => !lets_go && func != WindowFunc::Redirect,
     };

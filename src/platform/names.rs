@@ -171,6 +171,10 @@ names! {
     WindowScenario {
         /// An IRQ comes, at whose exit the task is preempted.
         Preempted = "preempted" built,
+        /// The same, and the updater then runs on the CPU that the task was preempted on.
+        PreemptedHere = "preempted-here" built,
+        /// As the first; the ops is unregistered, and nothing comes in its place.
+        PreemptedNop = "preempted-nop" built,
         /// The same, after the task was preempted one instruction before and moved to another CPU.
         Migrated = "preempted-migrated" built,
         /// As the first; the call is a task's last, made when it is off the task list.

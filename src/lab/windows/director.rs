@@ -11,27 +11,25 @@ use super::funcs;
 use super::levels;
 use super::path::{self, Boundary};
 use super::record::MEMORY;
+use super::site::{Site, TakenOff};
 use super::story;
 use super::thread::{
     self, AT, CALL, CALL_ELSEWHERE, CPU, DONE, GO, HOLDS, NOWHERE, OFF_CPU, ON_CPU, PC, PHASE, SCENARIO, THREAD,
 };
-use crate::arch::site::CallSite;
-use crate::arch::text::read_literal;
+use crate::arch::cpu;
+use crate::arch::insn::Insn;
+use crate::arch::text::read_insn;
 use crate::arch::trampoline::Trampoline;
-use crate::ftrace::live::{self, Gone};
-use crate::ftrace::ops::{Ops, OpsBox};
-use crate::ftrace::table::SiteId;
+use crate::ftrace::live::Gone;
+use crate::ftrace::ops::Ops;
 use crate::irq::entry;
 use crate::lab::oracle::{Late, Property};
 use crate::lab::report::{Cell, HeldWhat};
-use crate::lab::tracees;
 use crate::mm::poison::is_poison;
-use crate::mm::text_page::TextPage;
 use crate::platform::{WindowFunc, WindowScenario};
 use crate::rcu::{self, Cookie, Elapsed};
 use crate::sched::{self, JoinHandle, Task, now_ns};
 use crate::sync::atomic::Ordering;
-use crate::tracers::count;
 use alloc::vec::Vec;
 
 /// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time.
@@ -49,9 +47,7 @@ pub(super) struct Stage {
     func: WindowFunc,
     is_last_call: bool,
     exiting: Option<JoinHandle>,
-    ops: *const Ops,
-    page: TextPage,
-    others: Vec<*const Ops>,
+    site: Site,
 }
 
 /// The call went another way, and stands at no boundary that was recorded.
@@ -67,18 +63,25 @@ pub(super) struct Seen {
     pub(super) was_off_cpu: bool,
     pub(super) ops: usize,
     pub(super) successor: usize,
+    /// What the callsite held then, and the CPU that asked for the grace period.
+    pub(super) branch: Insn,
+    pub(super) updater: usize,
     pub(super) grace_period: u64,
     pub(super) waited_ns: u64,
     pub(super) late: Option<Late>,
 }
 
-fn register(ops: OpsBox, sites: Vec<SiteId>) -> *const Ops {
-    live::register_at(ops, sites).unwrap_or_else(|error| panic!("windows: {error}"))
-}
-
 fn thread() -> &'static Task {
     // SAFETY: the thread says who it is before it takes its first order, and is joined after the last stage.
     unsafe { THREAD.load(Ordering::Acquire).as_ref() }.expect("the thread has begun")
+}
+
+/// From now on the director runs on CPU number `number` alone.
+fn move_to(number: usize) {
+    sched::set_affinity(sched::current(), 1 << number);
+    while cpu::id() != number {
+        sched::yield_now();
+    }
 }
 
 /// Lets other tasks run, and CPUs that have nothing to do take them.
@@ -101,29 +104,14 @@ fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
 }
 
 impl Stage {
-    /// Registers an ops of this kind, and what is beside it: on a tracee, or on the last call that a task makes.
+    /// Registers an ops of this kind: on a tracee, or on the last call that a task makes.
     pub(super) fn open(func: WindowFunc, is_last_call: bool) -> Self {
-        let (ops, page) = funcs::make(func);
-        let tracee = |number: usize| tracees::sites(number..=number);
-        let sites = if is_last_call { exiting::sites() } else { tracee(thread::TRACEE) };
-        let entry = live::with_registry(|registry| registry.table().site(sites[0]).entry());
-        thread::ENTRY.store(entry, Ordering::Relaxed);
-        let mut others = Vec::new();
-        others.push(register(count::counter("elsewhere"), tracee(thread::OTHER_TRACEE)));
-        let beside = |name| register(count::counter(name), sites.clone());
-        let is_fan_out = func == WindowFunc::FanOut;
-        others.extend(is_fan_out.then(|| beside("first")));
-        let ops = register(ops, sites.clone());
-        others.extend(is_fan_out.then(|| beside("third")));
-        Self { func, is_last_call, exiting: None, ops, page, others }
+        Self { func, is_last_call, exiting: None, site: Site::open(func, is_last_call) }
     }
 
-    /// Takes all of them off again.
+    /// Takes it off again.
     pub(super) fn close(self) {
-        for ops in self.others.into_iter().chain([self.ops]) {
-            let gone = live::unregister(ops).expect("registered by `open` or a run");
-            free(gone, rcu::synchronize());
-        }
+        self.site.close();
     }
 
     /// The boundaries of a call that is stepped to its end. The shortest of a few: where preemption is enabled, a call goes
@@ -136,8 +124,7 @@ impl Stage {
     fn record_once(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
-        let literal = read_literal(CallSite::from_return_address(thread::ENTRY.load(Ordering::Relaxed) + 8)).addr();
-        let ops = self.ops.addr();
+        let (ops, literal) = (self.site.ops(), self.site.literal());
         let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
         MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         self.give(NOWHERE, WindowScenario::Running);
@@ -158,7 +145,7 @@ impl Stage {
     }
 
     fn try_run(&mut self, n: usize, at: &Boundary, scenario: WindowScenario) -> Result<Option<Seen>, Elsewhere> {
-        let (new, page) = funcs::make(self.func);
+        let new = self.site.successor();
         contain::take();
         self.give(n, scenario);
         if levels::is_one() && !levels::stand() {
@@ -170,18 +157,20 @@ impl Stage {
         let was_off_cpu = phase() == OFF_CPU;
         let is_off_cpu = wait_until(|| !was_off_cpu || thread().is_off_cpu(), PATIENCE_NS);
         assert!(is_off_cpu, "the thread does not leave its CPU at boundary {n} under {scenario}");
-        let cpu = CPU.load(Ordering::Relaxed);
-        let is_moved = scenario != WindowScenario::Migrated || cpu != 0;
+        let holders_cpu = CPU.load(Ordering::Relaxed);
+        let is_moved = scenario != WindowScenario::Migrated || holders_cpu != 0;
         let is_done = phase() == DONE;
         if is_done || !is_moved || !at.is_at(PC.load(Ordering::Relaxed)) {
             self.let_go();
             return if is_done || !is_moved { Ok(None) } else { Err(Elsewhere) };
         }
-        let (old, successor) = (self.ops.addr(), new.address());
-        let gone = live::swap(self.ops, new).unwrap_or_else(|error| panic!("windows: {error}"));
-        let gone = gone.expect("registered by `open` or the last run");
-        self.ops = successor;
-        let old_page = core::mem::replace(&mut self.page, page);
+        let is_here = scenario == WindowScenario::PreemptedHere;
+        if is_here {
+            move_to(holders_cpu);
+        }
+        let TakenOff { ops: old, gone, page: old_page } = self.site.take_off(new, scenario);
+        let (successor, branch) = (self.site.literal(), read_insn(thread::ENTRY.load(Ordering::Relaxed) + 4));
+        let updater = cpu::id();
         let start_ns = now_ns();
         let cookie = gone.cookie();
         let decided = decide(cookie);
@@ -197,6 +186,9 @@ impl Stage {
         if let Some(Some(elapsed)) = decided {
             free_now(elapsed);
         }
+        if is_here {
+            sched::set_affinity(sched::current(), !(1 << holders_cpu));
+        }
         let cell = decided.as_ref().map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
         debugger::tell(n, old, at.held, scenario, cell);
         self.let_go();
@@ -205,14 +197,17 @@ impl Stage {
             free_now(elapsed);
         }
         levels::end();
+        self.site.restore();
         Ok(Some(Seen {
             cell,
             has_ended,
             pc: PC.load(Ordering::Relaxed),
-            cpu,
+            cpu: holders_cpu,
             was_off_cpu,
             ops: old,
-            successor: successor.addr(),
+            successor,
+            branch,
+            updater,
             grace_period: cookie.number(),
             waited_ns,
             late: contain::take().or_else(late_read),

@@ -66,8 +66,11 @@ impl Story<'_> {
             (WindowScenario::IrqElsewhere, _) => {
                 "an SGI comes; a softirq on top, which is not traced, is interrupted itself"
             }
-            (WindowScenario::Preempted, true) => {
+            (WindowScenario::Preempted | WindowScenario::PreemptedNop, true) => {
                 "an SGI comes there; at its exit the task is preempted, and is kept off its CPU"
+            }
+            (WindowScenario::PreemptedHere, true) => {
+                "an SGI comes there; at its exit the task is preempted and kept off, and its CPU is the updater's"
             }
             (WindowScenario::Exiting, true) => {
                 "it exits, off the task list; an SGI comes, at whose exit it is preempted"
@@ -107,13 +110,19 @@ impl fmt::Display for Story<'_> {
             HeldWhat::Nothing => "it holds nothing",
         };
         writeln!(f, "story: {holds}")?;
+        let change = match self.scenario {
+            WindowScenario::PreemptedNop => "unregisters the ops, so the literal names",
+            _ => "swaps the literal to",
+        };
         writeln!(
             f,
-            "story: task {:?} swaps the literal to {:#x}, retires the ops and asks for grace period {}",
+            "story: task {:?} on CPU {} {change} {:#x}; the callsite's branch is {:08x}",
             sched::current(),
+            seen.updater,
             seen.successor,
-            seen.grace_period
+            seen.branch.0
         )?;
+        writeln!(f, "story: it retires the ops and asks for grace period {}", seen.grace_period)?;
         let us = seen.waited_ns / 1000;
         match self.cell {
             Cell::Unsafe | Cell::Forbidden => {

@@ -158,8 +158,8 @@ fn stand(frame: &ExceptionFrame) -> Then {
         gic::send_sgi(SGI_LAB, cpu::id());
         return Then::Step;
     }
-    if sched::nr_cpus() == 1 || scenario_is(WindowScenario::Migrated) {
-        return Then::Leave; // nobody would be left to look on
+    if sched::nr_cpus() == 1 || scenario_is(WindowScenario::Migrated) || scenario_is(WindowScenario::PreemptedHere) {
+        return Then::Leave; // nobody would be left to look on, or have this CPU
     }
     PHASE.store(ON_CPU, Ordering::Release);
     cpu::unmask_fiqs(); // a FIQ that pends would keep every IRQ from coming
