@@ -70,12 +70,19 @@ fn model(browser: &mut Browser, name: &str) {
 #[test]
 fn the_matrix_is_printed_with_what_each_letter_means() {
     let text = made();
-    let header = text.lines().find(|line| line.contains("instruction")).expect("a heading");
+    let header = text.lines().find(|line| line.starts_with("  instruction ")).expect("a heading");
     let schemes = "none sched rude ip flag classic linux nopreempt depth scan";
     assert!(header.ends_with(schemes), "{header}");
     let loads = text.lines().filter(|line| line.trim_start().starts_with("ldur x2, [x11, #-0x10]")).count();
     assert_eq!(loads, 2, "the load of the ops, in the table of each model:\n{text}");
-    for said in ["preempt=none ", "preempt=full ", "U  frees early", "W  waits, as it must", "waits needlessly"] {
+    for said in [
+        "preempt=none ",
+        "preempt=full ",
+        "U  frees early",
+        "W  waits, as it must",
+        "waits needlessly",
+        "\nearly under full: ",
+    ] {
         assert!(text.contains(said), "{said} in:\n{text}");
     }
 }
@@ -283,6 +290,9 @@ fn it_fits_a_phone() {
     assert!(browser.is("document.scrollingElement.scrollWidth <= innerWidth"), "the page does not move sideways");
     browser.click("td .cell.U[data-scheme=ip]");
     assert!(browser.is("document.querySelector('#story').getBoundingClientRect().bottom <= innerHeight + 1"));
+    let top = "document.querySelector('#story').getBoundingClientRect().top";
+    let cell = "document.querySelector('td .cell[aria-pressed=true]').getBoundingClientRect().bottom";
+    assert!(browser.is(&format!("{cell} < {top}")), "the cell that the story is about stays in sight");
     assert!(browser.is("document.scrollingElement.scrollWidth <= innerWidth"));
     browser.picture("phone");
 }

@@ -6,9 +6,11 @@ mod judge;
 mod matrix;
 mod page;
 mod picture;
+mod place;
 mod record;
 mod rows;
 mod text;
+mod words;
 
 use judge::{MODELS, SCHEMES};
 use record::Run;
@@ -84,8 +86,9 @@ fn run(options: &Options) -> Result<bool, String> {
     write(options.svg.as_deref(), &picture::picture(&matrix))?;
     let complaints = judge::complaints(&matrix.runs, options.is_whole);
     let tables = matrix.tables.iter().filter(|table| shown(&table.func)).map(|table| text::table(table, &view));
-    let mut out: String = tables.collect();
-    out += &format!("\n{}{}\n", text::legend(), text::summary(&matrix.runs, &matrix.schemes));
+    let mut out: String = [text::QUESTION.to_owned()].into_iter().chain(tables).collect();
+    let (legend, counts) = (text::legend(), text::summary(&matrix.runs, &matrix.schemes));
+    out += &format!("\n{legend}{counts}\n{}", text::conclusion(&matrix.runs, &matrix.schemes));
     complaints.iter().for_each(|line| out += &format!("{line}\n"));
     // Whoever reads it may stop before its end; the files are written by now.
     let _ = std::io::stdout().write_all(out.as_bytes());

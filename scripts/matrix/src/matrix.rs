@@ -5,7 +5,8 @@ use crate::json::Json;
 use crate::judge;
 use crate::record::{Run, Verdict};
 use crate::rows::{self, Cell, Table};
-use std::collections::BTreeMap;
+use crate::words;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs in order, and the tables made of them.
 pub struct Matrix {
@@ -57,11 +58,16 @@ impl Matrix {
             ("letters", Json::collect(letters)),
             ("schemes", Json::List(self.schemes.iter().map(scheme).collect())),
             ("models", Json::list(&self.models)),
-            ("scenarios", Json::list(&self.scenarios)),
+            ("scenarios", Json::List(self.scenarios.iter().map(scenario).collect())),
             ("runs", Json::List(self.runs.iter().map(run).collect())),
             ("funcs", Json::List(self.tables.iter().map(func).collect())),
         ])
     }
+}
+
+fn scenario(name: &String) -> Json {
+    let (title, words) = words::scenario(name);
+    Json::map([("name", name.into()), ("title", title.into()), ("words", words.into())])
 }
 
 fn run(run: &Run) -> Json {
@@ -83,29 +89,30 @@ fn func(table: &Table) -> Json {
             ("insn", (&row.insn).into()),
             ("place", (&row.place).into()),
             ("step", (&row.step).into()),
+            ("row", (&row.phase).into()),
             ("section", (&row.section).into()),
             ("held", table.held(index).into()),
         ])
     };
     Json::map([
         ("name", (&table.func).into()),
+        ("words", words::func(&table.func).into()),
         ("rows", Json::List(table.rows.iter().enumerate().map(row).collect())),
         ("cells", cells(table)),
+        ("paths", Json::List(paths(table).into_iter().map(Json::list).collect())),
         ("numbers", numbers(table)),
         ("phases", phases(table)),
     ])
 }
 
-/// A letter for each row, by model, scenario and scheme.
-fn cells(table: &Table) -> Json {
-    let letter = |cell: &Option<Cell>| cell.as_ref().map_or(' ', |cell| cell.verdict.letter());
-    let letters = |column: &[Option<Cell>]| Json::Text(column.iter().map(letter).collect());
+/// A value for each column, by model, scenario and scheme.
+fn columns(table: &Table, value: impl Fn(&[Option<Cell>]) -> Json) -> Json {
     let mut models: Vec<(String, Vec<(String, Json)>)> = Vec::new();
     for model in each_once(table.cells.keys().map(|(model, _, _)| model)) {
         let of_model = || table.cells.iter().filter(|((of, _, _), _)| *of == model);
         let scenarios = each_once(of_model().map(|((_, scenario, _), _)| scenario)).into_iter().map(|scenario| {
             let of_both = of_model().filter(|((_, of, _), _)| *of == scenario);
-            let columns = Json::collect(of_both.map(|((_, _, scheme), column)| (scheme, letters(column))));
+            let columns = Json::collect(of_both.map(|((_, _, scheme), column)| (scheme, value(column))));
             (scenario.clone(), columns)
         });
         models.push((model.clone(), scenarios.collect()));
@@ -113,16 +120,29 @@ fn cells(table: &Table) -> Json {
     Json::collect(models.into_iter().map(|(model, scenarios)| (model, Json::Map(scenarios))))
 }
 
-/// The number that a boundary has in `only=`, by scheme and row.
+/// A letter for each row.
+fn cells(table: &Table) -> Json {
+    let letter = |cell: &Option<Cell>| cell.as_ref().map_or(' ', |cell| cell.verdict.letter());
+    columns(table, |column| Json::Text(column.iter().map(letter).collect()))
+}
+
+/// The numbers that a column's boundaries have in `only=`, for each row.
+type Numbers = Vec<Option<usize>>;
+
+fn of_column(column: &[Option<Cell>]) -> Numbers {
+    column.iter().map(|cell| cell.as_ref().map(|cell| cell.n)).collect()
+}
+
+/// All that there are: few, since most columns share theirs.
+fn paths(table: &Table) -> Vec<Numbers> {
+    let paths: BTreeSet<Numbers> = table.cells.values().map(|column| of_column(column)).collect();
+    paths.into_iter().collect()
+}
+
+/// Which of `paths` is whose.
 fn numbers(table: &Table) -> Json {
-    let mut of_scheme: BTreeMap<&str, Vec<Option<usize>>> = BTreeMap::new();
-    for ((_, _, scheme), column) in &table.cells {
-        let numbers = of_scheme.entry(scheme).or_insert_with(|| vec![None; column.len()]);
-        for (number, cell) in numbers.iter_mut().zip(column) {
-            *number = number.or(cell.as_ref().map(|cell| cell.n));
-        }
-    }
-    Json::collect(of_scheme.into_iter().map(|(scheme, numbers)| (scheme, Json::list(numbers))))
+    let paths = paths(table);
+    columns(table, |column| paths.binary_search(&of_column(column)).ok().into())
 }
 
 /// The row of the theory's table, by scenario and row.

@@ -2,9 +2,11 @@
 
 const FRAME: &str = include_str!("../page/page.html");
 const STYLE: &str = include_str!("../page/page.css");
+const STORY: &str = include_str!("../page/story.js");
 const SCRIPT: &str = include_str!("../page/page.js");
 
 /// The page with `json`, which ends no `<script>`, as its data.
 pub fn page(json: &str) -> String {
-    FRAME.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT).replace("\"DATA\"", json)
+    let parts = [("/*STYLE*/", STYLE), ("/*STORY*/", STORY), ("/*SCRIPT*/", SCRIPT), ("\"DATA\"", json)];
+    parts.into_iter().fold(FRAME.to_owned(), |page, (place, part)| page.replace(place, part))
 }

@@ -2,8 +2,10 @@
 //!
 //! Every scheme steps the same callsite, func and body, but three trampolines differ, and numbers and addresses with them.
 //! So the paths are merged as texts are: what they have in common, in order, is one row; what only some have stands between.
+//! A scenario may have a path of its own (another callsite, a slower way out), so each is merged by itself.
 
 use crate::disassembly::Insn;
+use crate::place::{function, short};
 use crate::record::{Record, Run, Verdict};
 use std::collections::BTreeMap;
 
@@ -13,13 +15,15 @@ pub struct Row {
     pub insn: String,
     pub place: String,
     pub step: String,
+    /// The row of the theory's table that it is in, when it is merely stopped there.
+    pub phase: String,
     /// In which part of the path it stands, as a table and a page head it.
     pub section: String,
     key: Key,
 }
 
-/// What makes rows of different schemes the same: the function, and the instruction. Of a branch only that it is one.
-type Key = (String, u32);
+/// What makes rows of different paths the same: the instruction, and the function. Of a branch only that it is one.
+type Key = (u32, String);
 
 /// What a scheme made of a row, and how one asks for it again.
 #[derive(Clone, Debug)]
@@ -55,18 +59,47 @@ impl Table {
     }
 }
 
-/// The function that a place is in; the trampolines are one.
-fn function(place: &str) -> &str {
-    let name = place.rsplit_once('+').map_or(place, |(name, _)| name);
-    let is_trampoline =
-        name.starts_with("trampoline") && name.rsplit_once("_t").is_some_and(|(_, step)| step.len() == 1);
-    if is_trampoline || name == "trampoline" { "trampoline" } else { name }
+/// The callsite and the body of the function that is traced have these names, whichever function that is.
+const CALLSITE: &str = "callsite";
+const BODY: &str = "body";
+
+/// The boundaries of one scenario in one run, in order, each once.
+struct Path<'a> {
+    records: Vec<&'a Record>,
+    keys: Vec<Key>,
 }
 
-fn key(record: &Record) -> Key {
-    let is_branch = record.insn & 0x7c00_0000 == 0x1400_0000 || record.insn & 0x7e00_0000 == 0x3400_0000;
-    let word = if is_branch { record.insn & 0xfc00_0000 } else { record.insn };
-    (function(&record.place).to_owned(), word)
+impl<'a> Path<'a> {
+    /// Of `records`, which are those of one func in one run under one scenario.
+    fn new(mut records: Vec<&'a Record>) -> Self {
+        records.sort_by_key(|record| record.n);
+        records.dedup_by_key(|record| record.n);
+        let traced = records.iter().find(|record| record.phase == "1a").map(|record| function(&record.place));
+        let key = |record: &&Record| {
+            let is_branch = record.insn & 0x7c00_0000 == 0x1400_0000 || record.insn & 0x7e00_0000 == 0x3400_0000;
+            let word = if is_branch { record.insn & 0xfc00_0000 } else { record.insn };
+            let name = match function(&record.place) {
+                _ if record.phase == "1a" => CALLSITE,
+                name if record.phase == "-" && Some(name) == traced => BODY,
+                name => name,
+            };
+            (word, name.to_owned())
+        };
+        let keys = records.iter().map(key).collect();
+        Self { records, keys }
+    }
+
+    /// The paths of `func` in a run, a scenario each.
+    fn all(run: &'a Run, func: &str) -> Vec<Self> {
+        let mut by_scenario: Vec<(&str, Vec<&Record>)> = Vec::new();
+        for record in run.records.iter().filter(|record| record.func == func) {
+            match by_scenario.iter_mut().find(|(scenario, _)| *scenario == record.scenario) {
+                Some((_, records)) => records.push(record),
+                None => by_scenario.push((&record.scenario, vec![record])),
+            }
+        }
+        by_scenario.into_iter().map(|(_, records)| Self::new(records)).collect()
+    }
 }
 
 /// The longest sequence that two paths have in common, as pairs of indices.
@@ -92,68 +125,52 @@ fn common(a: &[Key], b: &[Key]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The boundaries of `func` in one run, in order, each once.
-fn path<'a>(run: &'a Run, func: &str) -> Vec<&'a Record> {
-    let mut path: Vec<&Record> = Vec::new();
-    let mut records: Vec<&Record> = run.records.iter().filter(|record| record.func == func).collect();
-    records.sort_by_key(|record| record.n);
-    for record in records {
-        if path.last().is_none_or(|last| last.n != record.n || key(last) != key(record)) {
-            path.push(record);
-        }
-    }
-    path
-}
-
 /// Puts the rows that only `path` has between those that are there.
-fn merge(rows: &mut Vec<Row>, path: &[&Record], insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) {
+fn merge(rows: &mut Vec<Row>, path: &Path<'_>, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) {
     let old: Vec<Key> = rows.iter().map(|row| row.key.clone()).collect();
-    let new: Vec<Key> = path.iter().map(|record| key(record)).collect();
-    let pairs = common(&old, &new);
-    if pairs.len() == new.len() {
+    let pairs = common(&old, &path.keys);
+    if pairs.len() == path.keys.len() {
         return;
     }
     let mut merged = Vec::new();
     let mut kept = std::mem::take(rows).into_iter().enumerate().peekable();
     let mut wanted = pairs.iter().peekable();
-    for (index, record) in path.iter().enumerate() {
+    for (index, (record, key)) in path.records.iter().zip(&path.keys).enumerate() {
         if let Some((at, _)) = wanted.next_if(|(_, of)| *of == index) {
             while let Some((_, row)) = kept.next_if(|(number, _)| number <= at) {
                 merged.push(row);
             }
         } else {
-            merged.push(row(record, insns, names));
+            merged.push(row(record, key.clone(), insns, names));
         }
     }
     merged.extend(kept.map(|(_, row)| row));
     *rows = merged;
 }
 
-fn row(record: &Record, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) -> Row {
+fn row(record: &Record, key: Key, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) -> Row {
     let insn = insns.get(&record.insn).map_or_else(
         || format!(".inst {:#010x}", record.insn),
         |insn| insn.shown(record.pc, insn.target(record.pc).and_then(|target| names.get(&target)).map(String::as_str)),
     );
     let step = if record.step == "-" { String::new() } else { record.step.clone() };
-    Row { insn, place: record.place.clone(), step, section: String::new(), key: key(record) }
+    Row { insn, place: record.place.clone(), step, phase: record.phase.clone(), section: String::new(), key }
 }
 
 /// Tells each row its section, by the functions that the path goes through.
 fn divide(rows: &mut [Row]) {
-    let is_trampoline = |row: &Row| row.key.0 == "trampoline";
-    let first = rows.iter().position(is_trampoline).unwrap_or(0);
+    let is_trampoline = |row: &Row| row.key.1 == "trampoline";
     let out = rows.iter().position(|row| row.step == "T7").unwrap_or(rows.len());
     let last = rows.iter().rposition(is_trampoline).unwrap_or(rows.len());
-    let traced = rows.first().map_or_else(String::new, |row| row.key.0.clone());
     for (index, row) in rows.iter_mut().enumerate() {
-        row.section = match row.key.0.as_str() {
-            _ if index < first => "callsite".into(),
+        row.section = match row.key.1.as_str() {
+            CALLSITE => "callsite".into(),
+            BODY => "body of the traced function".into(),
             "trampoline" if index < out => "trampoline, on the way in".into(),
             "trampoline" => "trampoline, on the way out".into(),
             "func" if index > last => "where func sent it to".into(),
-            called if index > last && called == traced => "body of the traced function".into(),
-            _ if index > last => "its caller".into(),
             "func" => "func".into(),
+            _ if index > last => "its caller".into(),
             called => format!("in {}", short(called)),
         };
     }
@@ -166,7 +183,7 @@ pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
     // Functions by their entries. A func's page is another one in each call.
     let entries = records().filter(|record| function(&record.place) != "func").filter_map(|record| {
         let name = record.place.strip_suffix("+0x0").unwrap_or(&record.place);
-        (!name.contains('+')).then(|| (record.pc, short(name).to_owned()))
+        (!name.contains('+')).then(|| (record.pc, short(name)))
     });
     let names: BTreeMap<u64, String> = entries.collect();
     for record in records() {
@@ -176,30 +193,26 @@ pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
     }
     for table in &mut tables {
         for run in runs {
-            merge(&mut table.rows, &path(run, &table.func), insns, &names);
+            for path in Path::all(run, &table.func) {
+                merge(&mut table.rows, &path, insns, &names);
+            }
         }
         divide(&mut table.rows);
         let keys: Vec<Key> = table.rows.iter().map(|row| row.key.clone()).collect();
         for run in runs {
-            let path = path(run, &table.func);
-            let new: Vec<Key> = path.iter().map(|record| key(record)).collect();
-            let row_of: BTreeMap<(usize, Key), usize> =
-                common(&keys, &new).into_iter().map(|(row, index)| ((path[index].n, key(path[index])), row)).collect();
-            for record in run.records.iter().filter(|record| record.func == table.func) {
-                let Some(&row) = row_of.get(&(record.n, key(record))) else { continue };
-                let name = (run.preempt.clone(), record.scenario.clone(), run.scheme.clone());
-                let column = table.cells.entry(name).or_insert_with(|| vec![None; keys.len()]);
-                let Record { n, ref phase, ref held, verdict, .. } = *record;
-                column[row] = Some(Cell { n, phase: phase.clone(), held: held.clone(), verdict });
+            for path in Path::all(run, &table.func) {
+                let scenario = path.records[0].scenario.clone();
+                let name = (run.preempt.clone(), scenario, run.scheme.clone());
+                let mut column = vec![None; keys.len()];
+                for (row, index) in common(&keys, &path.keys) {
+                    let Record { n, ref phase, ref held, verdict, .. } = *path.records[index];
+                    column[row] = Some(Cell { n, phase: phase.clone(), held: held.clone(), verdict });
+                }
+                table.cells.insert(name, column);
             }
         }
     }
     tables
-}
-
-/// A place without the path of its function.
-pub fn short(place: &str) -> &str {
-    place.rsplit_once("::").map_or(place, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -210,9 +223,14 @@ mod tests {
     /// A path: `place insn step held` of each boundary.
     fn run(scheme: &str, boundaries: &[(&str, u32, &str, &str, &str)]) -> Run {
         let line = |(n, (place, insn, step, held, verdict)): (usize, &(&str, u32, &str, &str, &str))| {
+            let phase = match *step {
+                "F+0" => "1a",
+                "F+8" => "-",
+                _ => "4",
+            };
             let text = format!(
                 "window: scheme={scheme} preempt=full func=plain n={n} pc={:#x} insn={insn:#x} step={step} \
-                 place={place} phase=4 scenario=preempted held={held} verdict={verdict}",
+                 place={place} phase={phase} scenario=preempted held={held} verdict={verdict}",
                 0x1000 + 4 * n
             );
             record(&text).expect("it is of the format")
@@ -293,5 +311,22 @@ mod tests {
         assert_eq!(table.worst("full", "ip", None, 1), Some(Verdict::Unsafe));
         assert_eq!(table.worst("full", "ip", Some("preempted"), 1), Some(Verdict::Waits));
         assert_eq!(table.worst("full", "ip", Some("running"), 0), None);
+    }
+    #[test]
+    fn another_callsite_is_the_same_row_and_another_way_out_stands_beside_the_first() {
+        let site = |place: &'static str| (place, 1, "F+0", "none", "right");
+        let step = |insn: u32, verdict: &'static str| ("b", insn, "-", "ops", verdict);
+        let mut runs = [run("ip", &[site("a"), step(2, "waits"), step(4, "waits")])];
+        let other = run("ip", &[site("x"), step(2, "waits"), step(3, "late"), step(4, "unsafe")]);
+        runs[0].records.extend(other.records.into_iter().map(|mut record| {
+            record.scenario = "never heard of".into();
+            record
+        }));
+        let table = &tables(&runs, &BTreeMap::new())[0];
+        let letters = |scenario| -> String {
+            let letter = |row| table.worst("full", "ip", Some(scenario), row).map_or(' ', Verdict::letter);
+            (0..table.rows.len()).map(letter).collect()
+        };
+        assert_eq!([letters("preempted"), letters("never heard of")], [".W W", ".WLU"]);
     }
 }

@@ -1,8 +1,9 @@
 //! The matrix as text: a table for each preemption model, or for several that agree.
 
 use crate::judge::MODELS;
+use crate::place::short;
 use crate::record::{Run, Verdict};
-use crate::rows::{Table, short};
+use crate::rows::Table;
 use std::fmt::Write;
 
 /// What is to be shown: the worst over all scenarios, or one of them.
@@ -31,20 +32,32 @@ fn agreeing<'a>(table: &Table, view: &View<'a>) -> Vec<(Vec<&'a str>, Vec<Vec<ch
     groups
 }
 
-/// One func's tables.
+/// Names as a sentence has them: `a`, `a and b`, `a, b and c`.
+pub fn list(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => (*one).into(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// One func's tables. What nobody stands at in this view is no row.
 pub fn table(table: &Table, view: &View<'_>) -> String {
     let mut out = String::new();
     let insn_width = table.rows.iter().map(|row| row.insn.len()).max().unwrap_or(0).max(11);
     for (models, letters) in agreeing(table, view) {
-        let scenario = view.scenario.unwrap_or("any scenario, the worst of them");
-        let _ = writeln!(out, "\npreempt={}   func={}   {scenario}", models.join(" and "), table.func);
-        let _ = write!(out, "  {:<insn_width$}  step  holds ", "instruction");
+        let stops = view.scenario.unwrap_or("stopped in any way, the worst of them");
+        let _ = writeln!(out, "\npreempt={}   func={}   {stops}", list(&models), table.func);
+        let _ = write!(out, "  {:<insn_width$}  step  row  holds ", "instruction");
         for scheme in view.schemes {
             let _ = write!(out, " {scheme}");
         }
         out.push('\n');
         let mut section = None;
         for (index, row) in table.rows.iter().enumerate() {
+            if letters[index].iter().all(|letter| *letter == ' ') {
+                continue;
+            }
             if section.replace(&row.section) != Some(&row.section) {
                 let _ = writeln!(out, "- {}: {}", row.section, short(&row.place));
             }
@@ -52,8 +65,7 @@ pub fn table(table: &Table, view: &View<'_>) -> String {
                 "none" => "-",
                 held => held,
             };
-            let step = if row.step.is_empty() { "" } else { &row.step };
-            let mut line = format!("  {:<insn_width$}  {step:<4}  {holds:<5} ", row.insn);
+            let mut line = format!("  {:<insn_width$}  {:<4}  {:<3}  {holds:<5} ", row.insn, row.step, row.phase);
             for (scheme, letter) in view.schemes.iter().zip(&letters[index]) {
                 let width = scheme.len();
                 let _ = write!(line, " {letter:^width$}");
@@ -63,6 +75,12 @@ pub fn table(table: &Table, view: &View<'_>) -> String {
     }
     out
 }
+
+/// What is asked, for who sees this for the first time.
+pub const QUESTION: &str = "\
+A task is stopped before each instruction of a traced call. There its ops is replaced and retired, and freed as soon as the
+scheme agrees; then the task goes on. What it held is known from the instructions that it had executed.
+";
 
 /// What the letters mean.
 pub fn legend() -> String {
@@ -76,17 +94,35 @@ pub fn legend() -> String {
     out
 }
 
+/// Which schemes free early, under which models, in a sentence each.
+pub fn conclusion(runs: &[Run], schemes: &[String]) -> String {
+    let mut groups: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for scheme in schemes {
+        let is_early = |run: &&Run| run.scheme == *scheme && run.count(Verdict::Unsafe) > 0;
+        let models: Vec<&str> = runs.iter().filter(is_early).map(|run| run.preempt.as_str()).collect();
+        match groups.iter_mut().find(|(known, _)| *known == models) {
+            Some((_, schemes)) => schemes.push(scheme),
+            None => groups.push((models, vec![scheme])),
+        }
+    }
+    let sentence = |(models, schemes): &(Vec<&str>, Vec<&str>)| match &models[..] {
+        [] => format!("nowhere early: {}\n", list(schemes)),
+        models => format!("early under {}: {}\n", list(models), list(schemes)),
+    };
+    groups.iter().map(sentence).collect()
+}
+
 /// How often each scheme does what, by preemption model.
 pub fn summary(runs: &[Run], schemes: &[String]) -> String {
     let mut out = String::new();
     for (verdict, title) in [(Verdict::Unsafe, "frees early"), (Verdict::Late, "waits needlessly")] {
-        let _ = write!(out, "\n{title:<18}");
+        let _ = write!(out, "\n{title:<20}");
         for scheme in schemes {
             let _ = write!(out, " {scheme:>9}");
         }
         out.push('\n');
         for model in MODELS.iter().filter(|model| runs.iter().any(|run| run.preempt == **model)) {
-            let _ = write!(out, "  preempt={model:<8}");
+            let _ = write!(out, "  preempt={model:<10}");
             for scheme in schemes {
                 let run = runs.iter().find(|run| run.preempt == *model && run.scheme == *scheme);
                 let count = run.map_or_else(String::new, |run| run.count(verdict).to_string());

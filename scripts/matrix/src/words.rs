@@ -1,0 +1,66 @@
+//! What funcs and scenarios are, for a reader. A name that is not here is shown as it is: a kernel may have more of them.
+
+/// What a func of this kind does.
+const FUNCS: [(&str, &str); 7] = [
+    ("plain", "reads its ops and returns"),
+    ("callee", "calls a helper, which reads the ops"),
+    ("tail", "tail-calls a helper"),
+    ("enable", "disables preemption and enables it again"),
+    ("block", "blocks"),
+    ("redirect", "sends the call elsewhere"),
+    ("fanout", "is the second of three on one callsite"),
+];
+
+/// A way to stand at a boundary: its name, a few words, and what happens.
+const SCENARIOS: [(&str, &str, &str); 10] = [
+    ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
+    (
+        "preempted-migrated",
+        "preempted on another CPU",
+        "The task was moved to another CPU one instruction before. There an interrupt comes, and it is preempted again.",
+    ),
+    (
+        "preempted-exits-next",
+        "preempted in its last call",
+        "It is the task's last call: it has left the list of tasks already. An interrupt comes there, and it is preempted.",
+    ),
+    (
+        "irq",
+        "preempted under a traced softirq",
+        "An interrupt comes there. On top of it runs a softirq that is traced itself, and interrupted; then the task is \
+         preempted.",
+    ),
+    (
+        "irq-elsewhere",
+        "preempted under another softirq",
+        "An interrupt comes there. On top of it runs a softirq that is not traced, and is interrupted; then the task is \
+         preempted.",
+    ),
+    ("running", "running there", "Nothing interrupts it: it stands there on its CPU while the others look for it."),
+    ("inside", "func lets go by itself", "No interrupt comes: func itself lets go of the CPU."),
+    (
+        "softirq-on-idle",
+        "a softirq on top of idle",
+        "The call is not a task's: a softirq makes it, on top of the idle task, and stays in func.",
+    ),
+    (
+        "irq-on-idle",
+        "an interrupt handler on top of idle",
+        "The call is not a task's: an interrupt handler makes it, on top of the idle task, and stays in func.",
+    ),
+    (
+        "softirq-on-gp",
+        "a softirq on top of the grace-period task",
+        "The call is not a task's: a softirq makes it, on top of the very task that waits for the grace period.",
+    ),
+];
+
+/// What a func of this kind does; nothing for one that is not known.
+pub fn func(name: &str) -> &'static str {
+    FUNCS.iter().find(|(known, _)| *known == name).map_or("", |(_, words)| words)
+}
+
+/// A scenario in a few words and in a sentence: its own name, and nothing, for one that is not known.
+pub fn scenario(name: &str) -> (&str, &'static str) {
+    SCENARIOS.iter().find(|(known, ..)| *known == name).map_or((name, ""), |(_, title, words)| (title, words))
+}
