@@ -132,12 +132,12 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
         let path = stage.record(&trampoline);
         tally(|line| line.boundaries += path.len() as u64);
         for scenario in scenarios() {
-            if !met.contains(&scenario) {
-                let _ = met.push(scenario); // as many as there are
-            }
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
                 let boundary = Boundary { phase: row(scenario, func).unwrap_or(boundary.phase), ..*boundary };
                 let Some(seen) = stage.run(n, &boundary, scenario) else { continue };
+                if !met.contains(&scenario) {
+                    let _ = met.push(scenario); // as many as there are
+                }
                 let is_forbidden = boundary.phase == "20" || boundary.phase == "9" && !rcu::lets_funcs_block();
                 let cell = if is_forbidden { Cell::Forbidden } else { seen.cell };
                 print(args, scheme, func, n, &boundary, scenario, cell);
@@ -177,6 +177,9 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         _ => !lets_go && func != WindowFunc::Redirect,
     };
+    // With one CPU the director has it while the holder is off it; else nobody looks on, and no run would come of it.
+    let needs_two = matches!(scenario, WindowScenario::Running | WindowScenario::Migrated);
+    let is_sensible = is_sensible && (!needs_two || sched::nr_cpus() > 1);
     let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
     is_sensible && args.selects_of(is_scenario, scenario.as_str())
 }

@@ -129,9 +129,15 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     // The body has two more boundaries at least; the first is where the trampoline goes.
     if pc == ENTRY.load(Ordering::Relaxed) + 8 || pc == RETURN.load(Ordering::Relaxed) {
         record::LENGTH.store(number + 1, Ordering::Relaxed);
-        return Then::Leave;
+        return pass_by();
     }
     Then::Step
+}
+
+/// Whether the director can run while the thread stays on its CPU.
+#[inline(always)]
+fn has_onlooker() -> bool {
+    sched::nr_cpus() > 1
 }
 
 /// Whether an IRQ that comes now, at whose exit a reschedule is wanted, preempts the thread.
@@ -158,8 +164,9 @@ fn stand(frame: &ExceptionFrame) -> Then {
         gic::send_sgi(SGI_LAB, cpu::id());
         return Then::Step;
     }
-    if sched::nr_cpus() == 1 || scenario_is(WindowScenario::Migrated) || scenario_is(WindowScenario::PreemptedHere) {
-        return Then::Leave; // nobody would be left to look on, or have this CPU
+    let needs_to_leave = scenario_is(WindowScenario::Migrated) || scenario_is(WindowScenario::PreemptedHere);
+    if needs_to_leave || !has_onlooker() {
+        return pass_by();
     }
     PHASE.store(ON_CPU, Ordering::Release);
     cpu::unmask_fiqs(); // a FIQ that pends would keep every IRQ from coming
@@ -167,6 +174,15 @@ fn stand(frame: &ExceptionFrame) -> Then {
     wait_for_go();
     cpu::mask_irqs();
     cpu::mask_fiqs();
+    Then::Leave
+}
+
+/// The thread does not stand anywhere in this call. A task that exits has nobody who says so when it is over.
+#[inline(always)]
+fn pass_by() -> Then {
+    if scenario_is(WindowScenario::Exiting) {
+        PHASE.store(DONE, Ordering::Release);
+    }
     Then::Leave
 }
 
@@ -206,7 +222,7 @@ pub(super) fn on_sgi() {
                 sched::hold_back(task);
                 PHASE.store(OFF_CPU, Ordering::Release);
             } else {
-                PHASE.store(ON_CPU, Ordering::Release);
+                PHASE.store(if has_onlooker() { ON_CPU } else { GO }, Ordering::Release);
             }
         }
         CALL_ELSEWHERE => levels::on_sgi(task),
@@ -237,7 +253,7 @@ pub(super) fn on_softirq() {
 /// Whether a func is to stand inside its helper, which begins there; it leaves its CPU there if `is_preempted`.
 #[inline(always)]
 pub(super) fn stands_inside(helper: usize, is_preempted: bool) -> bool {
-    let is_explored = blocks_inside();
+    let is_explored = blocks_inside() && (is_preempted || has_onlooker());
     if is_explored {
         if levels::is_one() {
             PC.store(helper, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! Ways to stand at a boundary, and ways to take the ops off there.
 
-use super::{SCHEMES, assert_adds_up, assert_is_the_table, lines};
+use super::{SCHEMES, SOUND, assert_adds_up, assert_is_the_table, lines, verdicts};
 use crate::guest::{Ended, Guest};
 use std::collections::BTreeSet;
 
@@ -30,4 +30,28 @@ fn the_updater_can_be_on_the_holders_own_cpu_and_can_leave_nothing_in_the_ops_pl
         }
         assert!(lines(&ended).iter().all(|line| line.text("scenario") == scenario));
     }
+}
+
+#[test]
+fn one_cpu_is_enough_where_the_holder_is_off_it_and_the_rest_is_left_out() {
+    let ended = Guest::with_cpus(1).boot(&["windows"]).expect_status(1);
+    assert_adds_up(&ended);
+    let met = assert_is_the_table(&ended);
+    let scenarios: BTreeSet<String> = lines(&ended).iter().map(|line| line.text("scenario").to_owned()).collect();
+    let off_cpu =
+        ["inside", "irq", "irq-elsewhere", "preempted", "preempted-exits-next", "preempted-here", "preempted-nop"];
+    assert_eq!(scenarios, off_cpu.map(str::to_owned).into_iter().collect());
+    for (scheme, (has_passed, verdict)) in verdicts(&ended) {
+        let is_sound = SOUND.contains(&scheme.as_str());
+        assert_eq!(has_passed, is_sound, "{scheme}: {verdict:?}");
+        for row in ["1a", "1b", "2", "3", "4", "5", "6", "7", "9", "10", "11", "14"] {
+            // With the counter up nobody leaves the one CPU, so nobody looks on; but for what its rules forbid.
+            let is_seen = scheme != "nopreempt" || ["1a", "1b", "9", "11"].contains(&row);
+            assert_eq!(met.contains(&(scheme.clone(), row.into())), is_seen, "{scheme}, row {row}");
+        }
+    }
+    // Where nobody is preempted at all, only who lets go by himself can be looked at.
+    let ended = Guest::with_cpus(1).boot(&["windows", "preempt=none"]).expect_status(0);
+    assert!(lines(&ended).iter().all(|line| line.text("scenario") == "inside"), "{}", ended.story());
+    verdicts(&ended)["scan"].1.expect("runs", |n| n == 1, "its func blocks");
 }
