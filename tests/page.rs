@@ -1,9 +1,14 @@
 //! The page of `scripts/windows`, made from guests that really ran, in a browser: clicked, typed at, printed, looked at.
 //!
+//! What a kernel of another day may print, `page/lines.rs` makes up.
 //! Pictures of it are left in `target/tmp/page-*.png`.
 
 #[path = "page/browser.rs"]
 mod browser;
+#[path = "page/lines.rs"]
+mod lines;
+#[path = "page/looks.rs"]
+mod looks;
 
 use browser::Browser;
 use std::path::{Path, PathBuf};
@@ -48,7 +53,11 @@ fn made() -> &'static str {
 
 fn page(size: (u32, u32)) -> Browser {
     made();
-    let mut browser = Browser::open(&file("page.html"), size);
+    opened("page.html", size)
+}
+
+fn opened(name: &str, size: (u32, u32)) -> Browser {
+    let mut browser = Browser::open(&file(name), size);
     assert_eq!(browser.ask("errors.join()"), "", "the script runs through");
     browser.wait_for("document.querySelector('#matrix .cell')");
     browser
@@ -81,7 +90,7 @@ fn the_matrix_is_printed_with_what_each_letter_means() {
         "U  frees early",
         "W  waits, as it must",
         "waits needlessly",
-        "\nearly under full: ",
+        "\nfree early under preempt=full: sched, rude, ip and flag\n",
     ] {
         assert!(text.contains(said), "{said} in:\n{text}");
     }
@@ -209,92 +218,24 @@ fn everything_is_reached_by_the_keyboard_alone() {
     assert!(browser.is("document.activeElement.getAttribute('aria-label').includes(': ')"), "a cell says what it is");
 }
 
-/// Luminance and contrast as WCAG defines them; the background of an element is the first that is painted behind it.
-const CONTRAST: &str = "(() => {
-    const channels = (text) => (text.match(/[0-9.]+/g) ?? []).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = (it) => { for (; it; it = it.parentElement) {
-        const style = getComputedStyle(it);
-        const stripes = style.backgroundImage.match(/rgba?[(][^)]*[)]/g);
-        if (stripes) return stripes.map(channels);
-        const [r, g, b, a = 1] = channels(style.backgroundColor);
-        if (a > 0) return [[r, g, b]];
-    } return [[255, 255, 255]]; };
-    const poor = [];
-    for (const it of document.querySelectorAll('body *')) {
-        const own = [...it.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-        if (!own || !it.checkVisibility() || it.closest('script, style, option')) continue;
-        for (const back of behind(it)) {
-            const [a, b] = [light(channels(getComputedStyle(it).color)), light(back)];
-            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-            if (ratio < 4.5) poor.push(`${it.tagName}.${it.className} ${it.textContent.slice(0, 12)} ${ratio.toFixed(2)}`);
-        }
-    }
-    return [...new Set(poor)].join('; ');
-})()";
-
 #[test]
-fn all_text_has_contrast_in_light_in_dark_and_on_paper() {
+fn each_row_of_the_theory_says_how_it_was_reached_or_what_answers_for_it() {
+    let text = made();
     let mut browser = page(DESK);
-    browser.click("td .cell.U[data-scheme=ip]");
-    for (media, scheme) in [("screen", "light"), ("screen", "dark"), ("print", "light"), ("print", "dark")] {
-        browser.media(media, scheme);
-        assert_eq!(browser.ask(CONTRAST), "", "poor on {media}, {scheme}");
-        let is_dark = browser.is("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0] < 100");
-        assert_eq!(is_dark, (media, scheme) == ("screen", "dark"), "{media}, {scheme}");
-    }
-    browser.media("screen", "dark");
-    browser.picture("dark");
-}
-
-#[test]
-fn verdicts_are_told_apart_without_colour() {
-    let mut browser = page(DESK);
-    browser.send("Emulation.setEmulatedVisionDeficiency", "\"type\":\"achromatopsia\"");
-    browser.picture("grey");
-    let glyphs = browser.ask("[...document.querySelectorAll('#legend .cell')].map((it) => it.textContent).join(' ')");
-    let kinds: Vec<&str> = glyphs.split(' ').collect();
-    for wanted in ["·", "W", "L", "U"] {
-        assert_eq!(kinds.iter().filter(|&&glyph| glyph == wanted).count(), 1, "{glyphs}");
-    }
-    // Shapes too: nothing, a light field, stripes, a dark field with square corners.
-    let shape = |browser: &mut Browser, kind: &str| {
+    let reached = |browser: &mut Browser, row: &str| {
         browser.ask(&format!(
-            "(() => {{ const style = getComputedStyle(document.querySelector('#legend .cell.{kind}')); \
-             const grey = (style.backgroundColor.match(/[0-9.]+/g) ?? []).slice(0, 4).map(Number); \
-             const level = grey[3] === 0 ? 'none' : (grey[0] * 3 + grey[1] * 6 + grey[2]) / 10 < 100 ? 'dark' : 'light'; \
-             return [style.backgroundImage === 'none' ? 'plain' : 'striped', level].join(' '); }})()"
+            "[...document.querySelectorAll('#situations tr')].find((it) => it.cells[0].textContent === '{row}')?.textContent"
         ))
     };
-    let shapes: Vec<String> = ["right", "W", "L", "U"].iter().map(|kind| shape(&mut browser, kind)).collect();
-    assert_eq!(shapes, ["plain none", "plain light", "striped none", "plain dark"]);
-}
-
-#[test]
-fn it_prints_without_its_controls_and_with_all_its_columns() {
-    let mut browser = page(DESK);
-    browser.media("print", "light");
-    browser.size(720, 1000); // the width of an A4 page
-    assert!(browser.is("!document.querySelector('#controls').checkVisibility()"));
-    assert!(
-        browser.is("document.querySelector('#matrix').getBoundingClientRect().right <= innerWidth"),
-        "no column is cut off"
-    );
-    browser.picture("print");
-}
-
-#[test]
-fn it_fits_a_phone() {
-    let mut browser = page(PHONE);
-    assert!(browser.is("document.scrollingElement.scrollWidth <= innerWidth"), "the page does not move sideways");
-    browser.click("td .cell.U[data-scheme=ip]");
-    assert!(browser.is("document.querySelector('#story').getBoundingClientRect().bottom <= innerHeight + 1"));
-    let top = "document.querySelector('#story').getBoundingClientRect().top";
-    let cell = "document.querySelector('td .cell[aria-pressed=true]').getBoundingClientRect().bottom";
-    assert!(browser.is(&format!("{cell} < {top}")), "the cell that the story is about stays in sight");
-    assert!(browser.is("document.scrollingElement.scrollWidth <= innerWidth"));
-    browser.picture("phone");
+    for (row, wanted) in [("2", "by stepping"), ("12", "by a scripted hand-over"), ("15", "tests/spin/windows.pml")] {
+        let said = reached(&mut browser, row);
+        assert!(said.contains(wanted), "row {row}: {said}");
+    }
+    assert_eq!(reached(&mut browser, "9"), "undefined", "no func that was run blocks");
+    assert!(reached(&mut browser, "2").ends_with("UUUWWWWWWW"), "the letters of ten schemes");
+    let printed = |row: &str| text.lines().rfind(|line| line.starts_with(&format!("  {row:<3}  "))).unwrap_or_default();
+    assert!(printed("3").contains("stepping") && printed("12").contains("hand-over"), "{text}");
+    assert!(printed("19").contains("not here: tests/litmus/"), "{text}");
 }
 
 #[test]

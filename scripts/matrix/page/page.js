@@ -13,6 +13,7 @@ const MODELS = {
     full: "full: an interrupt may take the CPU from a task at any instruction.",
     lazy: "lazy: as full, but a task is first left alone until the next tick.",
 };
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const HELD = {
     ops: "It holds the ops: it will read it again.",
     text: "It holds func's text: the ops is not read again, but func has not returned.",
@@ -31,7 +32,8 @@ const worse = (a, b) => (ORDER.indexOf(b) > ORDER.indexOf(a) ? b : a);
 const cellClass = (letter) => `cell ${letter === "?" ? "undecided" : letter === "." ? "right" : letter}`;
 
 const state = { model: data.models.includes("full") ? "full" : data.models[0], func: 0, scenario: ANY, told: null };
-const table = () => data.funcs[state.func];
+const NONE = { name: "", rows: [], cells: {}, numbers: {}, paths: [], phases: {} };
+const table = () => data.funcs[state.func] ?? NONE;
 const SCENARIOS = new Map(data.scenarios.map((scenario) => [scenario.name, scenario]));
 const scenarios = [...SCENARIOS.keys()];
 const column = (scenario, scheme) => table().cells[state.model]?.[scenario]?.[scheme];
@@ -74,8 +76,8 @@ function draw() {
     $("matrix").replaceChildren(make("thead", {}, heading), body);
     $("matrix").setAttribute("aria-label", `preempt=${state.model}, func ${table().name}`);
     $("said").textContent = `${MODELS[state.model] ?? state.model} ${told()}`;
-    $("next").disabled = !document.querySelector("td .cell.U");
-    const stop = cellAt(state.told) ?? document.querySelector("td .cell.U") ?? document.querySelector("td .cell");
+    $("next").disabled = !document.querySelector("#matrix .cell.U");
+    const stop = cellAt(state.told) ?? document.querySelector("#matrix .cell.U") ?? document.querySelector("#matrix .cell");
     if (stop) stop.tabIndex = 0;
 }
 
@@ -100,11 +102,11 @@ function drawCell(scheme, row) {
     return cell;
 }
 
-const cellAt = (at) => at && document.querySelector(`td .cell[data-scheme="${CSS.escape(at.scheme)}"][data-row="${at.row}"]`);
+const cellAt = (at) => at && document.querySelector(`#matrix .cell[data-scheme="${CSS.escape(at.scheme)}"][data-row="${at.row}"]`);
 
 function close() {
-    const cell = cellAt(state.told);
-    state.told = null;
+    const cell = cellAt(state.told) ?? pairAt(two.told);
+    state.told = two.told = null;
     $("story").hidden = true;
     document.querySelector("main").classList.remove("told");
     if (cell) {
@@ -115,7 +117,7 @@ function close() {
 }
 
 function focusCell(cell) {
-    document.querySelectorAll('td .cell[tabindex="0"]').forEach((other) => { other.tabIndex = -1; });
+    cell.closest("table").querySelectorAll('.cell[tabindex="0"]').forEach((other) => { other.tabIndex = -1; });
     cell.tabIndex = 0;
     cell.focus();
 }
@@ -155,6 +157,8 @@ function show() {
     const used = scenarios.filter((scenario) => table().cells[state.model]?.[scenario]);
     [...$("scenario").options].forEach((option) => { option.disabled = ![ANY, ...used].includes(option.value); });
     draw();
+    drawPairs();
+    drawSituations();
     if (state.told) tell(state.told.scheme, state.told.row);
     remember();
 }
@@ -179,11 +183,11 @@ function begin() {
     }));
     $("kernel").textContent = data.kernel ?? "";
 
-    $("models").addEventListener("change", (event) => { state.model = event.target.value; show(); });
+    $("models").addEventListener("change", (event) => { if (two.told) close(); state.model = event.target.value; show(); });
     $("func").addEventListener("change", () => { state.func = Number($("func").value); state.told = null; close(); show(); });
     $("scenario").addEventListener("change", () => { state.scenario = $("scenario").value; show(); });
     $("next").addEventListener("click", () => {
-        const early = [...document.querySelectorAll("td .cell.U")];
+        const early = [...document.querySelectorAll("#matrix .cell.U")];
         const next = early[(early.indexOf(cellAt(state.told)) + 1) % Math.max(early.length, 1)];
         if (!next) return;
         focusCell(next);
@@ -195,15 +199,15 @@ function begin() {
         tell(target.dataset.scheme, Number(target.dataset.row));
     });
     $("matrix").addEventListener("keydown", (event) => {
-        const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-        if (!(event.key in moves) || !event.target.matches(".cell")) return;
+        if (!(event.key in MOVES) || !event.target.matches(".cell")) return;
         event.preventDefault();
-        const next = step(event.target, ...moves[event.key]);
+        const next = step(event.target, ...MOVES[event.key]);
         if (!next) return;
         focusCell(next);
         if (state.told) tell(next.dataset.scheme, Number(next.dataset.row));
     });
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && state.told) close(); });
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape" && (state.told ?? two.told)) close(); });
+    beginPairs();
     recall();
     show();
 }

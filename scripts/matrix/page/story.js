@@ -1,20 +1,11 @@
 "use strict";
-const PHASES = {
-    "1a": "at the callsite, before the trampoline",
-    "1b": "in the trampoline, and has not loaded the ops yet",
-    2: "in the trampoline, with the ops in a register",
-    3: "at the start of func: that it will return to the trampoline stands in a register alone",
-    4: "in func, or in what func called",
-    5: "in func, where preemption is enabled again",
-    9: "in func, which blocks",
-    10: "near the end of func: the ops is not read again, but func's text still runs",
-    11: "in the trampoline again, on the way out: func is behind it",
-    20: "where func sent it to",
-};
+// Where somebody stands, by the row of the theory's table.
+const situation = (row) => data.situations.find((it) => it.row === row)?.words ?? "";
 
 // The story of one cell, in the steps that are the same for all, and in the kernel's own words where it told this one.
 function tell(scheme, row) {
     state.told = { scheme, row };
+    two.told = null;
     const found = letter(scheme, row);
     if (found === " ") return close();
     const { insn, step, place, held } = table().rows[row];
@@ -23,36 +14,40 @@ function tell(scheme, row) {
     const scenario = among.find(isAsked) ?? among[0];
     const n = number(scenario, scheme, row);
     const only = `${table().name},${scenario},${n}`;
-    const phase = table().phases[scenario]?.[row];
+    const phase = situation(table().phases[scenario]?.[row]);
     const run = data.runs.find((run) => run.scheme === scheme && run.preempt === state.model);
     const answer = data.schemes.find(({ name }) => name === scheme).answer;
     const steps = [
         make("li", {}, "A task calls the traced function. It is stopped before ", code(insn), step ? ` (${step})` : "", ", at ",
-            code(place), phase in PHASES ? `: ${PHASES[phase]}.` : ".", " ", HELD[held] ?? ""),
+            code(place), phase ? `: ${phase}.` : ".", " ", HELD[held] ?? ""),
         make("li", {}, SCENARIOS.get(scenario).words || `The kernel calls this way to stand there ${scenario}.`),
         make("li", {}, "On another CPU the ops is replaced, and ", code(scheme), " is asked for a grace period",
             answer ? `. It ${/^(waits|does|walks)/.test(answer) ? answer : "goes by this: " + answer}.` : "."),
         make("li", {}, ending(found, held)),
     ];
+    const ways = make("ul", {}, ...among.map((other) => {
+        const says = column(other, scheme)[row];
+        return make("li", {}, make("span", { className: cellClass(says), textContent: GLYPHS[says] }),
+            make("span", { textContent: `${SCENARIOS.get(other).title}: ${SAYS[says]}` }));
+    }));
+    const parts = [...again(scheme, only), make("h3", { textContent: "In each way to stand there" }), ways];
+    openStory(found, [code(scheme), ` ${SAYS[found]}`], steps, [...parts, ...(found === "U" ? own(run, only) : [])], cellAt(state.told));
+    remember();
+}
+
+// Opens the story of `cell`: a headline, steps, and what else there is to say.
+function openStory(found, headline, steps, parts, cell) {
     const aside = $("story");
     const button = make("button", { type: "button", id: "close", textContent: "Close" });
     button.setAttribute("aria-label", "Close the story");
     button.addEventListener("click", () => { close(); });
-    aside.replaceChildren(button, make("h2", { id: "headline" }, code(scheme), ` ${SAYS[found]}`), make("ol", {}, ...steps));
-    aside.append(...again(scheme, only));
-    aside.append(make("h3", { textContent: "In each way to stand there" }), make("ul", {}, ...among.map((other) => {
-        const says = column(other, scheme)[row];
-        return make("li", {}, make("span", { className: cellClass(says), textContent: GLYPHS[says] }),
-            make("span", { textContent: `${SCENARIOS.get(other).title}: ${SAYS[says]}` }));
-    })));
-    if (found === "U") aside.append(...own(run, only));
+    aside.replaceChildren(button, make("h2", { id: "headline" }, ...headline), make("ol", {}, ...steps), ...parts);
     aside.className = found === "?" ? "undecided" : found;
     aside.hidden = false;
     document.querySelector("main").classList.add("told");
-    document.querySelectorAll("td .cell[aria-pressed=true]").forEach((cell) => cell.setAttribute("aria-pressed", "false"));
-    cellAt(state.told)?.setAttribute("aria-pressed", "true");
-    uncover(cellAt(state.told), aside);
-    remember();
+    document.querySelectorAll("td .cell[aria-pressed=true]").forEach((other) => other.setAttribute("aria-pressed", "false"));
+    cell?.setAttribute("aria-pressed", "true");
+    uncover(cell, aside);
 }
 
 function ending(found, held) {

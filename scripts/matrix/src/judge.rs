@@ -38,7 +38,7 @@ pub fn answer(scheme: &str) -> &'static str {
 fn found(run: &Run, verdict: Verdict, what: &str) -> Option<String> {
     let cells = run.count(verdict);
     let (scheme, preempt) = (&run.scheme, &run.preempt);
-    (cells > 0).then(|| format!("{scheme} under preempt={preempt} {what} at {cells} of {}", run.records.len()))
+    (cells > 0).then(|| format!("{scheme} under preempt={preempt} {what} at {cells} of {}", run.verdicts().count()))
 }
 
 /// What is not as it has to be, a line each. `is_whole`: nothing was left out, so a broken scheme has to be caught.

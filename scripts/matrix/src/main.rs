@@ -5,11 +5,13 @@ mod json;
 mod judge;
 mod matrix;
 mod page;
+mod pairs;
 mod picture;
 mod place;
 mod record;
 mod rows;
 mod text;
+mod theory;
 mod words;
 
 use judge::{MODELS, SCHEMES};
@@ -87,6 +89,8 @@ fn run(options: &Options) -> Result<bool, String> {
     let complaints = judge::complaints(&matrix.runs, options.is_whole);
     let tables = matrix.tables.iter().filter(|table| shown(&table.func)).map(|table| text::table(table, &view));
     let mut out: String = [text::QUESTION.to_owned()].into_iter().chain(tables).collect();
+    out += &text::situations(&matrix);
+    out += &pairs::text(&matrix);
     let (legend, counts) = (text::legend(), text::summary(&matrix.runs, &matrix.schemes));
     out += &format!("\n{legend}{counts}\n{}", text::conclusion(&matrix.runs, &matrix.schemes));
     complaints.iter().for_each(|line| out += &format!("{line}\n"));

@@ -3,8 +3,10 @@
 use crate::disassembly::Insn;
 use crate::json::Json;
 use crate::judge;
+use crate::pairs;
 use crate::record::{Run, Verdict};
 use crate::rows::{self, Cell, Table};
+use crate::theory::{self, Reached, SITUATIONS, Situation};
 use crate::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +20,7 @@ pub struct Matrix {
 }
 
 /// Each name once, in the order of its first appearance.
-fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+pub fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::new();
     for name in names {
         if !once.contains(name) {
@@ -60,7 +62,29 @@ impl Matrix {
             ("models", Json::list(&self.models)),
             ("scenarios", Json::List(self.scenarios.iter().map(scenario).collect())),
             ("runs", Json::List(self.runs.iter().map(run).collect())),
+            ("situations", Json::List(SITUATIONS.iter().map(|it| self.situation(it)).collect())),
             ("funcs", Json::List(self.tables.iter().map(func).collect())),
+            ("pairs", pairs::json(self)),
+        ])
+    }
+
+    /// A row of the theory's table, with a letter for each scheme, by model.
+    fn situation(&self, it: &Situation) -> Json {
+        let letter = |model: &str, scheme: &String| {
+            theory::worst(&self.runs, model, scheme, it.row).map_or(' ', Verdict::letter)
+        };
+        let letters = |model: &String| Json::Text(self.schemes.iter().map(|scheme| letter(model, scheme)).collect());
+        let (reached, by) = match it.reached {
+            Reached::Stepping => ("stepping", None),
+            Reached::Script => ("hand-over", None),
+            Reached::Elsewhere(by) => ("elsewhere", Some(by)),
+        };
+        Json::map([
+            ("row", it.row.into()),
+            ("words", it.words.into()),
+            ("reached", reached.into()),
+            ("by", by.into()),
+            ("cells", Json::collect(self.models.iter().map(|model| (model, letters(model))))),
         ])
     }
 }

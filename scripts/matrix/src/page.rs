@@ -3,10 +3,13 @@
 const FRAME: &str = include_str!("../page/page.html");
 const STYLE: &str = include_str!("../page/page.css");
 const STORY: &str = include_str!("../page/story.js");
+const PAIRS: &str = include_str!("../page/pairs.js");
+const SITUATIONS: &str = include_str!("../page/situations.js");
 const SCRIPT: &str = include_str!("../page/page.js");
 
 /// The page with `json`, which ends no `<script>`, as its data.
 pub fn page(json: &str) -> String {
-    let parts = [("/*STYLE*/", STYLE), ("/*STORY*/", STORY), ("/*SCRIPT*/", SCRIPT), ("\"DATA\"", json)];
-    parts.into_iter().fold(FRAME.to_owned(), |page, (place, part)| page.replace(place, part))
+    let scripts = [("/*STORY*/", STORY), ("/*PAIRS*/", PAIRS), ("/*SITUATIONS*/", SITUATIONS), ("/*SCRIPT*/", SCRIPT)];
+    let parts = [("/*STYLE*/", STYLE)].into_iter().chain(scripts).chain([("\"DATA\"", json)]);
+    parts.fold(FRAME.to_owned(), |page, (place, part)| page.replace(place, part))
 }

@@ -1,5 +1,6 @@
 //! What one guest printed in mode `windows`, read back: its lines, its story, how it ended.
 
+use crate::pairs::{self, Pairs};
 use std::path::Path;
 
 /// What a scheme made of a boundary.
@@ -86,6 +87,7 @@ pub struct Run {
     /// Its first line: which kernel, which machine.
     pub banner: String,
     pub records: Vec<Record>,
+    pub pairs: Vec<Pairs>,
     /// The first counterexample in words, and the boot arguments that do it again.
     pub story: Vec<String>,
     pub replay: Option<String>,
@@ -96,9 +98,15 @@ pub struct Run {
 }
 
 impl Run {
-    /// How many of its records say `verdict`.
+    /// What it says of each stop, of one and of two at once.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + '_ {
+        let pairs = self.pairs.iter().flat_map(|line| line.cells.iter().copied().flatten());
+        self.records.iter().map(|record| record.verdict).chain(pairs)
+    }
+
+    /// How many of its stops say `verdict`.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.records.iter().filter(|record| record.verdict == verdict).count()
+        self.verdicts().filter(|said| *said == verdict).count()
     }
 
     /// The number behind `key=` in its verdict line.
@@ -112,13 +120,13 @@ impl Run {
 const KEYS: [&str; 12] =
     ["scheme", "preempt", "func", "n", "pc", "insn", "step", "place", "phase", "scenario", "held", "verdict"];
 
-/// The values of a `window:` line, in the order of [`KEYS`].
-fn values(line: &str) -> Option<[&str; 12]> {
-    let mut values = [""; 12];
-    let mut rest = line.strip_prefix("window:")?;
-    for (index, key) in KEYS.iter().enumerate() {
+/// The values of a line that begins with `prefix` and has these keys, in this order.
+pub fn values<'a, const N: usize>(line: &'a str, prefix: &str, keys: &[&str; N]) -> Option<[&'a str; N]> {
+    let mut values = [""; N];
+    let mut rest = line.strip_prefix(prefix)?;
+    for (index, key) in keys.iter().enumerate() {
         rest = rest.strip_prefix(&format!(" {key}="))?;
-        let end = match KEYS.get(index + 1) {
+        let end = match keys.get(index + 1) {
             Some(next) => rest.find(&format!(" {next}="))?,
             None => rest.find(' ').unwrap_or(rest.len()),
         };
@@ -130,13 +138,13 @@ fn values(line: &str) -> Option<[&str; 12]> {
 /// Lines that are kept of how a guest ended.
 const MOST_LINES: usize = 12;
 
-fn hex(word: &str) -> Option<u64> {
+pub fn hex(word: &str) -> Option<u64> {
     u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
 }
 
 /// Reads a `window:` line.
 pub fn record(line: &str) -> Option<Record> {
-    let [_, _, func, n, pc, insn, step, place, phase, scenario, held, verdict] = values(line)?;
+    let [_, _, func, n, pc, insn, step, place, phase, scenario, held, verdict] = values(line, "window:", &KEYS)?;
     Some(Record {
         func: func.into(),
         n: n.parse().ok()?,
@@ -159,6 +167,8 @@ pub fn run(scheme: &str, preempt: &str, status: i32, console: &str) -> Result<Ru
     for &line in &lines {
         if line.starts_with("window:") {
             run.records.push(record(line).ok_or_else(|| format!("this is no line of `windows`: {line}"))?);
+        } else if line.starts_with("pairs:") {
+            run.pairs.push(pairs::line(line).ok_or_else(|| format!("this is no line of two stops: {line}"))?);
         } else if let Some(told) = line.strip_prefix("story: ") {
             in_story = told == "begin" || in_story && told != "end";
             if in_story && told != "begin" {

@@ -51,6 +51,15 @@ impl Table {
         cells.filter_map(|(_, column)| Some(column.get(row)?.as_ref()?.verdict)).max()
     }
 
+    /// The row of a scheme's boundary `n`, whatever happens there.
+    pub fn row_of(&self, model: &str, scheme: &str, n: usize) -> Option<usize> {
+        let columns =
+            self.cells.iter().filter(|((of_model, _, of_scheme), _)| of_model == model && of_scheme == scheme);
+        let mut rows = columns
+            .filter_map(|(_, column)| column.iter().position(|cell| cell.as_ref().is_some_and(|cell| cell.n == n)));
+        rows.next()
+    }
+
     /// What is held at a row, by anybody's record of it: more where they differ.
     pub fn held(&self, row: usize) -> &str {
         let cells = self.cells.values().filter_map(|column| column.get(row)?.as_ref());
@@ -186,9 +195,10 @@ pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
         (!name.contains('+')).then(|| (record.pc, short(name)))
     });
     let names: BTreeMap<u64, String> = entries.collect();
-    for record in records() {
-        if !tables.iter().any(|table| table.func == record.func) {
-            tables.push(Table { func: record.func.clone(), ..Table::default() });
+    let of_pairs = runs.iter().flat_map(|run| &run.pairs).map(|line| &line.func);
+    for func in records().map(|record| &record.func).chain(of_pairs) {
+        if !tables.iter().any(|table| table.func == *func) {
+            tables.push(Table { func: func.clone(), ..Table::default() });
         }
     }
     for table in &mut tables {

@@ -1,9 +1,11 @@
 //! The matrix as text: a table for each preemption model, or for several that agree.
 
 use crate::judge::MODELS;
+use crate::matrix::Matrix;
 use crate::place::short;
 use crate::record::{Run, Verdict};
 use crate::rows::Table;
+use crate::theory::{self, Reached, SITUATIONS};
 use std::fmt::Write;
 
 /// What is to be shown: the worst over all scenarios, or one of them.
@@ -19,17 +21,32 @@ fn letters(table: &Table, view: &View<'_>, model: &str, row: usize) -> Vec<char>
     view.schemes.iter().map(worst).collect()
 }
 
-/// The models of `view`, those together that say the same of every row.
-fn agreeing<'a>(table: &Table, view: &View<'a>) -> Vec<(Vec<&'a str>, Vec<Vec<char>>)> {
-    let mut groups: Vec<(Vec<&str>, Vec<Vec<char>>)> = Vec::new();
-    for model in view.models {
-        let all: Vec<_> = (0..table.rows.len()).map(|row| letters(table, view, model, row)).collect();
+/// Letters, a line for each row of a table, and in it a scheme each.
+type Letters = Vec<Vec<char>>;
+
+/// The models, those together of which the same is to be said.
+pub fn agreeing<T: PartialEq>(models: &[String], what: impl Fn(&str) -> T) -> Vec<(Vec<&str>, T)> {
+    let mut groups: Vec<(Vec<&str>, T)> = Vec::new();
+    for model in models {
+        let all = what(model);
         match groups.iter_mut().find(|(_, known)| *known == all) {
             Some((models, _)) => models.push(model),
             None => groups.push((vec![model], all)),
         }
     }
     groups
+}
+
+/// The end of a table's line: the schemes, or their letters.
+fn line_of(schemes: &[String], letters: Option<&[char]>) -> String {
+    let mut line = String::new();
+    for (index, scheme) in schemes.iter().enumerate() {
+        let _ = match letters.map(|letters| letters[index]) {
+            Some(letter) => write!(line, " {letter:^width$}", width = scheme.len()),
+            None => write!(line, " {scheme}"),
+        };
+    }
+    line
 }
 
 /// Names as a sentence has them: `a`, `a and b`, `a, b and c`.
@@ -45,14 +62,13 @@ pub fn list(names: &[&str]) -> String {
 pub fn table(table: &Table, view: &View<'_>) -> String {
     let mut out = String::new();
     let insn_width = table.rows.iter().map(|row| row.insn.len()).max().unwrap_or(0).max(11);
-    for (models, letters) in agreeing(table, view) {
+    let letters =
+        |model: &str| -> Letters { (0..table.rows.len()).map(|row| letters(table, view, model, row)).collect() };
+    for (models, letters) in agreeing(view.models, letters) {
         let stops = view.scenario.unwrap_or("stopped in any way, the worst of them");
         let _ = writeln!(out, "\npreempt={}   func={}   {stops}", list(&models), table.func);
-        let _ = write!(out, "  {:<insn_width$}  step  row  holds ", "instruction");
-        for scheme in view.schemes {
-            let _ = write!(out, " {scheme}");
-        }
-        out.push('\n');
+        let schemes = line_of(view.schemes, None);
+        let _ = writeln!(out, "  {:<insn_width$}  step  row  holds {schemes}", "instruction");
         let mut section = None;
         for (index, row) in table.rows.iter().enumerate() {
             if letters[index].iter().all(|letter| *letter == ' ') {
@@ -65,12 +81,34 @@ pub fn table(table: &Table, view: &View<'_>) -> String {
                 "none" => "-",
                 held => held,
             };
-            let mut line = format!("  {:<insn_width$}  {:<4}  {:<3}  {holds:<5} ", row.insn, row.step, row.phase);
-            for (scheme, letter) in view.schemes.iter().zip(&letters[index]) {
-                let width = scheme.len();
-                let _ = write!(line, " {letter:^width$}");
-            }
+            let cells = line_of(view.schemes, Some(&letters[index]));
+            let line = format!("  {:<insn_width$}  {:<4}  {:<3}  {holds:<5} {cells}", row.insn, row.step, row.phase);
             let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+    out
+}
+
+/// The rows of the theory's table, over all funcs: what was seen in each, or what answers for it.
+pub fn situations(matrix: &Matrix) -> String {
+    let mut out = String::new();
+    let width = SITUATIONS.iter().map(|it| it.words.chars().count()).max().unwrap_or(0);
+    let letter =
+        |model: &str, scheme: &str, row| theory::worst(&matrix.runs, model, scheme, row).map_or(' ', Verdict::letter);
+    let line = |model: &str, row| matrix.schemes.iter().map(|scheme| letter(model, scheme, row)).collect();
+    let letters = |model: &str| -> Letters { SITUATIONS.iter().map(|it| line(model, it.row)).collect() };
+    for (models, letters) in agreeing(&matrix.models, letters) {
+        let _ = writeln!(out, "\npreempt={}   by situation   any func, the worst of all stops", list(&models));
+        let schemes = line_of(&matrix.schemes, None);
+        let _ = writeln!(out, "  row  {:<width$}  reached by{schemes}", "where it is");
+        for (it, letters) in SITUATIONS.iter().zip(&letters) {
+            let answer = match it.reached {
+                Reached::Elsewhere(by) => format!("not here: {by}"),
+                _ if letters.iter().all(|letter| *letter == ' ') => continue,
+                Reached::Stepping => format!("stepping  {}", line_of(&matrix.schemes, Some(letters))),
+                Reached::Script => format!("hand-over {}", line_of(&matrix.schemes, Some(letters))),
+            };
+            let _ = writeln!(out, "  {:<3}  {:<width$}  {}", it.row, it.words, answer.trim_end());
         }
     }
     out
@@ -106,8 +144,8 @@ pub fn conclusion(runs: &[Run], schemes: &[String]) -> String {
         }
     }
     let sentence = |(models, schemes): &(Vec<&str>, Vec<&str>)| match &models[..] {
-        [] => format!("nowhere early: {}\n", list(schemes)),
-        models => format!("early under {}: {}\n", list(models), list(schemes)),
+        [] => format!("free early nowhere: {}\n", list(schemes)),
+        models => format!("free early under preempt={}: {}\n", list(models), list(schemes)),
     };
     groups.iter().map(sentence).collect()
 }

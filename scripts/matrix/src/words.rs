@@ -12,7 +12,7 @@ const FUNCS: [(&str, &str); 7] = [
 ];
 
 /// A way to stand at a boundary: its name, a few words, and what happens.
-const SCENARIOS: [(&str, &str, &str); 10] = [
+const SCENARIOS: [(&str, &str, &str); 12] = [
     ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
     (
         "preempted-migrated",
@@ -52,6 +52,12 @@ const SCENARIOS: [(&str, &str, &str); 10] = [
         "softirq-on-gp",
         "a softirq on top of the grace-period task",
         "The call is not a task's: a softirq makes it, on top of the very task that waits for the grace period.",
+    ),
+    ("pair", "two tasks", "Two tasks make the call; each is stopped at a boundary of its own."),
+    (
+        "pair-on-top",
+        "a softirq on top of a task",
+        "An interrupt comes at the task's boundary. On top of it runs a softirq that makes the call too, and is stopped in it.",
     ),
 ];
 
