@@ -2,6 +2,7 @@
 //! counterexample of `windows`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::guest::{Ended, Guest, image, run};
 
@@ -69,6 +70,19 @@ fn the_backtrace_is_whole_at_every_instruction_from_callsite_to_body() {
     ended.line_with(&["body 1 after"]);
 }
 
+/// A session that stops where `line` says, and shows where that is.
+fn replayed(line: &str) -> Ended {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("replay-{}-{}.gdb", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&script, "backtrace 3\nwith language c -- printf \"at %#010lx\\n\", (unsigned long)$pc\n")
+        .expect("a place for it");
+    let options = [format!("--batch={}", script.display()), "--profile=checked".into(), format!("--replay={line}")];
+    let ended = run(SECS, "scripts/gdb", &options, "").unwrap_or_else(|error| panic!("{error}"));
+    std::fs::remove_file(&script).expect("the file of GDB's commands");
+    ended
+}
+
 #[test]
 fn a_replay_line_stops_at_the_boundary_of_its_story_with_the_ops_freed() {
     let words = ["windows", "tasks_rcu=sched", "preempt=full", "only=plain,preempted"];
@@ -77,13 +91,8 @@ fn a_replay_line_stops_at_the_boundary_of_its_story_with_the_ops_freed() {
     let n = line.rsplit(',').next().expect("the boundary is the last word");
     let record = found.line_with(&[&format!(" n={n} "), "scenario=preempted", "verdict=unsafe"]);
     let pc = record.split(" pc=").nth(1).and_then(|rest| rest.split(' ').next()).expect("where it is");
-    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("replay-{}.gdb", std::process::id()));
-    std::fs::write(&script, "backtrace 3\nwith language c -- printf \"at %#010lx\\n\", (unsigned long)$pc\n")
-        .expect("a place for it");
-    let options = [format!("--batch={}", script.display()), "--profile=checked".into(), format!("--replay={line}")];
-    let ended = run(SECS, "scripts/gdb", &options, "").unwrap_or_else(|error| panic!("{error}"));
-    std::fs::remove_file(&script).expect("the file of GDB's commands");
-    ended.line_with(&["window: tasks_rcu=sched preempt=full"]);
+    let ended = replayed(line);
+    ended.line_with(&["window: scheme=sched preempt=full", &format!(" n={n} ")]);
     ended.line_with(&[&format!("window: boundary {n}, the ops is held"), "the grace period has ended"]);
     ended.line_with(&["ops: 0x", "freed, its memory poisoned"]);
     ended.line_with(&["0xdeadf4ee"]);
@@ -94,4 +103,32 @@ fn a_replay_line_stops_at_the_boundary_of_its_story_with_the_ops_freed() {
         "the task is in the trampoline of its callsite: {}",
         ended.story()
     );
+}
+
+#[test]
+fn a_func_that_waits_by_itself_is_stopped_before_it_goes_on() {
+    let words = ["windows", "tasks_rcu=ip", "preempt=full", "only=enable,inside"];
+    let found = Guest::with_cpus(2).boot(&words).expect_status(1);
+    let line = found.lines().find(|line| line.starts_with("replay: ")).expect("ip is caught there");
+    let ended = replayed(line);
+    ended.line_with(&["window: scheme=ip preempt=full func=enable", "scenario=inside held=ops verdict=unsafe"]);
+    ended.line_with(&["window: boundary ", "the ops is held", "the grace period has ended"]);
+    ended.line_with(&["ops: 0x", "freed, its memory poisoned"]);
+    ended.line_with(&["it is not stepped: its func waits there by itself"]);
+}
+
+#[test]
+fn a_line_at_which_gdb_cannot_stop_is_refused_with_the_reason() {
+    let reasons = [
+        ("only=plain,preempted,300", "nobody can stand there"),
+        ("only=plain,inside,20", "nobody can stand there"),
+        ("only=plain,nowhere,20", "the kernel refuses the line: "),
+        ("only=plain,preempted", "names no boundary"),
+    ];
+    for (only, reason) in reasons {
+        let line = format!("replay: windows tasks_rcu=ip preempt=full {only}");
+        let ended = replayed(&line);
+        assert_eq!(ended.status, 2, "{only}: {}", ended.story());
+        assert!(ended.story().contains(reason), "{only}: {}", ended.story());
+    }
 }
