@@ -2,7 +2,7 @@
 //!
 //! One run goes through every scheme, both kinds of preemption model and every row; each planted fault is a run of its own
 //! and must make its scheme free early in the row that it is about: a model that cannot fail shows nothing.
-//! Needs `spin` and `cc`, which `scripts/setup` installs.
+//! Needs `spin` and `cc`, which `scripts/setup --tests` installs.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,8 @@ impl Answers {
 fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], folder: &Path) -> String {
     let program = program.as_ref();
     let output = Command::new(program).args(arguments).current_dir(folder).output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}; scripts/setup installs it", program.display()));
+    let output =
+        output.unwrap_or_else(|error| panic!("{}: {error}; scripts/setup --tests installs it", program.display()));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}: {text}{}", program.display(), String::from_utf8_lossy(&output.stderr));
     text

@@ -74,9 +74,12 @@ fn from_base64(text: &str) -> Vec<u8> {
 }
 
 impl Browser {
-    /// Opens the page of `file` in a window of this size. Panics without Chromium: scripts/setup installs it.
+    /// Opens the page of `file` in a window of this size. Panics without Chromium: `scripts/setup --tests` installs it.
     pub(crate) fn open(file: &Path, (width, height): (u32, u32)) -> Self {
-        assert!(Command::new("chromium").arg("--version").output().is_ok(), "there is no chromium: run scripts/setup");
+        assert!(
+            Command::new("chromium").arg("--version").output().is_ok(),
+            "there is no chromium: run scripts/setup --tests"
+        );
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("browser-{}-{number}", std::process::id()));
