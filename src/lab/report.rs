@@ -12,7 +12,7 @@ mod tests;
 mod window;
 
 pub use self::selftest::{ScenarioLine, SelftestVerdict};
-pub use self::window::{Cell, HeldWhat, WindowLine};
+pub use self::window::{Cell, HeldWhat, PairsLine, PairsOf, WindowLine};
 
 use core::fmt;
 

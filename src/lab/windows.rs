@@ -7,11 +7,14 @@
 //! | file | what |
 //! |---|---|
 //! | `funcs` | funcs in pages that go with their ops |
-//! | `thread` | the thread that is stepped, interrupted and kept |
+//! | `party` | who stands: one, or two |
+//! | `thread` | how they are stepped, interrupted and kept |
 //! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
 //! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
 //! | `site` | what is registered, and how it is taken off |
 //! | `director` | one run: swap, retire, look, free, let go |
+//! | `decide` | whether the scheme waits |
+//! | `pairs` | two at once |
 //! | `debugger` | where GDB stops |
 //! | `contain` | how the kernel survives a late use |
 //! | `story` | the first counterexample |
@@ -20,10 +23,13 @@
 
 mod contain;
 mod debugger;
+mod decide;
 mod director;
 mod exiting;
 mod funcs;
 mod levels;
+mod pairs;
+mod party;
 mod path;
 mod record;
 mod site;
@@ -32,16 +38,17 @@ mod thread;
 
 use super::calls::{self, Calls};
 use super::oracle::{self, Property};
-use super::report::{Cell, Replay, Verdict, WindowLine, WindowsLine};
+use super::report::{Cell, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
 use crate::arch::relax::SpinMutex;
 use crate::ftrace::live;
 use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
 use crate::println;
 use crate::rcu;
-use crate::sched::{self, Class, Spawn};
+use crate::sched::{self, Class, JoinHandle, Spawn};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
-use director::{Seen, Stage};
+use director::{Seen, Spot, Stage};
+use party::{FIRST, Party, QUIT, SECOND};
 use path::Boundary;
 use story::Story;
 
@@ -60,8 +67,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     oracle::begin(on_violation);
     oracle::contain(Some(contain::contain));
     calls::begin(&CALLS);
-    let what = Spawn { name: "explored", class: Class::Normal, cpu: Some(0) };
-    let explored = sched::spawn(what, Box::new(thread::work)).unwrap_or_else(|error| panic!("windows: {error}"));
+    let spawn = |name, cpu, party: &'static Party| {
+        let what = Spawn { name, class: Class::Normal, cpu };
+        sched::spawn(what, Box::new(|| thread::work(party))).unwrap_or_else(|error| panic!("windows: {error}"))
+    };
+    let explored = [spawn("explored", Some(0), &FIRST), spawn("explored-2", None, &SECOND)];
     clear_first_cpu();
     let mut first = None;
     for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
@@ -75,8 +85,8 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         }
         println!("{line}");
     }
-    thread::order(thread::QUIT);
-    explored.join();
+    [&FIRST, &SECOND].into_iter().for_each(|party| party.order(QUIT));
+    explored.into_iter().for_each(JoinHandle::join);
     calls::end();
     oracle::contain(None);
     oracle::end();
@@ -118,6 +128,11 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
     let trampoline = live::trampoline();
     let mut first = None;
     let mut met: heapless::Vec<WindowScenario, 24> = heapless::Vec::new();
+    let mut meet = |scenario| {
+        if !met.contains(&scenario) {
+            let _ = met.push(scenario); // as many as there are
+        }
+    };
     let is_func = |part: &str| WindowFunc::from_word(part).is_some();
     let funcs = WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str()));
     for (func, is_last_call) in funcs.flat_map(|func| [(func, false), (func, true)]) {
@@ -132,17 +147,24 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
         let path = stage.record(&trampoline);
         tally(|line| line.boundaries += path.len() as u64);
         for scenario in scenarios() {
+            if pairs::ALL.contains(&scenario) {
+                let print =
+                    |of: PairsOf<'_, story::At>| println!("{}", PairsLine { scheme, preempt: args.preempt, of });
+                let failure = pairs::explore(args, (func, scenario), &mut stage, &path, &trampoline, print);
+                first = first.or(failure);
+                meet(scenario);
+                continue;
+            }
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
                 let boundary = Boundary { phase: row(scenario, func).unwrap_or(boundary.phase), ..*boundary };
-                let Some(seen) = stage.run(n, &boundary, scenario) else { continue };
-                if !met.contains(&scenario) {
-                    let _ = met.push(scenario); // as many as there are
-                }
+                let spots = [Spot { n, at: &boundary }];
+                let Some(seen) = stage.run(&spots, scenario) else { continue };
+                meet(scenario);
                 let is_forbidden = boundary.phase == "20" || boundary.phase == "9" && !rcu::lets_funcs_block();
                 let cell = if is_forbidden { Cell::Forbidden } else { seen.cell };
                 print(args, scheme, func, n, &boundary, scenario, cell);
                 if count(&seen, cell) && first.is_none() {
-                    let story = Story { func, n, boundary: &boundary, scenario, seen: &seen, cell }.to_string();
+                    let story = Story { func, spots: &spots, scenario, seen: &seen, cell }.to_string();
                     first = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}") });
                 }
             }
@@ -174,11 +196,12 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         WindowScenario::Exiting | WindowScenario::PreemptedNop => {
             matches!(func, WindowFunc::Callee | WindowFunc::FanOut)
         }
+        _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         _ => !lets_go && func != WindowFunc::Redirect,
     };
     // With one CPU the director has it while the holder is off it; else nobody looks on, and no run would come of it.
-    let needs_two = matches!(scenario, WindowScenario::Running | WindowScenario::Migrated);
+    let needs_two = matches!(scenario, WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop);
     let is_sensible = is_sensible && (!needs_two || sched::nr_cpus() > 1);
     let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
     is_sensible && args.selects_of(is_scenario, scenario.as_str())

@@ -202,7 +202,7 @@ fn set<'a>(
                 let shown = if part.is_empty() { word } else { part };
                 let found = match args.mode {
                     Mode::Selftest => built_name::<Selftest>(key, part).map(drop),
-                    Mode::Windows if decimal(part).is_some() => Ok(()),
+                    Mode::Windows if is_boundary(part) => Ok(()),
                     Mode::Windows if WindowFunc::from_word(part).is_some() => Ok(()),
                     Mode::Windows => built_name::<WindowScenario>(key, part).map(drop),
                     _ => built_name::<Bench>(key, part).map(drop),
@@ -226,6 +226,12 @@ fn built_name<N: Name>(key: &'static Key, value: &str) -> Result<N, Problem> {
 /// A u64 of decimal digits alone: no sign, no separator.
 fn decimal(text: &str) -> Option<u64> {
     digits(text, 10)
+}
+
+/// The number of a boundary, or two of them: `12`, `12+17`.
+fn is_boundary(part: &str) -> bool {
+    let (first, second) = part.split_once('+').unwrap_or((part, part));
+    decimal(first).is_some() && decimal(second).is_some()
 }
 
 /// A u64 in decimal, or in hexadecimal after `0x`.

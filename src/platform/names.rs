@@ -183,6 +183,10 @@ names! {
         Irq = "irq" built,
         /// The same, and the softirq is interrupted in what is not traced.
         IrqElsewhere = "irq-elsewhere" built,
+        /// The first; and another task, in a call of the same ops, at another boundary or the same.
+        Pair = "pair" built,
+        /// An IRQ comes, and a softirq on top, in a call of the same ops, stands at a boundary of its own.
+        PairOnTop = "pair-on-top" built,
         /// Nothing: the task stands there on its CPU while it is looked for.
         Running = "running" built,
         /// Its func lets go of the CPU by itself, with no IRQ.

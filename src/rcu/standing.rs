@@ -1,4 +1,4 @@
-//! How the running grace period stands towards one task: for experiments, which tell by it what a scheme has decided.
+//! How the running grace period stands towards a few tasks: for experiments, which tell by it what a scheme has decided.
 //!
 //! A snapshot, of words that change at any time. Two that are equal, with something in between that every CPU took part in,
 //! show that nothing is on its way any more.
@@ -15,26 +15,27 @@ pub struct Standing {
     pub nr_ended: u64,
     /// The step that it waits in.
     pub step: usize,
-    /// How many it waits for, the task's CPU among them.
+    /// How many it waits for, the tasks' CPUs among them.
     pub nr_outstanding: usize,
-    /// It waits for the task.
-    pub is_for_task: bool,
+    /// How many of the tasks it waits for.
+    pub nr_tasks: usize,
     /// It waits for these CPUs, a bit each.
     pub cpus: u32,
 }
 
 impl Standing {
-    /// Whether it waits for the task alone, or for the CPU that runs it.
-    pub fn is_for_nobody_else(&self, task: &Task) -> bool {
-        let own = if task.is_running() { 1 << task.cpu() } else { 0 };
+    /// Whether it waits for these tasks alone, or for the CPUs that run them.
+    pub fn is_for_nobody_else(&self, tasks: &[&Task]) -> bool {
+        let running = tasks.iter().filter(|task| task.is_running());
+        let own = running.fold(0, |bits, task| bits | 1 << task.cpu());
         let of_cpus = self.cpus.count_ones() as usize;
-        self.cpus & !own == 0 && self.nr_outstanding == of_cpus + usize::from(self.is_for_task)
+        self.cpus & !own == 0 && self.nr_outstanding == of_cpus + self.nr_tasks
     }
 }
 
-/// How the running grace period stands towards `task`, if there is one that has looked at everybody and waits.
+/// How the running grace period stands towards `tasks`, if there is one that has looked at everybody and waits.
 /// Context: task.
-pub fn standing(task: &Task) -> Option<Standing> {
+pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let rcu = rcu();
     let machine = rcu.machine.lock();
     let (step, _) = machine.waiting()?;
@@ -44,7 +45,7 @@ pub fn standing(task: &Task) -> Option<Standing> {
         nr_ended: rcu.sequence.nr_ended(),
         step,
         nr_outstanding: scheme.outstanding(step),
-        is_for_task: task.rcu.holdout.load(Ordering::Relaxed),
+        nr_tasks: tasks.iter().filter(|task| task.rcu.holdout.load(Ordering::Relaxed)).count(),
         cpus,
     };
     (standing.nr_outstanding > 0).then_some(standing)

@@ -14,6 +14,7 @@ mod heap;
 mod locks;
 mod machines;
 mod mutations;
+mod pairs;
 mod refusals;
 mod selftest;
 mod shell;

@@ -5,9 +5,10 @@
 //! a stop:                exception, D masked -> handler(frame, stop) -> Then -> exception return
 //! ```
 //! Debug exceptions are taken only where PSTATE.D is clear and MDSCR_EL1 asks for them. Everything in this kernel runs
-//! with D masked and MDSCR 0 but a thread inside [`debug`]. INVARIANT `debug-private`: both belong to that thread: its
+//! with D masked and MDSCR 0 but what is inside [`debug`]. INVARIANT `debug-private`: both belong to that thread: its
 //! exception frames carry D and SS in SPSR, the switch saves and loads D and MDSCR, and any exception masks D. So a
-//! stepped thread may be interrupted at any boundary, switched out there, go on on another CPU, and be stepped there.
+//! stepped thread may be interrupted at any boundary, switched out there, go on on another CPU, and be stepped there. An
+//! interrupt on top of it may step itself ([`debug_on_top`]), and leaves both as they were.
 //! A stop is no interrupt: it does not go through `irq::entry` and touches nothing that a grace-period scheme reads.
 //!
 //! Source: Arm ARM DDI 0487, D2 (self-hosted debug; the software step state machine is D2.12), MDSCR_EL1.
@@ -113,6 +114,18 @@ pub fn debug<R>(handler: Handler, work: impl FnOnce() -> R) -> R {
     // SAFETY: as above.
     unsafe { asm!("brk #{end}", end = const END) };
     words.handler.store(0, Ordering::Relaxed);
+    result
+}
+
+/// The same for what runs on top of a thread that may be debugged itself, and goes on being so. Context: softirq.
+pub fn debug_on_top<R>(handler: Handler, work: impl FnOnce() -> R) -> R {
+    // SAFETY: as in `debug`. Nothing is switched meanwhile: a softirq is not preempted.
+    let words = unsafe { &(*cpu::current()).debug };
+    let outer = (words.handler.swap(0, Ordering::Relaxed), MDSCR_EL1.get());
+    let result = debug(handler, work);
+    // D is masked again: these count from the return to the thread on.
+    words.handler.store(outer.0, Ordering::Relaxed);
+    MDSCR_EL1.set(outer.1);
     result
 }
 

@@ -16,8 +16,8 @@ pub enum HeldWhat {
     Text,
 }
 
-/// What a scheme made of a boundary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a scheme made of a boundary; of two looks at one, the greater counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
     /// It let free while nothing was held.
     Right,
@@ -82,6 +82,66 @@ impl<P: fmt::Display> fmt::Display for WindowLine<P> {
         pairs.put("scenario", self.scenario)?;
         pairs.put("held", self.held)?;
         pairs.put("verdict", self.verdict)
+    }
+}
+
+/// The line of one boundary with every other that a second party can stand at.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each field is the key of the same name, defined with the line's format")]
+pub struct PairsLine<'a, P> {
+    pub scheme: SchemeName,
+    pub preempt: PreemptModel,
+    pub of: PairsOf<'a, P>,
+}
+
+/// What a line of pairs says, under whatever scheme.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each field is the key of the same name, defined with the line's format")]
+pub struct PairsOf<'a, P> {
+    pub func: WindowFunc,
+    pub scenario: WindowScenario,
+    pub n: usize,
+    pub pc: usize,
+    pub step: &'static str,
+    pub place: P,
+    pub phase: &'static str,
+    /// The numbers of the second's boundaries, and what came of each; nothing where they cannot both stand.
+    pub cells: &'a [(usize, Option<Cell>)],
+}
+
+impl<P: fmt::Display> fmt::Display for PairsLine<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pairs:")?;
+        let mut pairs = Pairs(f);
+        pairs.put("scheme", self.scheme)?;
+        pairs.put("preempt", self.preempt)?;
+        pairs.put("func", self.of.func)?;
+        pairs.put("scenario", self.of.scenario)?;
+        pairs.put("n", self.of.n)?;
+        pairs.put("pc", format_args!("{:#010x}", self.of.pc))?;
+        pairs.put("step", if self.of.step.is_empty() { "-" } else { self.of.step })?;
+        pairs.put("place", &self.of.place)?;
+        pairs.put("phase", self.of.phase)?;
+        f.write_str(" with=")?;
+        for (index, (number, _)) in self.of.cells.iter().enumerate() {
+            write!(f, "{}{number}", if index == 0 { "" } else { "," })?;
+        }
+        f.write_str(" cells=")?;
+        self.of.cells.iter().try_for_each(|(_, cell)| f.write_str(cell.map_or("-", Cell::letter)))
+    }
+}
+
+impl Cell {
+    /// The verdict's first letter.
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Right => "r",
+            Self::Waits => "w",
+            Self::Late => "l",
+            Self::Unsafe => "u",
+            Self::Forbidden => "f",
+            Self::Undecided => "?",
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! A fault in func is answered by going on at T7 with the registers that func would have had to give back. What faults in
 //! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
-//! Context: fault, or func; only of the explored thread, and only a few times a call.
+//! Context: fault, or func; only of an explored call, and only a few times a call.
 
 use super::levels;
-use super::record::AT_T2;
-use super::thread::{RETURN, T7, THREAD};
+use super::party::Party;
+use super::thread::T7;
 use crate::arch::site::{FrameRecord, Regs};
 use crate::arch::vectors::ExceptionFrame;
 use crate::lab::oracle::Late;
@@ -40,25 +40,25 @@ unsafe extern "C" {
 
 /// Notes a late use, and lets the thread go on. Says whether it did.
 pub(super) fn contain(late: &Late, frame: Option<&mut ExceptionFrame>) -> bool {
-    let is_explored = core::ptr::eq(sched::current(), THREAD.load(Ordering::Relaxed));
-    if !is_explored || NUMBER.fetch_add(1, Ordering::Relaxed) >= MOST {
+    let Some(party) = Party::current() else { return false };
+    if NUMBER.fetch_add(1, Ordering::Relaxed) >= MOST {
         return false;
     }
     if let Some(mut first) = FIRST.try_lock() {
         first.get_or_insert(*late);
     }
     if let Some(frame) = frame {
-        go_on(frame);
+        go_on(party, frame);
     }
     true
 }
 
-fn go_on(frame: &mut ExceptionFrame) {
-    if frame.lr as usize == RETURN.load(Ordering::Relaxed) {
+fn go_on(party: &Party, frame: &mut ExceptionFrame) {
+    if frame.lr as usize == party.return_to.load(Ordering::Relaxed) {
         frame.elr = frame.lr;
         return;
     }
-    let callsite_record = if levels::is_one() { record_of_func(frame).fp } else { as_at_t2(frame) };
+    let callsite_record = if levels::is_one() { record_of_func(frame).fp } else { as_at_t2(party, frame) };
     frame.x[29] = callsite_record as u64;
     frame.x[16] = (callsite_record - offset_of!(Regs, callsite)) as u64;
     frame.x[17] = T7.load(Ordering::Relaxed) as u64;
@@ -66,9 +66,9 @@ fn go_on(frame: &mut ExceptionFrame) {
 }
 
 /// Gives back what func has changed of the registers that it must not change; gives where the trampoline's record is.
-fn as_at_t2(frame: &mut ExceptionFrame) -> usize {
-    let word = |index: usize| AT_T2[index].load(Ordering::Relaxed);
-    for (register, slot) in frame.x[19..=28].iter_mut().zip(&AT_T2) {
+fn as_at_t2(party: &Party, frame: &mut ExceptionFrame) -> usize {
+    let word = |index: usize| party.at_t2[index].load(Ordering::Relaxed);
+    for (register, slot) in frame.x[19..=28].iter_mut().zip(&party.at_t2) {
         *register = slot.load(Ordering::Relaxed) as u64;
     }
     sched::current().header.recursion.store(word(11) as u32, Ordering::Relaxed);

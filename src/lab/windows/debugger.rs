@@ -1,7 +1,7 @@
 //! Where a debugger stops: `replay` of `qemu/gdbinit` knows this file's function by its name and its arguments.
 
 use super::levels;
-use super::thread::{PC, SP};
+use super::party::FIRST;
 use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::text_page::place_of;
 use crate::platform::WindowScenario;
@@ -29,7 +29,7 @@ pub(super) fn tell(n: usize, ops: usize, held: HeldWhat, scenario: WindowScenari
     let is_freed = matches!(cell, Cell::Right | Cell::Unsafe);
     let is_stepped = scenario != WindowScenario::Inside && !levels::is_one();
     let at = |word: usize| if is_stepped { word } else { 0 };
-    let (pc, sp) = (PC.load(Ordering::Relaxed), SP.load(Ordering::Relaxed));
+    let (pc, sp) = (FIRST.pc.load(Ordering::Relaxed), FIRST.sp.load(Ordering::Relaxed));
     let is_in_func = place_of(pc).is_some();
     window_stands(at(pc), at(sp), ops, n, held | usize::from(is_freed) << 8 | usize::from(is_in_func) << 9);
 }

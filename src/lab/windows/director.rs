@@ -1,39 +1,36 @@
-//! One run: the thread stands at its boundary; its ops is swapped, retired, and freed as soon as the grace period ends.
-//!
-//! Whether the scheme waits is told by events, not by time: the grace period has looked at everybody, waits for nobody but
-//! the thread or its CPU, and stays so while every CPU takes part in more rounds ([`crate::rcu::standing`]).
+//! One run: one stands at a boundary, or two; their ops is swapped, retired, and freed as soon as the grace period ends.
 //! Context: the mode's task.
 
 use super::contain;
 use super::debugger;
+use super::decide::decide;
 use super::exiting;
 use super::funcs;
 use super::levels;
+use super::party::{
+    CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, GO, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
+};
 use super::path::{self, Boundary};
 use super::record::MEMORY;
 use super::site::{Site, TakenOff};
 use super::story;
-use super::thread::{
-    self, AT, CALL, CALL_ELSEWHERE, CPU, DONE, GO, HOLDS, NOWHERE, OFF_CPU, ON_CPU, PC, PHASE, SCENARIO, THREAD,
-};
+use super::thread::{self, SCENARIO};
 use crate::arch::cpu;
 use crate::arch::insn::Insn;
 use crate::arch::text::read_insn;
 use crate::arch::trampoline::Trampoline;
 use crate::ftrace::live::Gone;
 use crate::ftrace::ops::Ops;
-use crate::irq::entry;
 use crate::lab::oracle::{Late, Property};
 use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::poison::is_poison;
+use crate::mm::text_page::TextPage;
 use crate::platform::{WindowFunc, WindowScenario};
-use crate::rcu::{self, Cookie, Elapsed};
-use crate::sched::{self, JoinHandle, Task, now_ns};
+use crate::rcu::{self, Elapsed};
+use crate::sched::{self, JoinHandle, now_ns};
 use crate::sync::atomic::Ordering;
 use alloc::vec::Vec;
 
-/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time.
-const BACKSTOP_NS: u64 = 2_000_000_000;
 /// A grace period that has not ended so long after everybody went on never does.
 const PATIENCE_NS: u64 = 10_000_000_000;
 /// Calls that are recorded; and that are made until one comes by its boundary.
@@ -53,6 +50,32 @@ pub(super) struct Stage {
 /// The call went another way, and stands at no boundary that was recorded.
 struct Elsewhere;
 
+/// Where a party is to stand.
+#[derive(Clone, Copy)]
+pub(super) struct Spot<'a> {
+    /// The number of the boundary, and the boundary.
+    pub(super) n: usize,
+    pub(super) at: &'a Boundary,
+}
+
+impl Spot<'_> {
+    /// Waits for `party`, and says whether it stands here. With nobody on top it may be on its way to stand.
+    fn is_reached(&self, party: &Party, scenario: WindowScenario) -> Result<bool, Elsewhere> {
+        let is_below = scenario == WindowScenario::PairOnTop && core::ptr::eq(party, &FIRST);
+        let phases = [OFF_CPU, ON_CPU, DONE, if is_below { NESTING } else { DONE }];
+        wait_for_stand(party, &phases);
+        if party.phase() == DONE {
+            return Ok(false);
+        }
+        if self.at.is_at(party.pc.load(Ordering::Relaxed)) { Ok(true) } else { Err(Elsewhere) }
+    }
+
+    /// By the instructions that the party executed.
+    fn is_held(&self, party: &Party) -> bool {
+        party.holds.load(Ordering::Relaxed) != 0 || self.at.held == HeldWhat::Text
+    }
+}
+
 /// What one run came to.
 pub(super) struct Seen {
     pub(super) cell: Cell,
@@ -61,6 +84,8 @@ pub(super) struct Seen {
     pub(super) pc: usize,
     pub(super) cpu: usize,
     pub(super) was_off_cpu: bool,
+    /// Where the second of two stands.
+    pub(super) second: Option<usize>,
     pub(super) ops: usize,
     pub(super) successor: usize,
     /// What the callsite held then, and the CPU that asked for the grace period.
@@ -69,11 +94,6 @@ pub(super) struct Seen {
     pub(super) grace_period: u64,
     pub(super) waited_ns: u64,
     pub(super) late: Option<Late>,
-}
-
-fn thread() -> &'static Task {
-    // SAFETY: the thread says who it is before it takes its first order, and is joined after the last stage.
-    unsafe { THREAD.load(Ordering::Acquire).as_ref() }.expect("the thread has begun")
 }
 
 /// From now on the director runs on CPU number `number` alone.
@@ -85,7 +105,7 @@ fn move_to(number: usize) {
 }
 
 /// Lets other tasks run, and CPUs that have nothing to do take them.
-fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
+pub(super) fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
     let start_ns = now_ns();
     for round in 1_u64.. {
         if is_so() {
@@ -128,129 +148,174 @@ impl Stage {
         let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
         MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
         self.give(NOWHERE, WindowScenario::Running);
-        self.finish();
+        self.finish(&FIRST);
         path::recorded(self.func, trampoline)
     }
 
-    /// The thread stands at boundary number `n`; its ops is retired, and freed as soon as that may be. `None` when it
-    /// cannot stand there in this way.
-    pub(super) fn run(&mut self, n: usize, boundary: &Boundary, scenario: WindowScenario) -> Option<Seen> {
+    /// A party stands at each of `spots`, in this way; their ops is retired, and freed as soon as that may be. `None` when
+    /// they cannot stand there so.
+    pub(super) fn run(&mut self, spots: &[Spot], scenario: WindowScenario) -> Option<Seen> {
         for _ in 0..TRIES {
-            match self.try_run(n, boundary, scenario) {
+            match self.try_run(spots, scenario) {
                 Err(Elsewhere) => {}
                 Ok(seen) => return seen,
             }
         }
-        panic!("windows: no call of {TRIES} came by boundary {n}, {}", story::At(boundary.pc))
+        panic!("windows: no call of {TRIES} came by boundary {}, {}", spots[0].n, story::At(spots[0].at.pc))
     }
 
-    fn try_run(&mut self, n: usize, at: &Boundary, scenario: WindowScenario) -> Result<Option<Seen>, Elsewhere> {
+    fn try_run(&mut self, spots: &[Spot], scenario: WindowScenario) -> Result<Option<Seen>, Elsewhere> {
         let new = self.site.successor();
         contain::take();
-        self.give(n, scenario);
-        if levels::is_one() && !levels::stand() {
-            panic!("no interrupt under {scenario} has come to its func");
+        funcs::READ.store(0, Ordering::Relaxed);
+        if !self.stand(spots, scenario)? {
+            return Ok(None);
         }
-        let phase = || PHASE.load(Ordering::Acquire);
-        let has_come = wait_until(|| matches!(phase(), OFF_CPU | ON_CPU | DONE), PATIENCE_NS);
-        assert!(has_come, "the thread has not come to boundary {n} under {scenario}: phase {}", phase());
-        let was_off_cpu = phase() == OFF_CPU;
-        let is_off_cpu = wait_until(|| !was_off_cpu || thread().is_off_cpu(), PATIENCE_NS);
-        assert!(is_off_cpu, "the thread does not leave its CPU at boundary {n} under {scenario}");
-        let holders_cpu = CPU.load(Ordering::Relaxed);
-        let is_moved = scenario != WindowScenario::Migrated || holders_cpu != 0;
-        let is_done = phase() == DONE;
-        if is_done || !is_moved || !at.is_at(PC.load(Ordering::Relaxed)) {
-            self.let_go();
-            return if is_done || !is_moved { Ok(None) } else { Err(Elsewhere) };
-        }
+        let was_off_cpu = FIRST.phase() == OFF_CPU;
         let is_here = scenario == WindowScenario::PreemptedHere;
+        let holders_cpu = FIRST.cpu.load(Ordering::Relaxed);
         if is_here {
             move_to(holders_cpu);
         }
         let TakenOff { ops: old, gone, page: old_page } = self.site.take_off(new, scenario);
-        let (successor, branch) = (self.site.literal(), read_insn(thread::ENTRY.load(Ordering::Relaxed) + 4));
-        let updater = cpu::id();
         let start_ns = now_ns();
         let cookie = gone.cookie();
-        let decided = decide(cookie);
-        let waited_ns = now_ns() - start_ns;
-        let is_held = HOLDS.load(Ordering::Relaxed) != 0 || at.held == HeldWhat::Text;
-        let mut parts = Some((gone, old_page));
-        let mut free_now = |elapsed| {
-            if let Some((gone, page)) = parts.take() {
-                free(gone, elapsed);
-                drop(page);
-            }
-        };
-        if let Some(Some(elapsed)) = decided {
-            free_now(elapsed);
-        }
-        if is_here {
-            sched::set_affinity(sched::current(), !(1 << holders_cpu));
-        }
-        let cell = decided.as_ref().map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
-        debugger::tell(n, old, at.held, scenario, cell);
-        self.let_go();
-        let has_ended = wait_until(|| rcu::poll(cookie).is_some(), PATIENCE_NS);
-        if let Some(elapsed) = rcu::poll(cookie) {
-            free_now(elapsed);
-        }
-        levels::end();
-        self.site.restore();
-        Ok(Some(Seen {
-            cell,
-            has_ended,
-            pc: PC.load(Ordering::Relaxed),
+        let mut seen = Seen {
+            cell: Cell::Right,
+            has_ended: false,
+            pc: FIRST.pc.load(Ordering::Relaxed),
             cpu: holders_cpu,
             was_off_cpu,
+            second: (spots.len() > 1).then(|| SECOND.pc.load(Ordering::Relaxed)),
             ops: old,
-            successor,
-            branch,
-            updater,
+            successor: self.site.literal(),
+            branch: read_insn(thread::ENTRY.load(Ordering::Relaxed) + 4),
+            updater: cpu::id(),
             grace_period: cookie.number(),
-            waited_ns,
-            late: contain::take().or_else(late_read),
-        }))
+            waited_ns: 0,
+            late: None,
+        };
+        let mut parts = Some((gone, old_page));
+        let mut leaving: heapless::Vec<_, 2> = spots.iter().zip([&FIRST, &SECOND]).collect();
+        if scenario == WindowScenario::PairOnTop {
+            leaving.reverse(); // who is on top goes on first
+        }
+        for (nr_gone, &(_, party)) in leaving.iter().enumerate() {
+            let standing = &leaving[nr_gone..];
+            if parts.is_some() {
+                // On top of a task is the same task.
+                let nr_tasks = if scenario == WindowScenario::Pair { standing.len() } else { 1 };
+                let tasks: heapless::Vec<_, 2> = standing[..nr_tasks].iter().map(|(_, party)| party.task()).collect();
+                let decided = decide(cookie, &tasks);
+                let is_held = standing.iter().any(|(spot, party)| spot.is_held(party));
+                let cell = decided.as_ref().map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
+                seen.cell = if nr_gone == 0 { cell } else { seen.cell.max(cell) };
+                seen.waited_ns = now_ns() - start_ns;
+                free(&mut parts, decided.flatten());
+            }
+            if is_here {
+                sched::set_affinity(sched::current(), !(1 << holders_cpu));
+            }
+            if nr_gone == 0 {
+                debugger::tell(spots[0].n, old, spots[0].at.held, scenario, seen.cell);
+            }
+            self.let_go(party, scenario);
+            seen.late = seen.late.or_else(contain::take).or_else(late_read);
+        }
+        seen.has_ended = wait_until(|| rcu::poll(cookie).is_some(), PATIENCE_NS);
+        free(&mut parts, rcu::poll(cookie));
+        levels::end();
+        self.site.restore();
+        Ok(Some(seen))
     }
 
-    /// Orders a call.
+    /// Brings the parties to stand. Says whether they do; if one does not, nobody does any more.
+    fn stand(&mut self, spots: &[Spot], scenario: WindowScenario) -> Result<bool, Elsewhere> {
+        if scenario == WindowScenario::PairOnTop {
+            SECOND.at.store(spots[1].n, Ordering::Relaxed);
+            SECOND.enter(CALLING);
+        }
+        self.give(spots[0].n, scenario);
+        if levels::is_one() && !levels::stand() {
+            panic!("no interrupt under {scenario} has come to its func");
+        }
+        let is_moved = || scenario != WindowScenario::Migrated || FIRST.cpu.load(Ordering::Relaxed) != 0;
+        let mut stands = spots[0].is_reached(&FIRST, scenario).map(|stands| stands && is_moved());
+        if let (Ok(true), Some(second)) = (&stands, spots.get(1)) {
+            if scenario == WindowScenario::Pair {
+                SECOND.at.store(second.n, Ordering::Relaxed);
+                SECOND.home.store(usize::from(FIRST.phase() == ON_CPU), Ordering::Relaxed);
+                SECOND.order(CALL);
+            }
+            stands = second.is_reached(&SECOND, scenario);
+            if !matches!(stands, Ok(true)) {
+                self.let_go(&SECOND, scenario);
+            }
+        }
+        if !matches!(stands, Ok(true)) {
+            if scenario == WindowScenario::PairOnTop && FIRST.phase() == NESTING {
+                wait_for_stand(&SECOND, &[ON_CPU, DONE]);
+                self.let_go(&SECOND, scenario);
+            }
+            self.let_go(&FIRST, scenario);
+        }
+        stands
+    }
+
+    /// Orders a call of the first.
     fn give(&mut self, n: usize, scenario: WindowScenario) {
-        AT.store(n, Ordering::Relaxed);
+        FIRST.at.store(n, Ordering::Relaxed);
         SCENARIO.store(scenario as u32, Ordering::Relaxed);
-        thread::order(if self.is_last_call || levels::is_one() { CALL_ELSEWHERE } else { CALL });
+        FIRST.order(if self.is_last_call || levels::is_one() { CALL_ELSEWHERE } else { CALL });
         if self.is_last_call {
             self.exiting = Some(exiting::spawn());
         }
     }
 
-    /// The thread goes on, and ends its call.
-    fn let_go(&mut self) {
+    /// The party goes on, and ends its call.
+    fn let_go(&mut self, party: &Party, scenario: WindowScenario) {
+        let is_on_top = scenario == WindowScenario::PairOnTop && core::ptr::eq(party, &SECOND);
         // Before it may run: it does not wait for the order, and its DONE would be lost.
-        if PHASE.load(Ordering::Acquire) != DONE && !levels::went_on() {
-            thread::order(GO);
+        if party.phase() != DONE && !levels::went_on() {
+            party.order(GO);
         }
-        if !levels::is_one() {
-            sched::set_affinity(thread(), 1 << CPU.load(Ordering::Relaxed));
+        if !levels::is_one() && !is_on_top {
+            // The other of a pair may keep that CPU.
+            let cpus = if scenario == WindowScenario::Pair { !0 } else { 1 << party.cpu.load(Ordering::Relaxed) };
+            sched::set_affinity(party.task(), cpus);
         }
-        self.finish();
+        self.finish(party);
+        if is_on_top {
+            wait_for_stand(&FIRST, &[OFF_CPU, ON_CPU]);
+        }
     }
 
     /// Waits for the end of the call.
-    fn finish(&mut self) {
+    fn finish(&mut self, party: &Party) {
         match self.exiting.take() {
             Some(exiting) => exiting.join(),
-            None => {
-                let is_done = || PHASE.load(Ordering::Acquire) == DONE;
-                assert!(wait_until(is_done, PATIENCE_NS), "a call that may go on does not end");
-            }
+            None => assert!(wait_until(|| party.phase() == DONE, PATIENCE_NS), "a call that may go on does not end"),
         }
-        PHASE.store(thread::IDLE, Ordering::Release);
+        party.enter(IDLE);
     }
 }
 
-fn free(gone: Gone, elapsed: Elapsed) {
-    assert!(gone.reclaim(elapsed).is_ok(), "its grace period has ended");
+/// Waits until the party stands, off its CPU if it has to leave that, or is done.
+fn wait_for_stand(party: &Party, phases: &[u32]) {
+    let stands = || phases.contains(&party.phase());
+    assert!(wait_until(stands, PATIENCE_NS), "a call has not come to its boundary: phase {}", party.phase());
+    let is_off_cpu = || party.phase() != OFF_CPU || party.task().is_off_cpu();
+    assert!(wait_until(is_off_cpu, PATIENCE_NS), "a task does not leave its CPU at its boundary");
+}
+
+/// Frees the ops, then the text of its func, unless that has been done, once a grace period has ended.
+fn free(parts: &mut Option<(Gone, TextPage)>, elapsed: Option<Elapsed>) {
+    if let Some(elapsed) = elapsed
+        && let Some((gone, page)) = parts.take()
+    {
+        assert!(gone.reclaim(elapsed).is_ok(), "its grace period has ended");
+        drop(page);
+    }
 }
 
 /// What a func left that read a freed ops.
@@ -260,43 +325,4 @@ fn late_read() -> Option<Late> {
         pc: 0,
         what: "func read poison from the freed ops",
     })
-}
-
-/// Rounds, until the CPU that runs the thread has left an interrupt that began after this did: whoever wants that CPU, and
-/// may have it, has it then.
-fn pass_interrupts() {
-    let cpu = thread().cpu();
-    let before = entry::taken(cpu);
-    // The count is of those that began; an interrupt may answer several rounds.
-    while entry::taken(cpu) < before + 2 {
-        sched::synchronise_every_cpu();
-        if !thread().is_running() {
-            return sched::synchronise_every_cpu();
-        }
-    }
-}
-
-/// Waits until the grace period has ended, or is seen to wait for the thread; `None` if neither comes.
-fn decide(cookie: Cookie) -> Option<Option<Elapsed>> {
-    let mut decided = None;
-    wait_until(
-        || {
-            if levels::went_on() {
-                decided = Some(None); // it had to be waited for, or the round would have been over
-            } else if let Some(elapsed) = rcu::poll(cookie) {
-                decided = Some(Some(elapsed));
-            } else if levels::keeps_everybody_waiting() {
-                decided = Some(None);
-            } else if let Some(before) = rcu::standing(thread()).filter(|it| it.is_for_nobody_else(thread())) {
-                pass_interrupts();
-                let is_so = |it: rcu::Standing| it == before && it.is_for_nobody_else(thread());
-                if rcu::standing(thread()).is_some_and(is_so) && rcu::poll(cookie).is_none() {
-                    decided = Some(None);
-                }
-            }
-            decided.is_some()
-        },
-        BACKSTOP_NS,
-    );
-    decided
 }

@@ -1,5 +1,6 @@
 //! The explored call as a task's last: from its last words, when it is off the task list (row 14). A task for each call.
 
+use super::party::FIRST;
 use super::thread;
 use crate::arch::step;
 use crate::ftrace::filter::Filter;
@@ -25,6 +26,6 @@ pub(super) fn spawn() -> JoinHandle {
 }
 
 fn work() {
-    thread::begin();
+    FIRST.begin(sched::current());
     step::debug(thread::on_stop, || -> () { sched::exit() });
 }

@@ -4,7 +4,8 @@
 //! until it may go on; so there is one boundary, inside of func.
 //! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
 
-use super::thread::{CALLING, CPU, DONE, GO, ON_CPU, PHASE, THREAD, TRACEE, scenario_is};
+use super::party::{CALLING, DONE, FIRST, GO, ON_CPU};
+use super::thread::{TRACEE, scenario_is};
 use crate::arch::{cpu, gic, relax};
 use crate::irq::softirq::{self, Softirq};
 use crate::lab::tracees;
@@ -31,9 +32,9 @@ pub(super) fn is_one() -> bool {
 
 /// Brings a holder to stand; the order is given. Says whether one does. Context: the director, not on CPU 0.
 pub(super) fn stand() -> bool {
-    CPU.store(0, Ordering::Relaxed);
+    FIRST.cpu.store(0, Ordering::Relaxed);
     IS_UNANSWERED.store(false, Ordering::Relaxed);
-    let stands = || PHASE.load(Ordering::Acquire) == ON_CPU;
+    let stands = || FIRST.phase() == ON_CPU;
     if scenario_is(WindowScenario::SoftirqOnGp) {
         confine_gp_task(1);
         for try_number in 0..TRIES {
@@ -81,8 +82,8 @@ pub(super) fn on_sgi(task: &Task) {
     if !is_one() || !is_it {
         return;
     }
-    PHASE.store(CALLING, Ordering::Release);
-    THREAD.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+    FIRST.enter(CALLING);
+    FIRST.begin(task);
     if scenario_is(WindowScenario::IrqOnIdle) {
         return call();
     }
@@ -93,9 +94,9 @@ pub(super) fn on_sgi(task: &Task) {
 
 /// The call that is explored. Context: IRQ or softirq.
 pub(super) fn call() {
-    if PHASE.load(Ordering::Acquire) == CALLING {
+    if FIRST.phase() == CALLING {
         tracees::call(TRACEE, 1);
-        PHASE.store(DONE, Ordering::Release);
+        FIRST.enter(DONE);
     }
 }
 
@@ -106,7 +107,7 @@ static IS_UNANSWERED: AtomicBool = AtomicBool::new(false);
 /// the director maybe for that CPU. Context: the holder, in an IRQ handler.
 #[inline(always)]
 pub(super) fn stay_masked() {
-    while PHASE.load(Ordering::Acquire) != GO {
+    while FIRST.phase() != GO {
         if sched::pending_visit().is_some_and(|visit| visit.missing & 1 << cpu::id() != 0) {
             return IS_UNANSWERED.store(true, Ordering::Release);
         }

@@ -1,5 +1,6 @@
 //! What is kept of each boundary of a call while it is stepped: plain words, since the handler of a stop takes no lock.
 
+use super::party::Party;
 use super::thread::T7;
 use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
@@ -10,9 +11,6 @@ use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 pub(super) const MOST: usize = 384;
 /// The memory of what will be retired, ops and node: recorded is who reads it.
 pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
-
-/// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
-pub(super) static AT_T2: [AtomicUsize; 12] = [const { AtomicUsize::new(0) }; 12];
 
 /// The recorded call.
 pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
@@ -25,12 +23,12 @@ pub(super) const RETURNS_TO_T7: u32 = 4;
 
 /// Keeps the registers at T2. Context: exception.
 #[inline(always)]
-pub(super) fn note_registers(frame: &ExceptionFrame) {
-    for (slot, value) in AT_T2.iter().zip(&frame.x[19..=28]) {
+pub(super) fn note_registers(party: &Party, frame: &ExceptionFrame) {
+    for (slot, value) in party.at_t2.iter().zip(&frame.x[19..=28]) {
         slot.store(*value as usize, Ordering::Relaxed);
     }
-    AT_T2[10].store(frame.sp as usize, Ordering::Relaxed);
-    AT_T2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+    party.at_t2[10].store(frame.sp as usize, Ordering::Relaxed);
+    party.at_t2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
 }
 
 /// Keeps a boundary. Context: exception.

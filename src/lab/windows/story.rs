@@ -1,7 +1,6 @@
 //! A counterexample in words: who stood where, who freed what, and what the late use found.
 
-use super::director::Seen;
-use super::path::Boundary;
+use super::director::{Seen, Spot};
 use super::thread;
 use crate::arch::insn::Insn;
 use crate::arch::mmu::PAGE_SIZE;
@@ -45,8 +44,7 @@ impl fmt::Write for OneWord<'_, '_> {
 /// The story of one run.
 pub(super) struct Story<'a> {
     pub(super) func: WindowFunc,
-    pub(super) n: usize,
-    pub(super) boundary: &'a Boundary,
+    pub(super) spots: &'a [Spot<'a>],
     pub(super) scenario: WindowScenario,
     pub(super) seen: &'a Seen,
     pub(super) cell: Cell,
@@ -66,7 +64,8 @@ impl Story<'_> {
             (WindowScenario::IrqElsewhere, _) => {
                 "an SGI comes; a softirq on top, which is not traced, is interrupted itself"
             }
-            (WindowScenario::Preempted | WindowScenario::PreemptedNop, true) => {
+            (WindowScenario::PairOnTop, _) => "an SGI comes; a softirq on top makes a call of its own",
+            (WindowScenario::Preempted | WindowScenario::PreemptedNop | WindowScenario::Pair, true) => {
                 "an SGI comes there; at its exit the task is preempted, and is kept off its CPU"
             }
             (WindowScenario::PreemptedHere, true) => {
@@ -86,9 +85,18 @@ impl Story<'_> {
     }
 }
 
+fn holds(held: HeldWhat) -> &'static str {
+    match held {
+        HeldWhat::Ops => "it holds the ops: by the instructions that it executed it will read it again",
+        HeldWhat::Text => "it holds func's text: it does not read the ops again, but is not out of func",
+        HeldWhat::Nothing => "it holds nothing",
+    }
+}
+
 impl fmt::Display for Story<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { func, n, boundary, seen, .. } = *self;
+        let Self { func, spots, seen, .. } = *self;
+        let Spot { n, at: boundary } = spots[0];
         let Insn(word) = boundary.insn;
         let traced = Place(thread::ENTRY.load(Ordering::Relaxed));
         writeln!(
@@ -104,12 +112,17 @@ impl fmt::Display for Story<'_> {
             seen.cpu
         )?;
         writeln!(f, "story: {}", self.interruption())?;
-        let holds = match boundary.held {
-            HeldWhat::Ops => "it holds the ops: by the instructions that it executed it will read it again",
-            HeldWhat::Text => "it holds func's text: it does not read the ops again, but is not out of func",
-            HeldWhat::Nothing => "it holds nothing",
-        };
-        writeln!(f, "story: {holds}")?;
+        writeln!(f, "story: {}", holds(boundary.held))?;
+        if let (Some(pc), Some(second)) = (seen.second, spots.get(1)) {
+            writeln!(
+                f,
+                "story: {} stands at boundary {}: {pc:#x} <{}>, in a call of the same ops; {}",
+                if self.scenario == WindowScenario::PairOnTop { "a softirq on top of it" } else { "another task" },
+                second.n,
+                At(pc),
+                holds(second.at.held)
+            )?;
+        }
         let change = match self.scenario {
             WindowScenario::PreemptedNop => "unregisters the ops, so the literal names",
             _ => "swaps the literal to",

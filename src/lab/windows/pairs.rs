@@ -1,0 +1,62 @@
+//! Two that stand at once: every boundary of the trampoline with every one, and one for each phase of func.
+//!
+//! A grace period has to outlast both, in whatever order they go on: the first of a pair goes on first, or, under a
+//! softirq, last. Context: the director.
+
+use super::director::{Spot, Stage};
+use super::path::Boundary;
+use super::story::{At, Story};
+use super::{Failure, count};
+use crate::arch::trampoline::Trampoline;
+use crate::lab::report::PairsOf;
+use crate::platform::{BootArgs, WindowFunc, WindowScenario};
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// The scenarios.
+pub(super) const ALL: [WindowScenario; 2] = [WindowScenario::Pair, WindowScenario::PairOnTop];
+
+/// A part of `only=` that names two boundaries: `12+17`.
+fn is_pair(part: &str) -> bool {
+    part.contains('+')
+}
+
+/// The boundaries that are paired, by number.
+fn paired(path: &[Boundary], trampoline: &Trampoline) -> Vec<usize> {
+    let is_first_of_phase = |n: usize| path[..n].iter().all(|at| at.phase != path[n].phase);
+    let is_of_func = |n: usize| matches!(path[n].phase, "3" | "4" | "10") && is_first_of_phase(n);
+    (0..path.len()).filter(|&n| trampoline.contains(path[n].pc) || is_of_func(n)).collect()
+}
+
+/// Runs the pairs that `args` select, a line for each first boundary. Gives the first failure.
+pub(super) fn explore(
+    args: &BootArgs<'_>,
+    (func, scenario): (WindowFunc, WindowScenario),
+    stage: &mut Stage,
+    path: &[Boundary],
+    trampoline: &Trampoline,
+    print: impl Fn(PairsOf<'_, At>),
+) -> Option<Failure> {
+    let mut failure = None;
+    let paired = paired(path, trampoline);
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    for &n in paired.iter().filter(|n| args.selects_of(is_number, &n.to_string())) {
+        let mut cells = Vec::new();
+        for &m in paired.iter().filter(|m| args.selects_of(is_pair, &alloc::format!("{n}+{m}"))) {
+            let spots = [n, m].map(|n| Spot { n, at: &path[n] });
+            let seen = stage.run(&spots, scenario);
+            cells.push((m, seen.as_ref().map(|seen| seen.cell)));
+            let Some(seen) = seen else { continue };
+            if count(&seen, seen.cell) && failure.is_none() {
+                let story = Story { func, spots: &spots, scenario, seen: &seen, cell: seen.cell }.to_string();
+                failure = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}+{m}") });
+            }
+        }
+        if cells.is_empty() {
+            continue;
+        }
+        let Boundary { pc, step, phase, .. } = path[n];
+        print(PairsOf { func, scenario, n, pc, step, place: At(pc), phase, cells: &cells });
+    }
+    failure
+}

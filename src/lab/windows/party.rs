@@ -1,0 +1,168 @@
+//! Who stands at a boundary: a task, or a softirq on top of one. Two may stand at once.
+//!
+//! Each goes through these phases, by its director's orders and its own doing:
+//!
+//! ```text
+//! IDLE -> CALL -> (MOVING -> CALL) -> ASKED -> (NESTING) -> (AGAIN) -> OFF_CPU | ON_CPU -> GO -> DONE -> IDLE
+//! IDLE -> CALL_ELSEWHERE -> CALLING -> ON_CPU -> GO -> DONE -> IDLE        a call out of an interrupt
+//! ```
+//! INVARIANT `one-director`: one task gives the orders, and reads a party's words only while that stands, or after.
+
+use crate::arch::{cpu, gic};
+use crate::lab::held::Held;
+use crate::sched::ipi::SGI_RESCHED;
+use crate::sched::{self, Task, WaitQueue};
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use crate::sync::irqs;
+use crate::sync::lock::IrqLock;
+
+/// No boundary: the call is only recorded.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+pub(super) const IDLE: u32 = 0;
+/// It is to make its call.
+pub(super) const CALL: u32 = 1;
+/// It has sent itself the SGI of its boundary; or the one that moves it.
+pub(super) const ASKED: u32 = 2;
+pub(super) const MOVING: u32 = 3;
+/// A softirq on top of it waits to be interrupted, or makes a call of its own.
+pub(super) const NESTING: u32 = 4;
+/// That call is over, and the next interrupt is on its way.
+pub(super) const AGAIN: u32 = 5;
+/// It stands at its boundary: it leaves its CPU, and does not come back by itself.
+pub(super) const OFF_CPU: u32 = 6;
+/// The same, on its CPU.
+pub(super) const ON_CPU: u32 = 7;
+/// It may go on.
+pub(super) const GO: u32 = 8;
+/// The call is over.
+pub(super) const DONE: u32 = 9;
+pub(super) const QUIT: u32 = 10;
+/// Somebody else is to make the call: a task that exits, or an interrupt.
+pub(super) const CALL_ELSEWHERE: u32 = 11;
+/// An interrupt makes it.
+pub(super) const CALLING: u32 = 12;
+
+/// One that stands.
+pub(super) struct Party {
+    /// Who it is: the task, or the one that it is on top of.
+    task: AtomicPtr<Task>,
+    phase: AtomicU32,
+    phases: WaitQueue,
+    /// The order: the boundary to stand at, and the CPU to call on.
+    pub(super) at: AtomicUsize,
+    pub(super) home: AtomicUsize,
+    /// What it stands at, its stack pointer there, and on which CPU.
+    pub(super) pc: AtomicUsize,
+    pub(super) sp: AtomicUsize,
+    pub(super) holds: AtomicUsize,
+    pub(super) cpu: AtomicUsize,
+    /// Where its traced call returns to.
+    pub(super) return_to: AtomicUsize,
+    /// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
+    pub(super) at_t2: [AtomicUsize; 12],
+    /// It makes its call on top of the other.
+    is_on_top: AtomicBool,
+    /// What it is between two stops.
+    pub(super) between: IrqLock<Between>,
+}
+
+pub(super) struct Between {
+    /// The instruction that is about to be executed.
+    pub(super) pc: usize,
+    pub(super) held: Held,
+    /// The number of the boundary, once the call has begun.
+    pub(super) number: Option<usize>,
+}
+
+/// The one whose call is explored; and the other, where two stand.
+pub(super) static FIRST: Party = Party::new();
+pub(super) static SECOND: Party = Party::new();
+
+impl Party {
+    const fn new() -> Self {
+        const WORD: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            task: AtomicPtr::new(core::ptr::null_mut()),
+            phase: AtomicU32::new(IDLE),
+            phases: WaitQueue::new(),
+            at: AtomicUsize::new(NOWHERE),
+            home: WORD,
+            pc: WORD,
+            sp: WORD,
+            holds: WORD,
+            cpu: WORD,
+            return_to: WORD,
+            at_t2: [WORD; 12],
+            is_on_top: AtomicBool::new(false),
+            between: IrqLock::new(Between { pc: 0, held: Held::new(), number: None }),
+        }
+    }
+
+    /// Whose context this is, if it is one of the two's. Context: any.
+    #[inline(always)]
+    pub(super) fn current() -> Option<&'static Self> {
+        let is_it = |party: &&Self| core::ptr::eq(party.task.load(Ordering::Relaxed), sched::current());
+        if SECOND.is_on_top.load(Ordering::Relaxed) && is_it(&&FIRST) {
+            return Some(&SECOND);
+        }
+        [&FIRST, &SECOND].into_iter().find(is_it)
+    }
+
+    /// This context is the party from now on, and is about to call. Context: that of the call.
+    pub(super) fn begin(&self, task: &Task) {
+        self.task.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+        *self.between.lock() = Between { pc: 0, held: Held::new(), number: None };
+    }
+
+    /// The same, on top of the other: from here to [`Party::leave_top`]. Context: softirq.
+    pub(super) fn begin_on_top(&self) {
+        self.begin(sched::current());
+        self.is_on_top.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave_top(&self) {
+        self.is_on_top.store(false, Ordering::Relaxed);
+    }
+
+    /// Who it is, or is on top of. Context: the director, from the party's first order to its end.
+    pub(super) fn task(&self) -> &'static Task {
+        // SAFETY: the party says who it is before it comes to stand, and is joined after the last stage.
+        unsafe { self.task.load(Ordering::Acquire).as_ref() }.expect("the party has begun")
+    }
+
+    #[inline(always)]
+    pub(super) fn phase(&self) -> u32 {
+        self.phase.load(Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    pub(super) fn enter(&self, phase: u32) {
+        self.phase.store(phase, Ordering::Release);
+    }
+
+    /// Gives leave to go on, or the next order. Context: task.
+    pub(super) fn order(&self, phase: u32) {
+        self.enter(phase);
+        self.phases.wake_all();
+        gic::send_sgi(SGI_RESCHED, self.cpu.load(Ordering::Relaxed));
+    }
+
+    /// Blocks until the phase is one of these. Context: task.
+    pub(super) fn block_until(&self, phases: &[u32]) -> u32 {
+        self.phases.wait_until(|| phases.contains(&self.phase()));
+        self.phase()
+    }
+
+    /// Stays on its CPU, IRQs open, until it may go on: [`Party::order`] sends the SGI that ends the wait.
+    #[inline(always)]
+    pub(super) fn wait_for_go(&self) {
+        while self.phase() != GO {
+            irqs::with_masked(|_| {
+                if self.phase() != GO {
+                    cpu::wait_for_interrupt();
+                }
+            });
+        }
+    }
+}

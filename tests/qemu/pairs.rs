@@ -1,0 +1,102 @@
+//! The explorer with two that stand at once: a grace period outlasts both, and whom it waits for is whom it waits for alone.
+
+use crate::guest::{Ended, Guest};
+use crate::verdict::Pairs;
+use std::collections::BTreeMap;
+
+const SOUND: [&str; 5] = ["classic", "linux", "nopreempt", "depth", "scan"];
+/// Schemes that look at a context itself, not at whether its task has switched: of them each context is judged alone.
+const LOOK: [&str; 4] = ["none", "nopreempt", "depth", "scan"];
+
+/// What a boundary came to alone, when a task was preempted there.
+struct Alone {
+    is_held: bool,
+    is_waited_for: bool,
+}
+
+fn alone(ended: &Ended) -> BTreeMap<(String, u64), Alone> {
+    let lines = ended.lines().filter_map(|line| line.strip_prefix("window: ")).map(Pairs::parse);
+    let one = |line: Pairs| {
+        let alone = Alone {
+            is_held: line.text("held") != "none",
+            is_waited_for: matches!(line.text("verdict"), "waits" | "late"),
+        };
+        ((line.text("scheme").to_owned(), line.number("n")), alone)
+    };
+    lines.map(one).collect()
+}
+
+/// The second's boundaries and cells of a `pairs:` line.
+fn cells(line: &Pairs) -> Vec<(u64, char)> {
+    let with: Vec<u64> = line.text("with").split(',').map(|number| number.parse().expect("a number")).collect();
+    let cells: Vec<char> = line.text("cells").chars().collect();
+    assert_eq!(with.len(), cells.len(), "{line:?}");
+    with.into_iter().zip(cells).collect()
+}
+
+/// What two come to of whom each is judged alone, when the first goes on first.
+fn expected(first: &Alone, second: &Alone) -> char {
+    let both = (first.is_held || second.is_held, first.is_waited_for || second.is_waited_for);
+    match (both, second.is_held, second.is_waited_for) {
+        ((true, false), ..) => 'u',
+        ((false, false), ..) => 'r',
+        // It waited for the first, and then did not for the second.
+        ((true, true), true, false) => 'u',
+        ((true, true), false, true) | ((false, true), ..) => 'l',
+        ((true, true), ..) => 'w',
+    }
+}
+
+#[test]
+fn a_grace_period_outlasts_both_of_two_that_stand() {
+    let parts = "only=callee,preempted,pair,pair-on-top";
+    let ended = Guest::with_cpus(2).patience(240).boot(&["windows", "preempt=full", parts]).expect_status(1);
+    let alone = alone(&ended);
+    let mut nr_seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for line in ended.lines().filter_map(|line| line.strip_prefix("pairs: ")).map(Pairs::parse) {
+        let (scheme, scenario) = (line.text("scheme").to_owned(), line.text("scenario").to_owned());
+        let at = |n: u64| &alone[&(scheme.clone(), n)];
+        let first = at(line.number("n"));
+        for (m, cell) in cells(&line) {
+            // Two that cannot leave their CPUs leave none to the director.
+            assert!(cell != '-' || scheme == "nopreempt" && scenario == "pair", "{m}: {line:?}");
+            let second = at(m);
+            let is_held = first.is_held || second.is_held;
+            let allowed: &[char] = match (cell, is_held, SOUND.contains(&&*scheme)) {
+                ('-', ..) => continue,
+                _ if scenario == "pair" && LOOK.contains(&&*scheme) => &[expected(first, second)],
+                (_, true, true) => &['w', 'l'],
+                (_, true, false) => &['w', 'l', 'u'],
+                (_, false, _) if scheme == "scan" => &['r'],
+                (_, false, _) => &['r', 'l'],
+            };
+            assert!(allowed.contains(&cell), "with {m} it is {cell}, not one of {allowed:?}: {line:?}");
+            *nr_seen.entry((scheme.clone(), scenario.clone())).or_default() += 1;
+        }
+    }
+    assert_eq!(nr_seen.len(), 20, "ten schemes, two scenarios: {nr_seen:?}");
+    assert!(nr_seen.values().all(|&seen| seen >= 700), "{nr_seen:?}");
+    for line in ended.lines().filter_map(|line| line.strip_prefix("windows: ")) {
+        let (word, pairs) = line.split_once(' ').expect("a verdict");
+        let verdict = Pairs::parse(pairs);
+        assert_eq!(word == "PASS", SOUND.contains(&verdict.text("scheme")), "{line}");
+        assert_eq!(verdict.number("runs"), verdict.number("ended"), "{line}");
+        assert!(verdict.text("scheme") != "scan" || verdict.number("late") == 0, "{line}");
+    }
+}
+
+#[test]
+fn a_pair_is_done_again_by_its_line() {
+    let parts = "only=callee,pair-on-top";
+    let ended = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=none", parts]).expect_status(1);
+    let line = ended.lines().find_map(|line| line.strip_prefix("story: replay: ")).expect("a replay line").to_owned();
+    assert!(line.contains("only=callee,pair-on-top,2+"), "{line}");
+    let again = Guest::with_cpus(2).boot(&line.split(' ').collect::<Vec<_>>()).expect_status(1);
+    let [pairs] = &again.lines().filter(|line| line.starts_with("pairs: ")).collect::<Vec<_>>()[..] else {
+        panic!("more than one line: {}", again.story())
+    };
+    assert!(pairs.ends_with("cells=u"), "{pairs}");
+    let says = |text: &str| again.lines().any(|line| line.starts_with("story: ") && line.contains(text));
+    assert!(says("a softirq on top of it stands at boundary"), "{}", again.story());
+    assert!(says("the task goes on: p"), "{}", again.story());
+}
