@@ -148,11 +148,12 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
         tally(|line| line.boundaries += path.len() as u64);
         for scenario in scenarios() {
             if pairs::ALL.contains(&scenario) {
-                let print =
-                    |of: PairsOf<'_, story::At>| println!("{}", PairsLine { scheme, preempt: args.preempt, of });
+                let print = |of: PairsOf<'_, story::At>| {
+                    meet(scenario);
+                    println!("{}", PairsLine { scheme, preempt: args.preempt, of });
+                };
                 let failure = pairs::explore(args, (func, scenario), &mut stage, &path, &trampoline, print);
                 first = first.or(failure);
-                meet(scenario);
                 continue;
             }
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {

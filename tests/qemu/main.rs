@@ -14,7 +14,6 @@ mod heap;
 mod locks;
 mod machines;
 mod mutations;
-mod pairs;
 mod refusals;
 mod selftest;
 mod shell;

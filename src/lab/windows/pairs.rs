@@ -28,14 +28,14 @@ fn paired(path: &[Boundary], trampoline: &Trampoline) -> Vec<usize> {
     (0..path.len()).filter(|&n| trampoline.contains(path[n].pc) || is_of_func(n)).collect()
 }
 
-/// Runs the pairs that `args` select, a line for each first boundary. Gives the first failure.
+/// Runs the pairs that `args` select, a line for each first boundary that one can stand at with another. Gives the first failure.
 pub(super) fn explore(
     args: &BootArgs<'_>,
     (func, scenario): (WindowFunc, WindowScenario),
     stage: &mut Stage,
     path: &[Boundary],
     trampoline: &Trampoline,
-    print: impl Fn(PairsOf<'_, At>),
+    mut print: impl FnMut(PairsOf<'_, At>),
 ) -> Option<Failure> {
     let mut failure = None;
     let paired = paired(path, trampoline);
@@ -52,7 +52,7 @@ pub(super) fn explore(
                 failure = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}+{m}") });
             }
         }
-        if cells.is_empty() {
+        if cells.iter().all(|(_, cell)| cell.is_none()) {
             continue;
         }
         let Boundary { pc, step, phase, .. } = path[n];
