@@ -137,11 +137,11 @@ impl Stage {
     /// The boundaries of a call that is stepped to its end. The shortest of a few: where preemption is enabled, a call goes
     /// out of its way if somebody happens to want the CPU.
     pub(super) fn record(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
-        let paths = (0..RECORDS).map(|_| self.record_once(trampoline));
-        paths.min_by_key(Vec::len).expect("a few")
+        let paths = (0..TRIES).filter_map(|_| self.record_once(trampoline)).take(RECORDS);
+        paths.min_by_key(Vec::len).expect("a call that is not too long to be explored")
     }
 
-    fn record_once(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
+    fn record_once(&mut self, trampoline: &Trampoline) -> Option<Vec<Boundary>> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
         let (ops, literal) = (self.site.ops(), self.site.literal());

@@ -45,10 +45,12 @@ impl Boundary {
     }
 }
 
-/// What the recorded call went through. Context: the director, after the call, its ops still registered.
-pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Vec<Boundary> {
+/// What the recorded call went through, unless that was too much. Context: the director, after the call, its ops still registered.
+pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Option<Vec<Boundary>> {
     let length = LENGTH.load(Ordering::Relaxed);
-    assert!(length <= MOST, "a call of {length} instructions is too long to be explored");
+    if length > MOST {
+        return None;
+    }
     let fact = |number: usize| FACTS[number].load(Ordering::Relaxed);
     let last_read = (0..length).rev().find(|&number| fact(number) & READS != 0).unwrap_or(length);
     let site = CallSite::from_return_address(ENTRY.load(Ordering::Relaxed) + 8);
@@ -89,5 +91,5 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Vec<Boundar
         };
         Boundary { pc, insn: read_insn(pc), step: label(pc, site, trampoline), phase, held }
     };
-    (0..length).map(one).collect()
+    Some((0..length).map(one).collect())
 }
