@@ -7,7 +7,7 @@
 //! the director swaps, retires, looks, maybe frees; lets it go
 //! the next stop leaves the stepping; the call ends                                             DONE
 //! ```
-//! What is held is told by the instructions that were executed since the call began ([`Held`]); no scheme is asked.
+//! What is held is told by the instructions that were executed since the call began ([`crate::lab::held`]); no scheme is asked.
 //! Two may stand at once: another thread, or a call of a softirq on top of the first.
 
 use super::party::{
