@@ -79,21 +79,24 @@ pub(super) struct Between {
 pub(super) static FIRST: Party = Party::new();
 pub(super) static SECOND: Party = Party::new();
 
+const fn word() -> AtomicUsize {
+    AtomicUsize::new(0)
+}
+
 impl Party {
     const fn new() -> Self {
-        const WORD: AtomicUsize = AtomicUsize::new(0);
         Self {
             task: AtomicPtr::new(core::ptr::null_mut()),
             phase: AtomicU32::new(IDLE),
             phases: WaitQueue::new(),
             at: AtomicUsize::new(NOWHERE),
-            home: WORD,
-            pc: WORD,
-            sp: WORD,
-            holds: WORD,
-            cpu: WORD,
-            return_to: WORD,
-            at_t2: [WORD; 12],
+            home: word(),
+            pc: word(),
+            sp: word(),
+            holds: word(),
+            cpu: word(),
+            return_to: word(),
+            at_t2: [const { word() }; 12],
             is_on_top: AtomicBool::new(false),
             between: IrqLock::new(Between { pc: 0, held: Held::new(), number: None }),
         }

@@ -168,11 +168,7 @@ pub(super) fn on_sgi() {
             sched::hold_back(task);
             party.enter(OFF_CPU);
         }
-        NESTING => {
-            if !is_preempted_below() {
-                party.enter(if has_onlooker() { ON_CPU } else { GO });
-            }
-        }
+        NESTING if !is_preempted_below() => party.enter(if has_onlooker() { ON_CPU } else { GO }),
         CALL_ELSEWHERE => levels::on_sgi(task),
         _ => {}
     }
