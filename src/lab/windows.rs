@@ -188,10 +188,8 @@ fn row(scenario: WindowScenario, func: WindowFunc) -> Option<&'static str> {
 
 /// Whether this func is explored under this scenario.
 fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> bool {
-    let lets_go = matches!(func, WindowFunc::Enable | WindowFunc::Block);
     let is_sensible = match scenario {
-        WindowScenario::Inside => lets_go,
-        WindowScenario::Preempted => func != WindowFunc::Block,
+        WindowScenario::Inside => matches!(func, WindowFunc::Enable | WindowFunc::Block),
         // How the ops is taken off, and where from, is the same to each func: one that calls, and one with others beside it.
         WindowScenario::PreemptedHere => func == WindowFunc::Callee,
         WindowScenario::Exiting | WindowScenario::PreemptedNop => {
@@ -199,7 +197,8 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         }
         _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
-        _ => !lets_go && func != WindowFunc::Redirect,
+        // Where it does not block, which it does for `inside` alone, it is one more that calls a helper.
+        _ => func != WindowFunc::Block,
     };
     // With one CPU the director has it while the holder is off it; else nobody looks on, and no run would come of it.
     let needs_two = matches!(scenario, WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop);

@@ -2,6 +2,7 @@
 
 use super::{SCHEMES, SOUND, assert_adds_up, assert_is_the_table, lines, verdicts};
 use crate::guest::{Ended, Guest};
+use crate::verdict::Pairs;
 use std::collections::BTreeSet;
 
 /// What the first counterexample's story says of this.
@@ -54,4 +55,31 @@ fn one_cpu_is_enough_where_the_holder_is_off_it_and_the_rest_is_left_out() {
     let ended = Guest::with_cpus(1).boot(&["windows", "preempt=none"]).expect_status(0);
     assert!(lines(&ended).iter().all(|line| line.text("scenario") == "inside"), "{}", ended.story());
     verdicts(&ended)["scan"].1.expect("runs", |n| n == 1, "its func blocks");
+}
+
+#[test]
+fn a_func_that_disables_preemption_or_redirects_is_explored_in_each_way_to_stand() {
+    let ended = Guest::with_cpus(2).boot(&["windows", "only=enable,redirect"]).expect_status(1);
+    assert_adds_up(&ended);
+    assert_is_the_table(&ended);
+    let lines = lines(&ended);
+    for scenario in ["preempted", "preempted-migrated", "irq", "irq-elsewhere", "running"] {
+        let of = |func: &str, phase: &str| -> Vec<&str> {
+            let is_it = |line: &&Pairs| {
+                [("scheme", "sched"), ("scenario", scenario), ("func", func), ("phase", phase)]
+                    .iter()
+                    .all(|(key, value)| line.text(key) == *value)
+            };
+            lines.iter().filter(is_it).map(|line| line.text("verdict")).collect()
+        };
+        // The helper is preempted before it disables preemption and after it has enabled it again, and not in between.
+        let is_in_helper = of("enable", "4");
+        let is_moved = scenario == "preempted-migrated";
+        assert!(is_in_helper.contains(&"unsafe"), "{scenario}: {is_in_helper:?}");
+        assert_eq!(is_in_helper.contains(&"waits"), !is_moved, "{scenario}: {is_in_helper:?}");
+        // Its target is held in every scheme, and in none it is waited for.
+        let target = of("redirect", "20");
+        assert!(target.len() > 5 && target.iter().all(|verdict| *verdict == "forbidden"), "{scenario}: {target:?}");
+        assert!(of("redirect", "2").contains(&"unsafe"), "{scenario}");
+    }
 }
