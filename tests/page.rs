@@ -177,7 +177,7 @@ fn the_line_of_a_red_cell_does_it_again_alone() {
     let text = String::from_utf8_lossy(&script("run", &arguments).stdout).into_owned();
     let records: Vec<&str> = text.lines().filter(|line| line.starts_with("window: ")).collect();
     assert_eq!(records.len(), 1, "one boundary, one scenario:\n{text}");
-    assert!(records[0].contains("scheme=flag") && records[0].trim_end().ends_with("verdict=unsafe"), "{}", records[0]);
+    assert!(records[0].contains("scheme=flag") && records[0].contains(" verdict=unsafe "), "{}", records[0]);
 }
 
 #[test]

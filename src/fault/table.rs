@@ -53,5 +53,6 @@ faults! {
     InnermostRecordOnly = "innermost-record-only", "a scan looks at the innermost frame record of a context alone";
     RegisterOverlooked = "register-overlooked", "a scan does not look for an ops that is still in its register";
     OuterContextsOverlooked = "outer-contexts-overlooked", "an answer does not look under the context that it interrupted";
+    TextKept = "text-kept", "the text of a freed ops stays mapped: who is inside is not seen to be";
     CountedLate = "counted-late", "the trampoline counts its depth after it has loaded the ops";
 }

@@ -11,6 +11,7 @@
 //! | `thread` | how they are stepped, interrupted and kept |
 //! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
 //! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
+//! | `inside` | P3 as a state, where no late use shows it |
 //! | `site` | what is registered, and how it is taken off |
 //! | `director` | one run: swap, retire, look, free, let go |
 //! | `decide` | whether the scheme waits |
@@ -27,6 +28,7 @@ mod decide;
 mod director;
 mod exiting;
 mod funcs;
+mod inside;
 mod levels;
 mod pairs;
 mod party;
@@ -163,10 +165,11 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
                 meet(scenario);
                 let is_forbidden = boundary.phase == "20" || boundary.phase == "9" && !rcu::lets_funcs_block();
                 let cell = if is_forbidden { Cell::Forbidden } else { seen.cell };
-                print(args, scheme, func, n, &boundary, scenario, cell);
+                let story = Story { func, spots: &spots, scenario, seen: &seen, cell };
+                print(args, scheme, &story);
                 if count(&seen, cell) && first.is_none() {
-                    let story = Story { func, spots: &spots, scenario, seen: &seen, cell }.to_string();
-                    first = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}") });
+                    let only = alloc::format!("{func},{scenario},{n}");
+                    first = Some(Failure { story: story.to_string(), only });
                 }
             }
         }
@@ -221,7 +224,7 @@ fn tally(change: impl FnOnce(&mut WindowsLine)) {
 
 /// Counts a run; says whether it is a failure.
 fn count(seen: &Seen, cell: Cell) -> bool {
-    let has_failed = !seen.has_ended || matches!(cell, Cell::Unsafe | Cell::Undecided);
+    let has_failed = !seen.has_ended || matches!(cell, Cell::Unsafe | Cell::Undecided | Cell::Disputed);
     let counts = cell != Cell::Forbidden;
     tally(|line| {
         line.runs += u64::from(counts);
@@ -235,20 +238,18 @@ fn count(seen: &Seen, cell: Cell) -> bool {
     has_failed
 }
 
-fn print(
-    args: &BootArgs<'_>,
-    scheme: SchemeName,
-    func: WindowFunc,
-    n: usize,
-    boundary: &Boundary,
-    scenario: WindowScenario,
-    cell: Cell,
-) {
-    let &Boundary { pc, insn, step, phase, held } = boundary;
+fn print(args: &BootArgs<'_>, scheme: SchemeName, run: &Story<'_>) {
+    let &Story { func, spots, scenario, seen, cell } = run;
+    let oracle = match seen.late {
+        Some(late) => ["p1", "p2", "p3", "p4", "p5", "p6"][late.property.index()],
+        None if seen.was_inside => "inside",
+        None => "",
+    };
+    let Spot { n, at: &Boundary { pc, insn, step, phase, held } } = spots[0];
     let place = story::At(pc);
     let preempt = args.preempt;
     println!(
         "{}",
-        WindowLine { scheme, preempt, func, n, pc, insn, step, place, phase, scenario, held, verdict: cell }
+        WindowLine { scheme, preempt, func, n, pc, insn, step, place, phase, scenario, held, verdict: cell, oracle }
     );
 }

@@ -3,6 +3,7 @@
 
 use crate::arch::mmu::{self, Access, FUNC_WINDOW, PAGE_SIZE};
 use crate::arch::text;
+use crate::fault::{self, Fault};
 use alloc::alloc::{alloc_zeroed, dealloc};
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -65,6 +66,9 @@ pub fn place_of(address: usize) -> Option<usize> {
 
 impl Drop for TextPage {
     fn drop(&mut self) {
+        if fault::is(Fault::TextKept) {
+            return;
+        }
         mmu::unmap(self.address..self.address + PAGE_SIZE);
         // SAFETY: allocated with this layout; unmapped from the window: a late fetch faults from here on.
         unsafe { dealloc(self.memory.as_ptr(), LAYOUT) };

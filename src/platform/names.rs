@@ -153,7 +153,7 @@ names! {
         Plain = "plain" built,
         /// It calls a helper, which reads the ops.
         Callee = "callee" built,
-        /// It tail-calls that helper.
+        /// It tail-calls one, which lies beside it.
         Tail = "tail" built,
         /// Its helper disables preemption and enables it again.
         Enable = "enable" built,

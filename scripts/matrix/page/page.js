@@ -1,11 +1,11 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const ANY = "any";
-const ORDER = "F.W?LU"; // from what counts least to what counts most
-const GLYPHS = { ".": "·", W: "W", L: "L", U: "U", F: "×", "?": "?" };
+const ORDER = "F.W?LU!"; // from what counts least to what counts most
+const GLYPHS = { ".": "·", W: "W", L: "L", U: "U", F: "×", "?": "?", "!": "!" };
 const SAYS = {
     ".": "frees, and nothing is held", W: "waits, as it must", L: "waits needlessly", U: "frees early",
-    F: "forbidden by its rules", "?": "undecided",
+    F: "forbidden by its rules", "?": "undecided", "!": "is disputed",
 };
 const MODELS = {
     none: "none: a task keeps its CPU until it gives it up.",
@@ -29,7 +29,7 @@ const make = (tag, properties = {}, ...children) => {
 };
 const code = (text) => make("code", {}, text);
 const worse = (a, b) => (ORDER.indexOf(b) > ORDER.indexOf(a) ? b : a);
-const cellClass = (letter) => `cell ${letter === "?" ? "undecided" : letter === "." ? "right" : letter}`;
+const cellClass = (letter) => `cell ${"?!".includes(letter) ? "undecided" : letter === "." ? "right" : letter}`;
 
 const state = { model: data.models.includes("full") ? "full" : data.models[0], func: 0, scenario: ANY, told: null };
 const NONE = { name: "", rows: [], cells: {}, numbers: {}, paths: [], phases: {} };
@@ -171,7 +171,7 @@ function begin() {
     $("scenario").append(make("option", { value: ANY, textContent: "in any of these ways: the worst" }),
         ...data.scenarios.map(({ name, title }) => make("option", { value: name, textContent: title })));
     const letters = Object.keys(data.letters).filter((letter) => data.runs.some((run) => run.counts[{
-        ".": "right", W: "waits", L: "late", U: "unsafe", F: "forbidden", "?": "undecided" }[letter]]));
+        ".": "right", W: "waits", L: "late", U: "unsafe", F: "forbidden", "?": "undecided", "!": "disputed" }[letter]]));
     $("legend").append(...letters.map((letter) => make("li", {},
         make("span", { className: cellClass(letter), textContent: GLYPHS[letter] }), SAYS[letter])),
         ...["ops", "text"].map((held) => make("li", {}, make("span", { className: `bar ${held}` }), `holds ${HELD_SHORT[held]}`)),

@@ -42,7 +42,7 @@ function openStory(found, headline, steps, parts, cell) {
     button.setAttribute("aria-label", "Close the story");
     button.addEventListener("click", () => { close(); });
     aside.replaceChildren(button, make("h2", { id: "headline" }, ...headline), make("ol", {}, ...steps), ...parts);
-    aside.className = found === "?" ? "undecided" : found;
+    aside.className = "?!".includes(found) ? "undecided" : found;
     aside.hidden = false;
     document.querySelector("main").classList.add("told");
     document.querySelectorAll("td .cell[aria-pressed=true]").forEach((other) => other.setAttribute("aria-pressed", "false"));

@@ -59,6 +59,7 @@ pub fn complaints(runs: &[Run], is_whole: bool) -> Vec<String> {
             lines.push(format!("{name} is broken, and was not caught"));
         }
         lines.extend(found(run, Verdict::Undecided, "neither ended nor came to rest"));
+        lines.extend(found(run, Verdict::Disputed, "is judged otherwise by the oracle than by what was executed"));
         if let (Some(runs), Some(ended)) = (run.figure("runs"), run.figure("ended"))
             && ended < runs
         {
@@ -108,6 +109,8 @@ mod tests {
     fn what_does_not_end_is_told() {
         let told = complaints(&[of("scan", "lazy", &["waits"], "runs=5 ended=4")], true);
         assert_eq!(told, ["scan under preempt=lazy: 1 grace periods of 5 never ended"]);
+        let told = complaints(&[of("scan", "lazy", &["disputed"], "")], true);
+        assert!(told[0].contains("judged otherwise by the oracle"), "{told:?}");
         let told = complaints(&[of("scan", "lazy", &["undecided"], "")], true);
         assert_eq!(told, ["scan under preempt=lazy neither ended nor came to rest at 1 of 1"]);
         let died = Run { scheme: "scan".into(), preempt: "full".into(), status: 101, ..Run::default() };

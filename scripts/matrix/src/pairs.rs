@@ -201,7 +201,7 @@ mod tests {
     fn pairs_count_as_stops_do() {
         let run = read(LINE);
         let counts = Verdict::ALL.map(|verdict| run.count(verdict));
-        assert_eq!(counts, [1, 1, 2, 1, 1, 0], "right, waits, late, unsafe, forbidden, undecided");
+        assert_eq!(counts, [1, 1, 2, 1, 1, 0, 0], "right, waits, late, unsafe, forbidden, undecided, disputed");
         let sound = Run { scheme: "scan".into(), verdict: Some("windows: FAIL".into()), ..run };
         assert_eq!(judge::complaints(&[sound], false), ["scan under preempt=full frees early at 1 of 6"]);
     }

@@ -28,6 +28,7 @@ fn cell(out: &mut String, x: usize, y: usize, width: usize, verdict: Verdict) {
     let (letter, class) = match verdict {
         Verdict::Right => ('·', ""),
         Verdict::Undecided => ('?', "q"),
+        Verdict::Disputed => ('!', "q"),
         Verdict::Forbidden => ('×', "F"),
         Verdict::Waits => ('W', "W"),
         Verdict::Late => ('L', "L"),

@@ -18,11 +18,14 @@ pub enum Verdict {
     Late,
     /// It let free what was held.
     Unsafe,
+    /// The executed instructions and the oracle say different things of what was held: the kernel is wrong about one.
+    Disputed,
 }
 
 impl Verdict {
     /// All of them, in the order in which a legend explains them.
-    pub const ALL: [Self; 6] = [Self::Right, Self::Waits, Self::Late, Self::Unsafe, Self::Forbidden, Self::Undecided];
+    pub const ALL: [Self; 7] =
+        [Self::Right, Self::Waits, Self::Late, Self::Unsafe, Self::Forbidden, Self::Undecided, Self::Disputed];
 
     /// The word of the kernel's lines.
     pub fn word(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Verdict {
             Self::Unsafe => "unsafe",
             Self::Forbidden => "forbidden",
             Self::Undecided => "undecided",
+            Self::Disputed => "disputed",
         }
     }
 
@@ -45,6 +49,7 @@ impl Verdict {
             Self::Unsafe => 'U',
             Self::Forbidden => 'F',
             Self::Undecided => '?',
+            Self::Disputed => '!',
         }
     }
 
@@ -57,6 +62,7 @@ impl Verdict {
             Self::Unsafe => "frees early: something is held here, and it is freed",
             Self::Forbidden => "forbidden: its rules say that a func must not do this",
             Self::Undecided => "undecided: it neither ended nor came to rest",
+            Self::Disputed => "disputed: what was executed and what was used late do not agree",
         }
     }
 }
@@ -255,7 +261,9 @@ mod tests {
 
     #[test]
     fn the_worst_verdict_is_the_greatest() {
-        assert_eq!(Verdict::ALL.into_iter().max(), Some(Verdict::Unsafe));
-        assert!(Verdict::Late > Verdict::Waits && Verdict::Right > Verdict::Forbidden);
+        assert_eq!(Verdict::ALL.into_iter().max(), Some(Verdict::Disputed));
+        assert!(
+            Verdict::Unsafe > Verdict::Late && Verdict::Late > Verdict::Waits && Verdict::Right > Verdict::Forbidden
+        );
     }
 }

@@ -12,8 +12,19 @@ const FUNCS: [(&str, &str); 7] = [
 ];
 
 /// A way to stand at a boundary: its name, a few words, and what happens.
-const SCENARIOS: [(&str, &str, &str); 12] = [
+const SCENARIOS: [(&str, &str, &str); 14] = [
     ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
+    (
+        "preempted-here",
+        "preempted, and the updater on its CPU",
+        "An interrupt comes there. The task that gets the CPU when it ends is the one that frees.",
+    ),
+    (
+        "preempted-nop",
+        "preempted, and nothing in the ops' place",
+        "An interrupt comes there, and another task gets the CPU. The ops is taken off with no successor: the callsite is a NOP \
+         again.",
+    ),
     (
         "preempted-migrated",
         "preempted on another CPU",

@@ -140,10 +140,20 @@ fn a_line_of_windows_has_its_keys_in_order_and_no_key_without_a_value() {
         scenario: WindowScenario::Preempted,
         held: HeldWhat::Ops,
         verdict: Cell::of(true, true),
+        oracle: "p1",
     };
     let expected = "window: scheme=ip preempt=full func=plain n=17 pc=0x40203290 insn=0xf85f0162 step=- \
-                    place=trampoline+0x4c phase=2 scenario=preempted held=ops verdict=unsafe";
+                    place=trampoline+0x4c phase=2 scenario=preempted held=ops verdict=unsafe oracle=p1";
     assert_eq!(line.to_string(), expected);
+    assert!(WindowLine { oracle: "", ..line }.to_string().ends_with(" oracle=-"));
     let cells = [(true, false), (false, true), (false, false)].map(|(has_ended, is_held)| Cell::of(has_ended, is_held));
     assert_eq!(cells.map(|cell| cell.to_string()), ["right", "waits", "late"]);
+}
+
+#[test]
+fn executed_instructions_and_the_oracle_agree_or_the_cell_is_disputed() {
+    let all = [Cell::Right, Cell::Waits, Cell::Late, Cell::Unsafe, Cell::Forbidden, Cell::Undecided];
+    let words = |is_broken| all.map(|cell| cell.as_seen(is_broken).to_string());
+    assert_eq!(words(false), ["right", "waits", "late", "disputed", "forbidden", "undecided"]);
+    assert_eq!(words(true), ["disputed", "disputed", "disputed", "unsafe", "forbidden", "undecided"]);
 }

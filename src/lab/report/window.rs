@@ -31,6 +31,8 @@ pub enum Cell {
     Forbidden,
     /// It neither ended nor came to rest in time.
     Undecided,
+    /// The executed instructions and the oracle say different things of what was held: one of them is wrong.
+    Disputed,
 }
 
 impl Cell {
@@ -41,6 +43,15 @@ impl Cell {
             (false, true) => Self::Waits,
             (false, false) => Self::Late,
             (true, true) => Self::Unsafe,
+        }
+    }
+
+    /// The same, where the oracle saw a property broken or did not: that has to be so where it freed early, and nowhere else.
+    pub const fn as_seen(self, is_broken: bool) -> Self {
+        match self {
+            Self::Forbidden | Self::Undecided => self,
+            _ if matches!(self, Self::Unsafe) == is_broken => self,
+            _ => Self::Disputed,
         }
     }
 }
@@ -63,6 +74,8 @@ pub struct WindowLine<P> {
     pub scenario: WindowScenario,
     pub held: HeldWhat,
     pub verdict: Cell,
+    /// What the oracle saw broken: `p1` to `p3` by a late use, or `inside`, which is P3 by the stack alone.
+    pub oracle: &'static str,
 }
 
 impl<P: fmt::Display> fmt::Display for WindowLine<P> {
@@ -81,7 +94,8 @@ impl<P: fmt::Display> fmt::Display for WindowLine<P> {
         pairs.put("phase", self.phase)?;
         pairs.put("scenario", self.scenario)?;
         pairs.put("held", self.held)?;
-        pairs.put("verdict", self.verdict)
+        pairs.put("verdict", self.verdict)?;
+        pairs.put("oracle", if self.oracle.is_empty() { "-" } else { self.oracle })
     }
 }
 
@@ -141,6 +155,7 @@ impl Cell {
             Self::Unsafe => "u",
             Self::Forbidden => "f",
             Self::Undecided => "?",
+            Self::Disputed => "!",
         }
     }
 }
@@ -164,6 +179,7 @@ impl fmt::Display for Cell {
             Self::Unsafe => "unsafe",
             Self::Forbidden => "forbidden",
             Self::Undecided => "undecided",
+            Self::Disputed => "disputed",
         })
     }
 }

@@ -5,7 +5,7 @@
 //! Context: fault, or func; only of an explored call, and only a few times a call.
 
 use super::levels;
-use super::party::Party;
+use super::party::{Party, RECURSION, SP};
 use super::thread::T7;
 use crate::arch::site::{FrameRecord, Regs};
 use crate::arch::vectors::ExceptionFrame;
@@ -71,8 +71,8 @@ fn as_at_t2(party: &Party, frame: &mut ExceptionFrame) -> usize {
     for (register, slot) in frame.x[19..=28].iter_mut().zip(&party.at_t2) {
         *register = slot.load(Ordering::Relaxed) as u64;
     }
-    sched::current().header.recursion.store(word(11) as u32, Ordering::Relaxed);
-    word(10) + offset_of!(Regs, callsite)
+    sched::current().header.recursion.store(word(RECURSION) as u32, Ordering::Relaxed);
+    word(SP) + offset_of!(Regs, callsite)
 }
 
 /// A call that is not stepped faults when its helper returns into func, which has changed no register but x29 and sp.

@@ -6,6 +6,7 @@ use super::debugger;
 use super::decide::decide;
 use super::exiting;
 use super::funcs;
+use super::inside;
 use super::levels;
 use super::party::{
     CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, GO, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
@@ -94,6 +95,8 @@ pub(super) struct Seen {
     pub(super) grace_period: u64,
     pub(super) waited_ns: u64,
     pub(super) late: Option<Late>,
+    /// When the ops was freed somebody stood in the call that was made for it.
+    pub(super) was_inside: bool,
 }
 
 /// From now on the director runs on CPU number `number` alone.
@@ -177,7 +180,7 @@ impl Stage {
         if is_here {
             move_to(holders_cpu);
         }
-        let TakenOff { ops: old, gone, page: old_page } = self.site.take_off(new, scenario);
+        let TakenOff { ops: old, literal, gone, page: old_page } = self.site.take_off(new, scenario);
         let start_ns = now_ns();
         let cookie = gone.cookie();
         let mut seen = Seen {
@@ -194,6 +197,7 @@ impl Stage {
             grace_period: cookie.number(),
             waited_ns: 0,
             late: None,
+            was_inside: false,
         };
         let mut parts = Some((gone, old_page));
         let mut leaving: heapless::Vec<_, 2> = spots.iter().zip([&FIRST, &SECOND]).collect();
@@ -212,6 +216,9 @@ impl Stage {
                 seen.cell = if nr_gone == 0 { cell } else { seen.cell.max(cell) };
                 seen.waited_ns = now_ns() - start_ns;
                 free(&mut parts, decided.flatten());
+                seen.was_inside = parts.is_none()
+                    && self.func == WindowFunc::FanOut
+                    && standing.iter().any(|(_, party)| inside::names(party, literal));
             }
             if is_here {
                 sched::set_affinity(sched::current(), !(1 << holders_cpu));
@@ -226,6 +233,7 @@ impl Stage {
         free(&mut parts, rcu::poll(cookie));
         levels::end();
         self.site.restore();
+        seen.cell = seen.cell.as_seen(seen.late.is_some() || seen.was_inside);
         Ok(Some(seen))
     }
 

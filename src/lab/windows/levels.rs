@@ -4,7 +4,7 @@
 //! until it may go on; so there is one boundary, inside of func.
 //! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
 
-use super::party::{CALLING, DONE, FIRST, GO, ON_CPU};
+use super::party::{CALLING, DONE, FIRST, GO, ON_CPU, SP};
 use super::thread::{TRACEE, scenario_is};
 use crate::arch::{cpu, gic, relax};
 use crate::irq::softirq::{self, Softirq};
@@ -34,6 +34,7 @@ pub(super) fn is_one() -> bool {
 pub(super) fn stand() -> bool {
     FIRST.cpu.store(0, Ordering::Relaxed);
     IS_UNANSWERED.store(false, Ordering::Relaxed);
+    FIRST.at_t2[SP].store(0, Ordering::Relaxed); // not stepped: nobody knows
     let stands = || FIRST.phase() == ON_CPU;
     if scenario_is(WindowScenario::SoftirqOnGp) {
         confine_gp_task(1);

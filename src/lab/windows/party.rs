@@ -59,7 +59,8 @@ pub(super) struct Party {
     pub(super) cpu: AtomicUsize,
     /// Where its traced call returns to.
     pub(super) return_to: AtomicUsize,
-    /// x19 to x28, sp and the recursion word as they were before T2: how func must leave them for T7.
+    /// x19 to x28, sp (where the trampoline's frame is) and the recursion word as they were before T2: how func must leave
+    /// them for T7. sp is 0 before that.
     pub(super) at_t2: [AtomicUsize; 12],
     /// It makes its call on top of the other.
     is_on_top: AtomicBool,
@@ -78,6 +79,10 @@ pub(super) struct Between {
 /// The one whose call is explored; and the other, where two stand.
 pub(super) static FIRST: Party = Party::new();
 pub(super) static SECOND: Party = Party::new();
+
+/// Places in [`Party::at_t2`].
+pub(super) const SP: usize = 10;
+pub(super) const RECURSION: usize = 11;
 
 const fn word() -> AtomicUsize {
     AtomicUsize::new(0)
@@ -115,6 +120,7 @@ impl Party {
     /// This context is the party from now on, and is about to call. Context: that of the call.
     pub(super) fn begin(&self, task: &Task) {
         self.task.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
+        self.at_t2[SP].store(0, Ordering::Relaxed);
         *self.between.lock() = Between { pc: 0, held: Held::new(), number: None };
     }
 

@@ -1,6 +1,6 @@
 //! What is kept of each boundary of a call while it is stepped: plain words, since the handler of a stop takes no lock.
 
-use super::party::Party;
+use super::party::{FIRST, Party, RECURSION, SP};
 use super::thread::T7;
 use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
@@ -16,7 +16,7 @@ pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
 pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
-/// Something is held; the next instruction reads it; x30 leads back into the trampoline.
+/// Something is held; the next instruction reads it; x30 alone leads back into the trampoline.
 pub(super) const HELD: u32 = 1;
 pub(super) const READS: u32 = 2;
 pub(super) const RETURNS_TO_T7: u32 = 4;
@@ -27,11 +27,11 @@ pub(super) fn note_registers(party: &Party, frame: &ExceptionFrame) {
     for (slot, value) in party.at_t2.iter().zip(&frame.x[19..=28]) {
         slot.store(*value as usize, Ordering::Relaxed);
     }
-    party.at_t2[10].store(frame.sp as usize, Ordering::Relaxed);
-    party.at_t2[11].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+    party.at_t2[SP].store(frame.sp as usize, Ordering::Relaxed);
+    party.at_t2[RECURSION].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
 }
 
-/// Keeps a boundary. Context: exception.
+/// Keeps a boundary of the first's. Context: exception.
 #[inline(always)]
 pub(super) fn boundary(number: usize, pc: usize, holds: usize, frame: &ExceptionFrame) {
     let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
@@ -45,7 +45,8 @@ pub(super) fn boundary(number: usize, pc: usize, holds: usize, frame: &Exception
     let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
     let mut bits = if holds != 0 { HELD } else { 0 };
     bits |= if reads { READS } else { 0 };
-    bits |= if frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
+    let is_leaf = frame.sp as usize == FIRST.at_t2[SP].load(Ordering::Relaxed);
+    bits |= if is_leaf && frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
     place.store(pc, Ordering::Relaxed);
     facts.store(bits, Ordering::Relaxed);
 }

@@ -32,7 +32,9 @@ pub(super) struct Site {
 
 /// What a change unlinked.
 pub(super) struct TakenOff {
+    /// The ops, and what the literal named: a node, if the ops was not alone.
     pub(super) ops: usize,
+    pub(super) literal: usize,
     pub(super) gone: Gone,
     pub(super) page: TextPage,
 }
@@ -84,6 +86,7 @@ impl Site {
 
     /// Takes the explored ops off, and puts `new` in its place, now or in [`Self::restore`].
     pub(super) fn take_off(&mut self, (new, page): (OpsBox, TextPage), scenario: WindowScenario) -> TakenOff {
+        let literal = self.literal();
         let (ops, page) = (self.ops, core::mem::replace(&mut self.page, page));
         let gone = if scenario == WindowScenario::PreemptedNop {
             self.next = Some(new);
@@ -92,7 +95,7 @@ impl Site {
             self.ops = new.address();
             live::swap(ops, new).unwrap_or_else(|error| panic!("windows: {error}"))
         };
-        TakenOff { ops: ops.addr(), gone: gone.expect("it is registered"), page }
+        TakenOff { ops: ops.addr(), literal, gone: gone.expect("it is registered"), page }
     }
 
     /// Registers what was to come next, in the place that the one before it had. Everybody has gone on.

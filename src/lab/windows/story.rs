@@ -138,6 +138,12 @@ impl fmt::Display for Story<'_> {
         writeln!(f, "story: it retires the ops and asks for grace period {}", seen.grace_period)?;
         let us = seen.waited_ns / 1000;
         match self.cell {
+            Cell::Disputed => {
+                writeln!(
+                    f,
+                    "story: after {us} us it is decided; what was executed and what was used late do not agree"
+                )?;
+            }
             Cell::Unsafe | Cell::Forbidden => {
                 writeln!(
                     f,
@@ -157,7 +163,10 @@ impl fmt::Display for Story<'_> {
                     At(pc)
                 )?;
             }
-            None => writeln!(f, "story: the task goes on, and uses neither again: it was inside all the same")?,
+            None if seen.was_inside => {
+                writeln!(f, "story: p3 broken: the task is inside the call that was made for it, and goes on there")?;
+            }
+            None => writeln!(f, "story: the task goes on, and nothing is used late")?,
         }
         if !seen.has_ended {
             writeln!(f, "story: the grace period never ends, though everybody went on")?;

@@ -83,3 +83,22 @@ fn a_func_that_disables_preemption_or_redirects_is_explored_in_each_way_to_stand
         assert!(of("redirect", "2").contains(&"unsafe"), "{scenario}");
     }
 }
+
+#[test]
+fn executed_instructions_and_the_oracle_disagreeing_is_a_failure_that_says_so() {
+    let parts = "only=plain,preempted";
+    let sound = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=ip", parts]).expect_status(1);
+    let is_epilogue = |line: &&Pairs| line.text("held") == "text" && line.text("oracle") == "p3";
+    let lines_of = lines(&sound);
+    let n = lines_of.iter().find(is_epilogue).expect("func's last instruction").text("n");
+    // The text of func stays where it was, so nothing is seen of who is still inside.
+    let parts = format!("{parts},{n}");
+    let words = ["windows", "tasks_rcu=ip", &parts, "fault=text-kept"];
+    let ended = Guest::with_cpus(2).with_faults().boot(&words).expect_status(1);
+    let lines = lines(&ended);
+    let [line] = &lines[..] else { panic!("more than one run: {}", ended.story()) };
+    assert_eq!((line.text("verdict"), line.text("oracle")), ("disputed", "-"), "{}", ended.story());
+    let (has_passed, verdict) = &verdicts(&ended)["ip"];
+    assert!(!has_passed && verdict.number("unsafe") == 0, "{}", ended.story());
+    assert!(ended.lines().any(|line| line.ends_with("what was used late do not agree")), "{}", ended.story());
+}

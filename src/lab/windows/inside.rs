@@ -1,0 +1,23 @@
+//! Whether a freed ops' call is over, by the stack that it is on: P3 as a state, where no late use shows it.
+//!
+//! Behind the last member of a fan-out nothing is left that goes with the ops: the node is not read again, and the fan-out's
+//! text is the kernel's. All the same the call for the freed node is not over, and P3 asks for no more than that. Other funcs
+//! are not asked about: their text goes with their ops, so a late use is seen, or something is wrong.
+//! Told by the frame that the trampoline made, by no scheme and by no unwinder. Context: the director, the party standing.
+
+use super::party::{Party, SP};
+use crate::arch::site::Regs;
+use crate::arch::trampoline;
+use crate::sync::atomic::Ordering;
+
+/// Whether the party stands in the func, or in what that called, of a call whose frame names `freed`.
+pub(super) fn names(party: &Party, freed: usize) -> bool {
+    let [pc, sp, frame] = [&party.pc, &party.sp, &party.at_t2[SP]].map(|word| word.load(Ordering::Relaxed));
+    // Below the frame, or on it and in no trampoline: it is neither to be made, nor about to be popped.
+    if frame == 0 || sp > frame || sp == frame && trampoline::contains(pc) {
+        return false;
+    }
+    // SAFETY: the stack of a party that stands, and a frame of it that is not popped.
+    let ops = unsafe { (&raw const (*core::ptr::with_exposed_provenance::<Regs>(frame)).ops).read_volatile() };
+    ops == freed
+}
