@@ -4,20 +4,20 @@ use super::{DESK, file, opened, script};
 use std::fs;
 
 /// Two boundaries of a func that is not known.
-const UNKNOWN: &str = "\
+pub(crate) const UNKNOWN: &str = "\
 window: scheme=ip preempt=full func=novel n=0 pc=0x40200000 insn=0xd503201f step=- place=a::other+0x0 phase=4 scenario=out-of-the-blue held=none verdict=late
 window: scheme=ip preempt=full func=novel n=1 pc=0x40200004 insn=0xd65f03c0 step=- place=func+0x0 phase=3 scenario=out-of-the-blue held=ops verdict=unsafe
 ";
 
 /// Two parties: the one at each of three boundaries, the other at each of them too.
-const PAIRS: &str = "\
+pub(crate) const PAIRS: &str = "\
 pairs: scheme=ip preempt=full func=novel scenario=pair n=0 pc=0x40200000 step=- place=a::other+0x0 phase=4 with=0,1,2 cells=wul
 pairs: scheme=ip preempt=full func=novel scenario=pair n=1 pc=0x40200004 step=- place=func+0x0 phase=3 with=0,1,2 cells=w-l
 pairs: scheme=ip preempt=full func=novel scenario=pair n=2 pc=0x40200008 step=- place=other+0x4 phase=11 with=0,1,2 cells=rf-
 ";
 
 /// Shows `lines` as the last run of `ip` under full preemption, as the page `NAME.html`; gives what is printed.
-fn show(name: &str, lines: &[&str]) -> String {
+pub(crate) fn show(name: &str, lines: &[&str]) -> String {
     let logs = file(name).with_extension("logs");
     fs::create_dir_all(&logs).expect("a place for what is printed");
     let told = "story: begin\nstory: two were there at once\nstory: end\n";

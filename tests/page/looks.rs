@@ -1,7 +1,7 @@
 //! How the page looks: contrast, without colour, on paper, on a phone.
 
 use super::browser::Browser;
-use super::{DESK, PHONE, page};
+use super::{DESK, PHONE, lines, opened, page};
 
 /// Luminance and contrast as WCAG defines them; the background of an element is the first that is painted behind it.
 const CONTRAST: &str = "(() => {
@@ -43,26 +43,30 @@ fn all_text_has_contrast_in_light_in_dark_and_on_paper() {
 }
 
 #[test]
-fn verdicts_are_told_apart_without_colour() {
-    let mut browser = page(DESK);
+fn verdicts_are_told_apart_without_colour_on_screen_and_in_grey_print() {
+    lines::show("grey", &[lines::UNKNOWN, lines::PAIRS]);
+    let mut browser = opened("grey.html", DESK);
     browser.send("Emulation.setEmulatedVisionDeficiency", "\"type\":\"achromatopsia\"");
-    browser.picture("grey");
-    let glyphs = browser.ask("[...document.querySelectorAll('#legend .cell')].map((it) => it.textContent).join(' ')");
-    let kinds: Vec<&str> = glyphs.split(' ').collect();
-    for wanted in ["·", "W", "L", "U"] {
-        assert_eq!(kinds.iter().filter(|&&glyph| glyph == wanted).count(), 1, "{glyphs}");
-    }
-    // Shapes too: nothing, a light field, stripes, a dark field with square corners.
+    let kinds = "[...document.querySelectorAll('#legend .cell:not(.blank)')].map((it) => it.textContent).join(' ')";
+    let mut kinds: Vec<String> = browser.ask(kinds).split(' ').map(str::to_owned).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["L", "U", "W", "·", "×"], "each has a sign of its own");
+    // A shape of its own too: nothing, a light field, stripes, a dark field, a dashed frame.
     let shape = |browser: &mut Browser, kind: &str| {
         browser.ask(&format!(
             "(() => {{ const style = getComputedStyle(document.querySelector('#legend .cell.{kind}')); \
              const grey = (style.backgroundColor.match(/[0-9.]+/g) ?? []).slice(0, 4).map(Number); \
              const level = grey[3] === 0 ? 'none' : (grey[0] * 3 + grey[1] * 6 + grey[2]) / 10 < 100 ? 'dark' : 'light'; \
-             return [style.backgroundImage === 'none' ? 'plain' : 'striped', level].join(' '); }})()"
+             const line = style.borderTopColor.endsWith(' 0)') ? '' : style.borderTopStyle; \
+             return [style.backgroundImage === 'none' ? 'plain' : 'striped', level, line].join(' ').trim(); }})()"
         ))
     };
-    let shapes: Vec<String> = ["right", "W", "L", "U"].iter().map(|kind| shape(&mut browser, kind)).collect();
-    assert_eq!(shapes, ["plain none", "plain light", "striped none", "plain dark"]);
+    for (media, late) in [("screen", "striped none"), ("print", "striped none solid")] {
+        browser.media(media, "light");
+        let shapes: Vec<String> = ["right", "W", "L", "U", "F"].iter().map(|kind| shape(&mut browser, kind)).collect();
+        assert_eq!(shapes, ["plain none", "plain light", late, "plain dark", "plain none dashed"], "{media}");
+    }
+    browser.picture("grey");
 }
 
 #[test]
