@@ -118,6 +118,19 @@ fn a_func_that_waits_by_itself_is_stopped_before_it_goes_on() {
 }
 
 #[test]
+fn of_two_at_once_the_first_is_stopped_and_both_are_named() {
+    let words = ["windows", "tasks_rcu=sched", "preempt=full", "only=callee,pair"];
+    let found = Guest::with_cpus(2).boot(&words).expect_status(1);
+    let line = found.lines().find(|line| line.starts_with("replay: ")).expect("sched is caught there");
+    let (first, second) = line.rsplit(',').next().and_then(|both| both.split_once('+')).expect("two boundaries");
+    let ended = replayed(line);
+    ended.line_with(&["pairs: scheme=sched preempt=full func=callee", &format!(" n={first} "), "cells=u"]);
+    ended.line_with(&[&format!("first stands at boundary {first}, the second at boundary {second}")]);
+    ended.line_with(&[&format!("window: boundary {first}, "), "the grace period has ended"]);
+    assert!(frames(&ended.console).contains(&"alpha"), "{}", ended.story());
+}
+
+#[test]
 fn a_line_at_which_gdb_cannot_stop_is_refused_with_the_reason() {
     let reasons = [
         ("only=plain,preempted,300", "nobody can stand there"),

@@ -27,8 +27,8 @@ function drawPairs() {
     const byEarly = [...known].sort((a, b) => (early(a) || Infinity) - (early(b) || Infinity));
     if (!known.includes(two.scheme)) two.scheme = byEarly[0];
     $("pair-scheme").value = two.scheme;
-    $("pair-words").textContent = `${kind().words} Down: where the first stands. Across: where the second does. `
-        + "One that holds the ops is enough: it must not be freed then.";
+    $("pair-words").textContent = `${kind().words} The grace period has to outlast both: a cell says the worse of what happens while both `
+        + "are there, and while one is left. Down: where the first stands. Across: where the second does.";
     const table = $("pairs");
     table.setAttribute("aria-label", `${two.scheme}, preempt=${state.model}, func ${kind().func}, ${kind().title}`);
     if (!grid()) return table.replaceChildren();
@@ -74,8 +74,9 @@ function tellPair(first, second) {
     const stands = (who, at) => make("li", {}, `${who} stands before `, code(at.insn), at.step ? ` (${at.step})` : "",
         at.place ? ", at " : "", at.place ? code(at.place) : "", situation(at.row) ? `, ${situation(at.row)}.` : ".", " ", HELD[at.held] ?? "");
     const endings = {
-        U: "The grace period ends, and the ops is freed, while one of the two at least is not through with it.",
-        W: "The grace period goes on until both have left. Nothing is freed under them.",
+        U: "The grace period ends, and the ops is freed, while one of them still holds it.",
+        W: "The grace period outlasts whoever holds the ops. Nothing is freed under them.",
+        L: "The grace period goes on, at least once one of them has gone on, though nothing is held any more.",
         ".": "The grace period ends, the ops is freed, and both go on, unharmed.",
     };
     const run = data.runs.find((run) => run.scheme === two.scheme && run.preempt === state.model);

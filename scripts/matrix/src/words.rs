@@ -64,11 +64,15 @@ const SCENARIOS: [(&str, &str, &str); 14] = [
         "a softirq on top of the grace-period task",
         "The call is not a task's: a softirq makes it, on top of the very task that waits for the grace period.",
     ),
-    ("pair", "two tasks", "Two tasks make the call; each is stopped at a boundary of its own."),
+    (
+        "pair",
+        "two tasks",
+        "Two tasks make the call; each is stopped at a boundary of its own. The first goes on first, then the second.",
+    ),
     (
         "pair-on-top",
         "a softirq on top of a task",
-        "An interrupt comes at the task's boundary. On top of it runs a softirq that makes the call too, and is stopped in it.",
+        "An interrupt comes at the task's boundary. On top of it runs a softirq that makes the call too, and is stopped in it. The softirq goes on first, then the task.",
     ),
 ];
 
