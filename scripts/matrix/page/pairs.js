@@ -31,7 +31,7 @@ function drawPairs() {
         + "are there, and while one is left. Down: where the first stands. Across: where the second does.";
     const table = $("pairs");
     table.setAttribute("aria-label", `${two.scheme}, preempt=${state.model}, func ${kind().func}, ${kind().title}`);
-    if (!grid()) return table.replaceChildren();
+    if (!grid()) return table.replaceChildren(make("caption", { textContent: "No two can stand there in this way under this model." }));
     const across = kind().axes[grid().second].map((_, index) => boundary("second", index));
     const down = kind().axes[grid().first].map((_, index) => boundary("first", index));
     const edge = (all, index) => (index > 0 && all[index].section !== all[index - 1].section ? " edge" : "");

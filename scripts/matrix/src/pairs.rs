@@ -59,6 +59,7 @@ fn kinds(matrix: &Matrix) -> Vec<(String, String)> {
             kinds.push(kind);
         }
     }
+    kinds.sort();
     kinds
 }
 
