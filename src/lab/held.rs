@@ -39,6 +39,12 @@ impl Held {
         self.depth
     }
 
+    /// Whether any of the trampolines holds one of `ops`, however many are on top of it.
+    #[inline(always)]
+    pub fn holds_one_of(&self, ops: &[usize]) -> bool {
+        self.ops[..self.depth.min(DEPTH)].iter().any(|held| ops.contains(held))
+    }
+
     /// What the innermost trampoline holds.
     #[inline(always)]
     pub fn innermost(&self) -> Option<usize> {
@@ -71,8 +77,10 @@ mod tests {
         held.step(0x20, 0x24, 1, AT);
         held.step(0x20, 0x24, 2, AT);
         assert_eq!(held.innermost(), Some(2));
+        assert!(held.holds_one_of(&[1]) && held.holds_one_of(&[3, 2]) && !held.holds_one_of(&[3]));
         held.step(0x104, 0x40, 0, AT);
         assert_eq!(held.innermost(), Some(1));
+        assert!(held.holds_one_of(&[1]) && !held.holds_one_of(&[2]), "left is left");
     }
 
     #[test]

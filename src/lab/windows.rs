@@ -200,6 +200,10 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         }
         _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
+        // Two trampolines in one call: twice as long, and nothing that the ways left out add to what these show.
+        _ if matches!(func, WindowFunc::Nest | WindowFunc::Nested) => {
+            matches!(scenario, WindowScenario::Preempted | WindowScenario::Running)
+        }
         // Where it does not block, which it does for `inside` alone, it is one more that calls a helper.
         _ => func != WindowFunc::Block,
     };

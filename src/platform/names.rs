@@ -161,6 +161,10 @@ names! {
         Block = "block" built,
         /// It sends the trampoline on into its own text, which every scheme forbids.
         Redirect = "redirect" built,
+        /// It calls a traced function, whose ops is another.
+        Nest = "nest" built,
+        /// It reads its ops and returns, in a call that another ops' func makes.
+        Nested = "nested" built,
         /// It is the second of three on one callsite.
         FanOut = "fanout" built,
     }

@@ -1,13 +1,15 @@
 //! What funcs and scenarios are, for a reader. A name that is not here is shown as it is: a kernel may have more of them.
 
 /// What a func of this kind does.
-const FUNCS: [(&str, &str); 7] = [
+const FUNCS: [(&str, &str); 9] = [
     ("plain", "reads its ops and returns"),
     ("callee", "calls a helper, which reads the ops"),
     ("tail", "tail-calls a helper"),
     ("enable", "disables preemption and enables it again"),
     ("block", "blocks"),
     ("redirect", "sends the call elsewhere"),
+    ("nest", "calls a function that is traced for another ops"),
+    ("nested", "is that other: called inside the call of an ops that stays"),
     ("fanout", "is the second of three on one callsite"),
 ];
 

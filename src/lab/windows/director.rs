@@ -147,12 +147,17 @@ impl Stage {
     fn record_once(&mut self, trampoline: &Trampoline) -> Option<Vec<Boundary>> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
-        let (ops, literal) = (self.site.ops(), self.site.literal());
-        let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
-        MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+        self.note_memory();
         self.give(NOWHERE, WindowScenario::Running);
         self.finish(&FIRST);
         path::recorded(self.func, trampoline)
+    }
+
+    /// Says what will be retired: holding that is holding.
+    fn note_memory(&self) {
+        let (ops, literal) = (self.site.ops(), self.site.literal());
+        let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
+        MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     }
 
     /// A party stands at each of `spots`, in this way; their ops is retired, and freed as soon as that may be. `None` when
@@ -171,6 +176,7 @@ impl Stage {
         let new = self.site.successor();
         contain::take();
         funcs::READ.store(0, Ordering::Relaxed);
+        self.note_memory();
         if !self.stand(spots, scenario)? {
             return Ok(None);
         }
@@ -192,7 +198,7 @@ impl Stage {
             second: (spots.len() > 1).then(|| SECOND.pc.load(Ordering::Relaxed)),
             ops: old,
             successor: self.site.literal(),
-            branch: read_insn(thread::ENTRY.load(Ordering::Relaxed) + 4),
+            branch: read_insn(thread::SITE.load(Ordering::Relaxed) + 4),
             updater: cpu::id(),
             grace_period: cookie.number(),
             waited_ns: 0,

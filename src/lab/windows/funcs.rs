@@ -7,6 +7,7 @@
 use super::thread;
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::ops::{Ops, OpsBox};
+use crate::lab::tracees;
 use crate::mm::text_page::{PLACES, TextPage};
 use crate::platform::WindowFunc;
 use crate::sched::preemption::{model, preempts};
@@ -14,6 +15,7 @@ use crate::sched::{self};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::preempt;
 use core::arch::global_asm;
+use core::hint::black_box;
 use core::mem::offset_of;
 
 /// What the last func read from its ops.
@@ -46,6 +48,7 @@ global_asm!(
     "window_helper window_callee, {note}",
     "window_helper window_enable, {enable}",
     "window_helper window_block, {block}",
+    "window_helper window_nest, {nest}",
     ".balign 8",
     "window_tail:",
     "adr x16, 2f",
@@ -80,6 +83,7 @@ global_asm!(
     note = sym note,
     enable = sym enable,
     block = sym block,
+    nest = sym nest,
 );
 
 unsafe extern "C" {
@@ -91,6 +95,8 @@ unsafe extern "C" {
     static window_enable_end: u8;
     static window_block: u8;
     static window_block_end: u8;
+    static window_nest: u8;
+    static window_nest_end: u8;
     static window_tail: u8;
     static window_tail_end: u8;
     static window_redirect: u8;
@@ -108,10 +114,13 @@ pub(super) fn helper(func: WindowFunc) -> usize {
 
 fn code(func: WindowFunc) -> &'static [u8] {
     let (start, end) = match func {
-        WindowFunc::Plain | WindowFunc::FanOut => (&raw const window_plain, &raw const window_plain_end),
+        WindowFunc::Plain | WindowFunc::FanOut | WindowFunc::Nested => {
+            (&raw const window_plain, &raw const window_plain_end)
+        }
         WindowFunc::Callee => (&raw const window_callee, &raw const window_callee_end),
         WindowFunc::Enable => (&raw const window_enable, &raw const window_enable_end),
         WindowFunc::Block => (&raw const window_block, &raw const window_block_end),
+        WindowFunc::Nest => (&raw const window_nest, &raw const window_nest_end),
         WindowFunc::Tail => (&raw const window_tail, &raw const window_tail_end),
         WindowFunc::Redirect => (&raw const window_redirect, &raw const window_redirect_end),
     };
@@ -128,6 +137,11 @@ pub(super) fn make(func: WindowFunc) -> (OpsBox, TextPage) {
     let entry: Func = unsafe { core::mem::transmute::<usize, Func>(page.address()) };
     sched::synchronise_every_cpu(); // before anybody can branch there
     (OpsBox::new("explored", entry, number), page)
+}
+
+/// An ops that stays, whose func calls a function that is traced for another. Context: task.
+pub(super) fn outer_ops() -> OpsBox {
+    OpsBox::new("outer", outer, 0)
 }
 
 /// The funcs' last use of their ops.
@@ -166,4 +180,19 @@ unsafe extern "C" fn block(ip: usize, parent_ip: usize, ops: *const OpsHeader, r
     }
     // SAFETY: our caller's.
     unsafe { note(ip, parent_ip, ops, regs) };
+}
+
+/// Calls a traced function, whose ops is another.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn nest(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
+    tracees::call(thread::INNER_TRACEE, 0);
+    // SAFETY: our caller's.
+    unsafe { note(ip, parent_ip, ops, regs) };
+}
+
+/// The same, of an ops that stays: what is explored is the call in it.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn outer(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    black_box(tracees::call(thread::INNER_TRACEE, 0)); // with a frame of its own around it
 }

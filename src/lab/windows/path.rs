@@ -8,9 +8,10 @@
 //! | 4 | func's text, or what it called |
 //! | 10 | the same, behind the last instruction that reads the ops |
 //! | 11 | T7 and on |
+//! | - | behind all that; or in the call of an ops that stays, around the one that is explored |
 //! | 20 | the target that func sent the trampoline on to is to come, or runs |
 
-use super::record::{FACTS, HELD, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
+use super::record::{FACTS, HELD, INSIDE, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
 use super::thread::ENTRY;
 use crate::arch::insn::Insn;
 use crate::arch::mmu::PAGE_SIZE;
@@ -54,33 +55,26 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Option<Vec<
     let fact = |number: usize| FACTS[number].load(Ordering::Relaxed);
     let last_read = (0..length).rev().find(|&number| fact(number) & READS != 0).unwrap_or(length);
     let site = CallSite::from_return_address(ENTRY.load(Ordering::Relaxed) + 8);
-    let mut has_called = false;
+    let (mut was_held, mut has_called) = (false, false);
     let mut is_redirected = false;
     let one = |number: usize| {
         let pc = PCS[number].load(Ordering::Relaxed);
         let is_held = fact(number) & HELD != 0;
-        has_called |= pc == trampoline.t6;
-        let phase = if trampoline.contains(pc) {
-            match pc {
-                _ if pc <= trampoline.t2 => "1b",
-                _ if pc <= trampoline.t6 => "2",
-                _ if is_redirected => "20",
-                _ => "11",
-            }
-        } else if !has_called {
-            "1a"
-        } else if is_held {
-            match () {
-                () if is_redirected => "20",
-                () if number > last_read => "10",
-                () if fact(number) & RETURNS_TO_T7 != 0 && place_of(pc).is_some() => "3",
-                () => "4",
-            }
-        } else if place_of(pc).is_some() {
-            "20"
-        } else {
-            "-"
+        was_held |= is_held;
+        let is_in_trampoline = trampoline.contains(pc);
+        let phase = match () {
+            () if is_held && !has_called => "2",
+            () if is_held && is_redirected => "20",
+            () if is_held && number > last_read => "10",
+            () if is_held && fact(number) & RETURNS_TO_T7 != 0 && place_of(pc).is_some() => "3",
+            () if is_held => "4",
+            () if was_held && is_redirected && (is_in_trampoline || place_of(pc).is_some()) => "20",
+            () if was_held && is_in_trampoline => "11",
+            () if !was_held && is_in_trampoline && pc <= trampoline.t2 => "1b",
+            () if was_held || fact(number) & INSIDE != 0 => "-",
+            () => "1a",
         };
+        has_called |= is_held && pc == trampoline.t6;
         // A store through x3, func's fourth argument, changes where the trampoline goes.
         is_redirected |= func == WindowFunc::Redirect && is_held && read_insn(pc).base_register() == Some(3);
         let held = match (is_held, number > last_read) {

@@ -4,6 +4,7 @@ use super::party::{FIRST, Party, RECURSION, SP};
 use super::thread::T7;
 use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
+use crate::lab::held::Held;
 use crate::sched;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -16,10 +17,17 @@ pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
 pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
-/// Something is held; the next instruction reads it; x30 alone leads back into the trampoline.
+/// What will be retired is held; the next instruction reads it; x30 alone leads back into the trampoline; some ops is held.
 pub(super) const HELD: u32 = 1;
 pub(super) const READS: u32 = 2;
 pub(super) const RETURNS_TO_T7: u32 = 4;
+pub(super) const INSIDE: u32 = 8;
+
+/// What will be retired: the ops, and what the literal names, each held by whoever has loaded it.
+#[inline(always)]
+pub(super) fn retired() -> [usize; 2] {
+    [&MEMORY[0], &MEMORY[2]].map(|word| word.load(Ordering::Relaxed))
+}
 
 /// Keeps the registers at T2. Context: exception.
 #[inline(always)]
@@ -33,7 +41,7 @@ pub(super) fn note_registers(party: &Party, frame: &ExceptionFrame) {
 
 /// Keeps a boundary of the first's. Context: exception.
 #[inline(always)]
-pub(super) fn boundary(number: usize, pc: usize, holds: usize, frame: &ExceptionFrame) {
+pub(super) fn boundary(number: usize, pc: usize, held: &Held, frame: &ExceptionFrame) {
     let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
     let base = match read_insn(pc).base_register() {
         Some(31) => frame.sp as usize,
@@ -43,7 +51,8 @@ pub(super) fn boundary(number: usize, pc: usize, holds: usize, frame: &Exception
     };
     let [ops, ops_end, node, node_end] = MEMORY.each_ref().map(|word| word.load(Ordering::Relaxed));
     let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
-    let mut bits = if holds != 0 { HELD } else { 0 };
+    let mut bits = if held.holds_one_of(&retired()) { HELD } else { 0 };
+    bits |= if held.depth() > 0 { INSIDE } else { 0 };
     bits |= if reads { READS } else { 0 };
     let is_leaf = frame.sp as usize == FIRST.at_t2[SP].load(Ordering::Relaxed);
     bits |= if is_leaf && frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };

@@ -24,9 +24,11 @@ pub(super) struct Site {
     page: TextPage,
     /// What is to be registered next, where the last one was taken off with nothing in its place.
     next: Option<OpsBox>,
-    /// On the callsite, called before it and after it; and what a softirq on top calls.
+    /// On the callsite, called before it and after it; on the other callsite of a call in a call; and what a softirq on top
+    /// calls.
     first: Option<*const Ops>,
     third: Option<*const Ops>,
+    other: Option<*const Ops>,
     elsewhere: *const Ops,
 }
 
@@ -53,20 +55,27 @@ impl Site {
     pub(super) fn open(func: WindowFunc, is_last_call: bool) -> Self {
         let (ops, page) = funcs::make(func);
         let tracee = |number: usize| tracees::sites(number..=number);
-        let sites = if is_last_call { exiting::sites() } else { tracee(thread::TRACEE) };
-        let entry = live::with_registry(|registry| registry.table().site(sites[0]).entry());
-        thread::ENTRY.store(entry, Ordering::Relaxed);
+        let called = if is_last_call { exiting::sites() } else { tracee(thread::TRACEE) };
+        let (sites, other) = match func {
+            WindowFunc::Nest => (called.clone(), Some((count::counter("inner"), tracee(thread::INNER_TRACEE)))),
+            WindowFunc::Nested => (tracee(thread::INNER_TRACEE), Some((funcs::outer_ops(), called.clone()))),
+            _ => (called.clone(), None),
+        };
+        let entry = |site: SiteId| live::with_registry(|registry| registry.table().site(site).entry());
+        thread::ENTRY.store(entry(called[0]), Ordering::Relaxed);
+        thread::SITE.store(entry(sites[0]), Ordering::Relaxed);
+        let other = other.map(|(ops, sites)| register(ops, sites));
         let elsewhere = register(count::counter("elsewhere"), tracee(thread::OTHER_TRACEE));
         let is_fan_out = func == WindowFunc::FanOut;
         let first = is_fan_out.then(|| register(count::counter("first"), sites.clone()));
         let ops = register(ops, sites.clone());
         let third = is_fan_out.then(|| register(count::counter("third"), sites.clone()));
-        Self { func, sites, ops, page, next: None, first, third, elsewhere }
+        Self { func, sites, ops, page, next: None, first, third, other, elsewhere }
     }
 
     /// Takes all of them off again.
     pub(super) fn close(self) {
-        [self.first, self.third].into_iter().flatten().chain([self.ops, self.elsewhere]).for_each(end);
+        [self.first, self.third, self.other].into_iter().flatten().chain([self.ops, self.elsewhere]).for_each(end);
     }
 
     /// The explored ops.
@@ -76,7 +85,7 @@ impl Site {
 
     /// What the literal names.
     pub(super) fn literal(&self) -> usize {
-        read_literal(CallSite::from_return_address(thread::ENTRY.load(Ordering::Relaxed) + 8)).addr()
+        read_literal(CallSite::from_return_address(thread::SITE.load(Ordering::Relaxed) + 8)).addr()
     }
 
     /// Another ops of this kind, for [`Self::take_off`].

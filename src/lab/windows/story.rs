@@ -98,7 +98,7 @@ impl fmt::Display for Story<'_> {
         let Self { func, spots, seen, .. } = *self;
         let Spot { n, at: boundary } = spots[0];
         let Insn(word) = boundary.insn;
-        let traced = Place(thread::ENTRY.load(Ordering::Relaxed));
+        let traced = Place(thread::SITE.load(Ordering::Relaxed));
         writeln!(
             f,
             "story: task explored calls {traced}, whose func is of kind `{func}`; its ops is at {:#x}",

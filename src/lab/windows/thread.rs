@@ -31,8 +31,11 @@ use crate::sync::preempt;
 /// The tracee whose call is explored, if it is not a task's last one, and the one that a softirq on top calls.
 pub(super) const TRACEE: usize = 0;
 pub(super) const OTHER_TRACEE: usize = 1;
-/// The entry of the function whose call is explored.
+/// What a func calls that calls something traced.
+pub(super) const INNER_TRACEE: usize = 2;
+/// The entry of the function whose call is explored; and of the one whose ops is, which is another if that nests.
 pub(super) static ENTRY: AtomicUsize = AtomicUsize::new(0);
+pub(super) static SITE: AtomicUsize = AtomicUsize::new(0);
 /// How the parties are to stand.
 pub(super) static SCENARIO: AtomicU32 = AtomicU32::new(0);
 /// The trampoline's boundaries at which holding begins and ends.
@@ -61,22 +64,23 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let executed = core::mem::replace(&mut between.pc, pc);
     between.held.step(executed, pc, frame.x[2] as usize, marks);
     between.number = Some(number);
-    let holds = between.held.innermost().unwrap_or(0);
+    let held = between.held;
     drop(between);
     let at = party.at.load(Ordering::Relaxed);
     if at != NOWHERE && number > at {
         return Then::Leave;
     }
-    if pc == marks.0 {
+    if pc == marks.0 && frame.lr as usize == SITE.load(Ordering::Relaxed) + 8 {
         record::note_registers(party, frame);
     }
     if core::ptr::eq(party, &FIRST) {
-        record::boundary(number, pc, holds, frame);
+        record::boundary(number, pc, &held, frame);
     }
     if number == at {
         party.pc.store(pc, Ordering::Relaxed);
         party.sp.store(frame.sp as usize, Ordering::Relaxed);
-        party.holds.store(holds, Ordering::Relaxed);
+        let holds = held.holds_one_of(&record::retired());
+        party.holds.store(usize::from(holds), Ordering::Relaxed);
         return stand(party, frame);
     }
     if scenario_is(WindowScenario::Migrated) && number + 1 == at && may_be_preempted(frame) {
