@@ -12,6 +12,7 @@
 //! | `levels`, `exiting` | calls out of interrupts, and a task's last one |
 //! | `record`, `path` | the boundaries of a recorded call, and the row of the theory's table that each is in |
 //! | `inside` | P3 as a state, where no late use shows it |
+//! | `wish` | the long way out of a trampoline |
 //! | `site` | what is registered, and how it is taken off |
 //! | `director` | one run: swap, retire, look, free, let go |
 //! | `decide` | whether the scheme waits |
@@ -37,6 +38,7 @@ mod record;
 mod site;
 mod story;
 mod thread;
+mod wish;
 
 use super::calls::{self, Calls};
 use super::oracle::{self, Property};
@@ -146,7 +148,7 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
             continue;
         }
         let mut stage = Stage::open(func, is_last_call);
-        let path = stage.record(&trampoline);
+        let path = stage.record(&trampoline, WindowScenario::Running);
         tally(|line| line.boundaries += path.len() as u64);
         for scenario in scenarios() {
             if pairs::ALL.contains(&scenario) {
@@ -158,6 +160,16 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
                 first = first.or(failure);
                 continue;
             }
+            let long = (scenario == WindowScenario::Wished).then(|| stage.record(&trampoline, scenario));
+            if let Some(long) = &long {
+                tally(|line| {
+                    line.boundaries += long.iter().filter(|at| wish::is_behind(at, &trampoline)).count() as u64
+                });
+                if !wish::is_long(long, &trampoline) {
+                    continue; // no other way out than the one that the other scenarios show
+                }
+            }
+            let path = long.as_ref().unwrap_or(&path);
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
                 let boundary = Boundary { phase: row(scenario, func).unwrap_or(boundary.phase), ..*boundary };
                 let spots = [Spot { n, at: &boundary }];
@@ -198,6 +210,7 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         WindowScenario::Exiting | WindowScenario::PreemptedNop => {
             matches!(func, WindowFunc::Callee | WindowFunc::FanOut)
         }
+        WindowScenario::Wished => func == WindowFunc::Plain,
         _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
         _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         // Two trampolines in one call: twice as long, and nothing that the ways left out add to what these show.
@@ -208,7 +221,10 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         _ => func != WindowFunc::Block,
     };
     // With one CPU the director has it while the holder is off it; else nobody looks on, and no run would come of it.
-    let needs_two = matches!(scenario, WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop);
+    let needs_two = matches!(
+        scenario,
+        WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop | WindowScenario::Wished
+    );
     let is_sensible = is_sensible && (!needs_two || sched::nr_cpus() > 1);
     let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
     is_sensible && args.selects_of(is_scenario, scenario.as_str())
@@ -216,8 +232,11 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
 
 fn is_wanted(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario, n: usize, boundary: &Boundary) -> bool {
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_inside = row(scenario, func).is_none() || boundary.pc == funcs::helper(func);
-    is_inside && args.selects_of(is_number, alloc::format!("{n}").as_str())
+    let is_there = match scenario {
+        WindowScenario::Wished => boundary.phase == "11",
+        _ => row(scenario, func).is_none() || boundary.pc == funcs::helper(func),
+    };
+    is_there && args.selects_of(is_number, alloc::format!("{n}").as_str())
 }
 
 fn tally(change: impl FnOnce(&mut WindowsLine)) {

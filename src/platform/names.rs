@@ -191,6 +191,8 @@ names! {
         Pair = "pair" built,
         /// An IRQ comes, and a softirq on top, in a call of the same ops, stands at a boundary of its own.
         PairOnTop = "pair-on-top" built,
+        /// As the first, on the trampoline's way out, where that is a longer one: somebody waits for it to be left.
+        Wished = "wished" built,
         /// Nothing: the task stands there on its CPU while it is looked for.
         Running = "running" built,
         /// Its func lets go of the CPU by itself, with no IRQ.

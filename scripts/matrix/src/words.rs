@@ -14,7 +14,7 @@ const FUNCS: [(&str, &str); 9] = [
 ];
 
 /// A way to stand at a boundary: its name, a few words, and what happens.
-const SCENARIOS: [(&str, &str, &str); 14] = [
+const SCENARIOS: [(&str, &str, &str); 15] = [
     ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
     (
         "preempted-here",
@@ -48,6 +48,12 @@ const SCENARIOS: [(&str, &str, &str); 14] = [
         "preempted under another softirq",
         "An interrupt comes there. On top of it runs a softirq that is not traced, and is interrupted; then the task is \
          preempted.",
+    ),
+    (
+        "wished",
+        "preempted on the long way out",
+        "Somebody waits for it to leave its func, so the trampoline has more to do on its way out. There an interrupt comes, and \
+         it is preempted.",
     ),
     ("running", "running there", "Nothing interrupts it: it stands there on its CPU while the others look for it."),
     ("inside", "func lets go by itself", "No interrupt comes: func itself lets go of the CPU."),

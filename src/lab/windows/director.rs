@@ -16,6 +16,7 @@ use super::record::MEMORY;
 use super::site::{Site, TakenOff};
 use super::story;
 use super::thread::{self, SCENARIO};
+use super::wish;
 use crate::arch::cpu;
 use crate::arch::insn::Insn;
 use crate::arch::text::read_insn;
@@ -33,7 +34,7 @@ use crate::sync::atomic::Ordering;
 use alloc::vec::Vec;
 
 /// A grace period that has not ended so long after everybody went on never does.
-const PATIENCE_NS: u64 = 10_000_000_000;
+pub(super) const PATIENCE_NS: u64 = 10_000_000_000;
 /// Calls that are recorded; and that are made until one comes by its boundary.
 const RECORDS: usize = 3;
 const TRIES: usize = 32;
@@ -66,7 +67,8 @@ impl Spot<'_> {
         let phases = [OFF_CPU, ON_CPU, DONE, if is_below { NESTING } else { DONE }];
         wait_for_stand(party, &phases);
         if party.phase() == DONE {
-            return Ok(false);
+            // Somebody else may have taken the report off it, and it went the short way.
+            return if scenario == WindowScenario::Wished { Err(Elsewhere) } else { Ok(false) };
         }
         if self.at.is_at(party.pc.load(Ordering::Relaxed)) { Ok(true) } else { Err(Elsewhere) }
     }
@@ -137,18 +139,23 @@ impl Stage {
         self.site.close();
     }
 
-    /// The boundaries of a call that is stepped to its end. The shortest of a few: where preemption is enabled, a call goes
-    /// out of its way if somebody happens to want the CPU.
-    pub(super) fn record(&mut self, trampoline: &Trampoline) -> Vec<Boundary> {
-        let paths = (0..TRIES).filter_map(|_| self.record_once(trampoline)).take(RECORDS);
-        paths.min_by_key(Vec::len).expect("a call that is not too long to be explored")
+    /// The boundaries of a call that is stepped to its end, under a scenario that has a path of its own or any other. The
+    /// shortest of a few: where preemption is enabled, a call goes out of its way if somebody happens to want the CPU; or the
+    /// longest, where it is to.
+    pub(super) fn record(&mut self, trampoline: &Trampoline, scenario: WindowScenario) -> Vec<Boundary> {
+        let paths: Vec<_> = (0..TRIES).filter_map(|_| self.record_once(trampoline, scenario)).take(RECORDS).collect();
+        let wanted = match scenario {
+            WindowScenario::Wished => paths.into_iter().max_by_key(Vec::len),
+            _ => paths.into_iter().min_by_key(Vec::len),
+        };
+        wanted.expect("a call that is not too long to be explored")
     }
 
-    fn record_once(&mut self, trampoline: &Trampoline) -> Option<Vec<Boundary>> {
+    fn record_once(&mut self, trampoline: &Trampoline, scenario: WindowScenario) -> Option<Vec<Boundary>> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
         self.note_memory();
-        self.give(NOWHERE, WindowScenario::Running);
+        self.give(NOWHERE, scenario);
         self.finish(&FIRST);
         path::recorded(self.func, trampoline)
     }
@@ -283,6 +290,9 @@ impl Stage {
         FIRST.order(if self.is_last_call || levels::is_one() { CALL_ELSEWHERE } else { CALL });
         if self.is_last_call {
             self.exiting = Some(exiting::spawn());
+        }
+        if scenario == WindowScenario::Wished {
+            wish::grant(&FIRST);
         }
     }
 

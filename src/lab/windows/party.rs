@@ -3,7 +3,7 @@
 //! Each goes through these phases, by its director's orders and its own doing:
 //!
 //! ```text
-//! IDLE -> CALL -> (MOVING -> CALL) -> ASKED -> (NESTING) -> (AGAIN) -> OFF_CPU | ON_CPU -> GO -> DONE -> IDLE
+//! IDLE -> CALL -> (MOVING -> CALL | WISHING -> GO -> WISHED) -> ASKED -> (NESTING) -> (AGAIN) -> OFF_CPU | ON_CPU -> GO -> DONE -> IDLE
 //! IDLE -> CALL_ELSEWHERE -> CALLING -> ON_CPU -> GO -> DONE -> IDLE        a call out of an interrupt
 //! ```
 //! INVARIANT `one-director`: one task gives the orders, and reads a party's words only while that stands, or after.
@@ -42,6 +42,9 @@ pub(super) const QUIT: u32 = 10;
 pub(super) const CALL_ELSEWHERE: u32 = 11;
 /// An interrupt makes it.
 pub(super) const CALLING: u32 = 12;
+/// It is in its func, and waits until somebody waits for it to leave that; and somebody does.
+pub(super) const WISHING: u32 = 13;
+pub(super) const WISHED: u32 = 14;
 
 /// One that stands.
 pub(super) struct Party {

@@ -65,6 +65,9 @@ impl Story<'_> {
                 "an SGI comes; a softirq on top, which is not traced, is interrupted itself"
             }
             (WindowScenario::PairOnTop, _) => "an SGI comes; a softirq on top makes a call of its own",
+            (WindowScenario::Wished, true) => {
+                "in func it was waited for; an SGI comes now, and at its exit it is preempted, and is kept off its CPU"
+            }
             (WindowScenario::Preempted | WindowScenario::PreemptedNop | WindowScenario::Pair, true) => {
                 "an SGI comes there; at its exit the task is preempted, and is kept off its CPU"
             }

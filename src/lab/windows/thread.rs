@@ -13,7 +13,7 @@
 use super::party::{
     AGAIN, ASKED, CALL, CALL_ELSEWHERE, DONE, FIRST, GO, MOVING, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, QUIT, SECOND,
 };
-use super::{levels, record};
+use super::{levels, record, wish};
 use crate::arch::site::PREEMPT_MASK;
 use crate::arch::step::{self, Stop, Then};
 use crate::arch::vectors::ExceptionFrame;
@@ -52,6 +52,10 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let Some(party) = Party::current() else { return Then::Leave };
     let pc = frame.elr as usize;
     let Some(mut between) = party.between.try_lock() else { return Then::Leave };
+    if between.number.is_some() && wish::is_of_what_a_report_calls(party, &between, pc) {
+        between.pc = pc;
+        return Then::Step;
+    }
     let number = match between.number {
         None if pc != ENTRY.load(Ordering::Relaxed) => return Then::Step,
         None => {
@@ -82,6 +86,9 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
         let holds = held.holds_one_of(&record::retired());
         party.holds.store(usize::from(holds), Ordering::Relaxed);
         return stand(party, frame);
+    }
+    if wish::is_due(party, pc) {
+        wish::make(party);
     }
     if scenario_is(WindowScenario::Migrated) && number + 1 == at && may_be_preempted(frame) {
         party.enter(MOVING);
@@ -130,12 +137,18 @@ fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
         return pass_by(party);
     }
     party.enter(ON_CPU);
+    stay_open(party);
+    Then::Leave
+}
+
+/// Stays in the handler of a stop, interrupts open, until it may go on.
+#[inline(always)]
+pub(super) fn stay_open(party: &Party) {
     cpu::unmask_fiqs(); // a FIQ that pends would keep every IRQ from coming
     cpu::unmask_irqs();
     party.wait_for_go();
     cpu::mask_irqs();
     cpu::mask_fiqs();
-    Then::Leave
 }
 
 /// Whether the director can run while the party stays on its CPU.

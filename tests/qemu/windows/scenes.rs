@@ -102,3 +102,32 @@ fn executed_instructions_and_the_oracle_disagreeing_is_a_failure_that_says_so() 
     assert!(!has_passed && verdict.number("unsafe") == 0, "{}", ended.story());
     assert!(ended.lines().any(|line| line.ends_with("what was used late do not agree")), "{}", ended.story());
 }
+
+#[test]
+fn the_long_way_out_of_a_trampoline_is_found_by_stepping_and_holds_nothing() {
+    let ended = Guest::with_cpus(2).boot(&["windows", "only=plain,preempted,wished"]).expect_status(1);
+    assert_adds_up(&ended);
+    assert_is_the_table(&ended);
+    let lines = lines(&ended);
+    for scheme in SCHEMES {
+        let of = |scenario: &str| -> Vec<&Pairs> {
+            let is_it = |line: &&Pairs| (line.text("scheme"), line.text("scenario")) == (scheme, scenario);
+            lines.iter().filter(is_it).collect()
+        };
+        let wished = of("wished");
+        if !matches!(scheme, "depth" | "nopreempt") {
+            assert!(wished.is_empty(), "{scheme} has one way out");
+            continue;
+        }
+        let known: BTreeSet<&str> = of("preempted").iter().map(|line| line.text("pc")).collect();
+        let long: Vec<&&Pairs> = wished.iter().filter(|line| !known.contains(line.text("pc"))).collect();
+        // The call of who reports, the load that it spoils, and the way back.
+        assert_eq!(long.len(), 3, "{scheme}: {long:?}");
+        assert!(wished.len() > 10 && wished[0].text("step") == "T7", "{scheme}: {wished:?}");
+        // Late until the count is lowered, and from there on right: somebody else hears of it, if the task cannot say so.
+        let verdicts: Vec<&str> = wished.iter().map(|line| line.text("verdict")).collect();
+        let nr_late = verdicts.iter().take_while(|verdict| **verdict == "late").count();
+        assert_eq!(nr_late, 3, "{scheme}: {verdicts:?}");
+        assert!(verdicts[nr_late..].iter().all(|verdict| *verdict == "right"), "{scheme}: {verdicts:?}");
+    }
+}
