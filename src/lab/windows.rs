@@ -21,6 +21,10 @@
 //! | `contain` | how the kernel survives a late use |
 //! | `story` | the first counterexample |
 //!
+//! Three rows of the theory's table no stop at an instruction can show. In 15 and 18 somebody is preempted or goes on between
+//! two looks of one round: a race, which the models and the SPIN search go through. In 19 a store passes a load: an order of
+//! memory, which the litmus tests decide. `tests/qemu/windows/beyond.rs` names each of them.
+//!
 //! `only=` names funcs, scenarios and boundaries. Context: the mode's task.
 
 mod contain;

@@ -12,7 +12,7 @@ use super::party::{
     CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, GO, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
 };
 use super::path::{self, Boundary};
-use super::record::MEMORY;
+use super::record;
 use super::site::{Site, TakenOff};
 use super::story;
 use super::thread::{self, SCENARIO};
@@ -22,7 +22,6 @@ use crate::arch::insn::Insn;
 use crate::arch::text::read_insn;
 use crate::arch::trampoline::Trampoline;
 use crate::ftrace::live::Gone;
-use crate::ftrace::ops::Ops;
 use crate::lab::oracle::{Late, Property};
 use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::poison::is_poison;
@@ -38,8 +37,6 @@ pub(super) const PATIENCE_NS: u64 = 10_000_000_000;
 /// Calls that are recorded; and that are made until one comes by its boundary.
 const RECORDS: usize = 3;
 const TRIES: usize = 32;
-/// The most that a fan-out node of three takes.
-const NODE_BYTES: usize = 64;
 
 /// The callsite with the ops that will be retired next.
 pub(super) struct Stage {
@@ -154,17 +151,10 @@ impl Stage {
     fn record_once(&mut self, trampoline: &Trampoline, scenario: WindowScenario) -> Option<Vec<Boundary>> {
         thread::T2.store(trampoline.t2, Ordering::Relaxed);
         thread::T7.store(trampoline.t7, Ordering::Relaxed);
-        self.note_memory();
+        record::will_be_retired(self.site.ops(), self.site.literal());
         self.give(NOWHERE, scenario);
         self.finish(&FIRST);
         path::recorded(self.func, trampoline)
-    }
-
-    /// Says what will be retired: holding that is holding.
-    fn note_memory(&self) {
-        let (ops, literal) = (self.site.ops(), self.site.literal());
-        let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
-        MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
     }
 
     /// A party stands at each of `spots`, in this way; their ops is retired, and freed as soon as that may be. `None` when
@@ -183,7 +173,7 @@ impl Stage {
         let new = self.site.successor();
         contain::take();
         funcs::READ.store(0, Ordering::Relaxed);
-        self.note_memory();
+        record::will_be_retired(self.site.ops(), self.site.literal());
         if !self.stand(spots, scenario)? {
             return Ok(None);
         }

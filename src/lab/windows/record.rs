@@ -4,14 +4,17 @@ use super::party::{FIRST, Party, RECURSION, SP};
 use super::thread::T7;
 use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
+use crate::ftrace::ops::Ops;
 use crate::lab::held::Held;
 use crate::sched;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Boundaries that are kept. A longer call is not explored.
 pub(super) const MOST: usize = 384;
-/// The memory of what will be retired, ops and node: recorded is who reads it.
-pub(super) static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
+/// The most that a fan-out node of three takes.
+const NODE_BYTES: usize = 64;
+/// The memory of what will be retired, ops and node, from here to there each: recorded is who reads it.
+static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
 /// The recorded call.
 pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
@@ -22,6 +25,12 @@ pub(super) const HELD: u32 = 1;
 pub(super) const READS: u32 = 2;
 pub(super) const RETURNS_TO_T7: u32 = 4;
 pub(super) const INSIDE: u32 = 8;
+
+/// From now on the explored ops is this one, and the literal names this. Context: the director, before a call.
+pub(super) fn will_be_retired(ops: usize, literal: usize) {
+    let ends = [ops, ops + size_of::<Ops>(), literal, literal + NODE_BYTES];
+    MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
+}
 
 /// What will be retired: the ops, and what the literal names, each held by whoever has loaded it.
 #[inline(always)]
