@@ -29,13 +29,14 @@ const KEYS: [&str; 11] =
     ["scheme", "preempt", "func", "scenario", "n", "pc", "step", "place", "phase", "with", "cells"];
 
 /// The letters of `cells=`.
-const LETTERS: [(char, Option<Verdict>); 7] = [
+const LETTERS: [(char, Option<Verdict>); 8] = [
     ('r', Some(Verdict::Right)),
     ('w', Some(Verdict::Waits)),
     ('l', Some(Verdict::Late)),
     ('u', Some(Verdict::Unsafe)),
     ('f', Some(Verdict::Forbidden)),
     ('?', Some(Verdict::Undecided)),
+    ('!', Some(Verdict::Disputed)),
     ('-', None),
 ];
 
@@ -174,7 +175,7 @@ mod tests {
     use crate::record::{Run, run};
 
     const LINE: &str = "pairs: scheme=ip preempt=full func=callee scenario=pair n=12 pc=0x40205120 step=T3 \
-                        place=trampoline+0x4c phase=2 with=8,9,10,11,12,13,14 cells=wrlufl-";
+                        place=trampoline+0x4c phase=2 with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?!";
 
     fn read(lines: &str) -> Run {
         run("ip", "full", 1, lines).expect("it is of the format")
@@ -185,14 +186,14 @@ mod tests {
         let read = line(LINE).expect("a line of the format");
         assert_eq!((read.func.as_str(), read.scenario.as_str(), read.n), ("callee", "pair", 12));
         assert_eq!((read.step.as_str(), read.place.as_str(), read.phase.as_str()), ("T3", "trampoline+0x4c", "2"));
-        assert_eq!(read.with, [8, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(read.with, [8, 9, 10, 11, 12, 13, 14, 15, 16]);
         let letters: String = read.cells.iter().map(|cell| cell.map_or(' ', Verdict::letter)).collect();
-        assert_eq!(letters, "W.LUFL ");
+        assert_eq!(letters, "W.LUFL ?!");
     }
 
     #[test]
     fn a_line_that_has_not_one_known_letter_for_each_boundary_is_refused() {
-        for broken in [LINE.replace("=wrlufl-", "=wrlufl"), LINE.replace("wrl", "wxl"), LINE.replace("8,9", "8,x")] {
+        for broken in [LINE.replace("=wrlufl-", "=wrluf-"), LINE.replace("wrl", "wxl"), LINE.replace("8,9", "8,x")] {
             assert_eq!(line(&broken), None, "{broken}");
             assert!(run("ip", "full", 0, &broken).is_err(), "{broken}");
         }
@@ -202,30 +203,35 @@ mod tests {
     fn pairs_count_as_stops_do() {
         let run = read(LINE);
         let counts = Verdict::ALL.map(|verdict| run.count(verdict));
-        assert_eq!(counts, [1, 1, 2, 1, 1, 0, 0], "right, waits, late, unsafe, forbidden, undecided, disputed");
+        assert_eq!(counts, [1, 1, 2, 1, 1, 1, 1], "right, waits, late, unsafe, forbidden, undecided, disputed");
         let sound = Run { scheme: "scan".into(), verdict: Some("windows: FAIL".into()), ..run };
-        assert_eq!(judge::complaints(&[sound], false), ["scan under preempt=full frees early at 1 of 6"]);
+        assert_eq!(judge::complaints(&[sound], false)[0], "scan under preempt=full frees early at 1 of 8");
     }
 
     #[test]
     fn the_text_has_a_line_of_counts_for_each_scenario_and_scheme() {
-        let on_top = LINE.replace("scenario=pair ", "scenario=pair-on-top ").replace("cells=wrlufl-", "cells=wwwwww-");
+        let on_top =
+            LINE.replace("scenario=pair ", "scenario=pair-on-top ").replace("cells=wrlufl-?!", "cells=wwwwww---");
         let matrix = Matrix::new(vec![read(&format!("{LINE}\n{on_top}"))], &BTreeMap::new());
         let text = text(&matrix);
         let squeezed: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert!(squeezed.contains(&"scenario scheme right waits late unsafe forbidden".into()), "{text}");
-        assert!(squeezed.contains(&"pair ip 1 1 2 1 1".into()), "{text}");
+        assert!(
+            squeezed.contains(&"scenario scheme right waits late unsafe forbidden undecided disputed".into()),
+            "{text}"
+        );
+        assert!(squeezed.contains(&"pair ip 1 1 2 1 1 1 1".into()), "{text}");
         assert!(squeezed.contains(&"pair-on-top ip 0 6 0 0".into()), "{text}");
     }
 
     #[test]
     fn a_grid_has_every_boundary_of_both_parties_and_blanks_where_nobody_can_stand() {
-        let other = LINE.replace("n=12", "n=13").replace("with=8,9,10,11,12,13,14 cells=wrlufl-", "with=9,15 cells=uw");
+        let other =
+            LINE.replace("n=12", "n=13").replace("with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?!", "with=9,17 cells=uw");
         let matrix = Matrix::new(vec![read(&format!("{other}\n{LINE}"))], &BTreeMap::new());
         let json = json(&matrix).to_string();
         assert!(
-            json.contains(r#""grids":{"full":{"ip":{"first":0,"second":1,"cells":["W.LUFL  "," U     W"]}}}"#),
+            json.contains(r#""grids":{"full":{"ip":{"first":0,"second":1,"cells":["W.LUFL ?! "," U       W"]}}}"#),
             "{json}"
         );
         assert!(json.contains(r#"{"n":12,"at":null,"step":"T3","place":"trampoline+0x4c","row":"2"}"#), "{json}");
