@@ -46,7 +46,7 @@ mod wish;
 
 use super::calls::{self, Calls};
 use super::oracle::{self, Property};
-use super::report::{Cell, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
+use super::report::{Cell, HeldWhat, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
 use crate::arch::relax::SpinMutex;
 use crate::ftrace::live;
 use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
@@ -175,7 +175,7 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
             }
             let path = long.as_ref().unwrap_or(&path);
             for (n, boundary) in path.iter().enumerate().filter(|(n, at)| is_wanted(args, func, scenario, *n, at)) {
-                let boundary = Boundary { phase: row(scenario, func).unwrap_or(boundary.phase), ..*boundary };
+                let boundary = Boundary { phase: row(scenario, func, boundary).unwrap_or(boundary.phase), ..*boundary };
                 let spots = [Spot { n, at: &boundary }];
                 let Some(seen) = stage.run(&spots, scenario) else { continue };
                 meet(scenario);
@@ -196,11 +196,11 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
 }
 
 /// The row of a scenario that is about one place.
-fn row(scenario: WindowScenario, func: WindowFunc) -> Option<&'static str> {
+fn row(scenario: WindowScenario, func: WindowFunc, boundary: &Boundary) -> Option<&'static str> {
     match scenario {
         WindowScenario::Inside if func == WindowFunc::Enable => Some("5"),
         WindowScenario::Inside => Some("9"),
-        _ if levels::ALL.contains(&scenario) => Some("8"),
+        _ if levels::ALL.contains(&scenario) && boundary.held != HeldWhat::Nothing => Some("8"),
         _ => None,
     }
 }
@@ -216,10 +216,13 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         }
         WindowScenario::Wished => func == WindowFunc::Plain,
         _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
-        _ if levels::ALL.contains(&scenario) => func == WindowFunc::Enable && sched::nr_cpus() > 1,
         // Two trampolines in one call: twice as long, and nothing that the ways left out add to what these show.
         _ if matches!(func, WindowFunc::Nest | WindowFunc::Nested) => {
             matches!(scenario, WindowScenario::Preempted | WindowScenario::Running)
+        }
+        // An interrupt has another caller to be sent on to, and a shorter way to enable preemption.
+        _ if levels::ALL.contains(&scenario) => {
+            !matches!(func, WindowFunc::Block | WindowFunc::Enable | WindowFunc::Redirect)
         }
         // Where it does not block, which it does for `inside` alone, it is one more that calls a helper.
         _ => func != WindowFunc::Block,
@@ -228,7 +231,7 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
     let needs_two = matches!(
         scenario,
         WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop | WindowScenario::Wished
-    );
+    ) || levels::ALL.contains(&scenario);
     let is_sensible = is_sensible && (!needs_two || sched::nr_cpus() > 1);
     let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
     is_sensible && args.selects_of(is_scenario, scenario.as_str())
@@ -236,11 +239,12 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
 
 fn is_wanted(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario, n: usize, boundary: &Boundary) -> bool {
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_there = match scenario {
+    let can_stand = match scenario {
+        WindowScenario::Inside => boundary.pc == funcs::helper(func),
         WindowScenario::Wished => boundary.phase == "11",
-        _ => row(scenario, func).is_none() || boundary.pc == funcs::helper(func),
+        _ => boundary.held != HeldWhat::Nothing || levels::can_be_seen(scenario),
     };
-    is_there && args.selects_of(is_number, alloc::format!("{n}").as_str())
+    can_stand && args.selects_of(is_number, alloc::format!("{n}").as_str())
 }
 
 fn tally(change: impl FnOnce(&mut WindowsLine)) {

@@ -4,10 +4,9 @@
 //! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
 //! Context: fault, or func; only of an explored call, and only a few times a call.
 
-use super::levels;
 use super::party::{Party, RECURSION, SP};
 use super::thread::T7;
-use crate::arch::site::{FrameRecord, Regs};
+use crate::arch::site::Regs;
 use crate::arch::vectors::ExceptionFrame;
 use crate::lab::oracle::Late;
 use crate::sched;
@@ -58,7 +57,7 @@ fn go_on(party: &Party, frame: &mut ExceptionFrame) {
         frame.elr = frame.lr;
         return;
     }
-    let callsite_record = if levels::is_one() { record_of_func(frame).fp } else { as_at_t2(party, frame) };
+    let callsite_record = as_at_t2(party, frame);
     frame.x[29] = callsite_record as u64;
     frame.x[16] = (callsite_record - offset_of!(Regs, callsite)) as u64;
     frame.x[17] = T7.load(Ordering::Relaxed) as u64;
@@ -73,12 +72,6 @@ fn as_at_t2(party: &Party, frame: &mut ExceptionFrame) -> usize {
     }
     sched::current().header.recursion.store(word(RECURSION) as u32, Ordering::Relaxed);
     word(SP) + offset_of!(Regs, callsite)
-}
-
-/// A call that is not stepped faults when its helper returns into func, which has changed no register but x29 and sp.
-fn record_of_func(frame: &ExceptionFrame) -> FrameRecord {
-    // SAFETY: func's record heads the chain, on the stack that is in use.
-    unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(frame.x[29] as usize).read() }
 }
 
 /// What was seen first since the last time. Context: the director, when the call is over.

@@ -1,6 +1,5 @@
 //! Where a debugger stops: `replay` of `qemu/gdbinit` knows this file's function by its name and its arguments.
 
-use super::levels;
 use super::party::FIRST;
 use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::text_page::place_of;
@@ -27,7 +26,7 @@ pub(super) fn tell(n: usize, ops: usize, held: HeldWhat, scenario: WindowScenari
         HeldWhat::Text => 2,
     };
     let is_freed = matches!(cell, Cell::Right | Cell::Unsafe);
-    let is_stepped = scenario != WindowScenario::Inside && !levels::is_one();
+    let is_stepped = scenario != WindowScenario::Inside;
     let at = |word: usize| if is_stepped { word } else { 0 };
     let (pc, sp) = (FIRST.pc.load(Ordering::Relaxed), FIRST.sp.load(Ordering::Relaxed));
     let is_in_func = place_of(pc).is_some();

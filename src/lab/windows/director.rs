@@ -204,8 +204,9 @@ impl Stage {
         };
         let mut parts = Some((gone, old_page));
         let mut leaving: heapless::Vec<_, 2> = spots.iter().zip([&FIRST, &SECOND]).collect();
-        if scenario == WindowScenario::PairOnTop {
-            leaving.reverse(); // who is on top goes on first
+        let is_odd = spots.iter().map(|spot| spot.n).sum::<usize>() % 2 == 1;
+        if scenario == WindowScenario::PairOnTop || scenario == WindowScenario::Pair && is_odd {
+            leaving.reverse(); // who is on top goes on first; else now this, now that one
         }
         for (nr_gone, &(_, party)) in leaving.iter().enumerate() {
             let standing = &leaving[nr_gone..];
@@ -269,6 +270,7 @@ impl Stage {
                 self.let_go(&SECOND, scenario);
             }
             self.let_go(&FIRST, scenario);
+            levels::end();
         }
         stands
     }

@@ -159,7 +159,7 @@ unsafe extern "C" fn note(_: usize, _: usize, ops: *const OpsHeader, _: *mut Reg
 unsafe extern "C" fn enable(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
     let is_preempted = preempts(model()) && preempt::count() == 0;
     let disabled = preempt::disable();
-    let is_explored = thread::stands_inside(enable as *const () as usize, is_preempted);
+    let is_explored = thread::stands_inside(is_preempted);
     drop(disabled); // here it is switched out, if anywhere
     if is_explored {
         thread::stay();

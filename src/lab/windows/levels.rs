@@ -1,11 +1,13 @@
 //! Holders at interrupt level, which are on no task list (row 8): a call out of a softirq or an IRQ handler.
 //!
-//! They are not stepped: debug exceptions are a task's, and masked in its interrupts. Their func's helper stays where it is
-//! until it may go on; so there is one boundary, inside of func.
+//! They are stepped on top of whatever they interrupted. An IRQ handler's call stands with IRQs masked, and answers no round;
+//! one on top of the grace-period task keeps that from its work. No grace period can look at those and end: they are made to
+//! stand only where they hold something, so that it must not.
 //! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
 
-use super::party::{CALLING, DONE, FIRST, GO, ON_CPU, SP};
-use super::thread::{TRACEE, scenario_is};
+use super::party::{CALLING, DONE, FIRST, GO, ON_CPU};
+use super::thread::{TRACEE, on_stop, scenario_is};
+use crate::arch::step;
 use crate::arch::{cpu, gic, relax};
 use crate::irq::softirq::{self, Softirq};
 use crate::lab::tracees;
@@ -30,12 +32,16 @@ pub(super) fn is_one() -> bool {
     ALL.into_iter().any(scenario_is)
 }
 
-/// Brings a holder to stand; the order is given. Says whether one does. Context: the director, not on CPU 0.
+/// Whether the scheme can look at a holder of this scenario, and end its grace period, while it stands. Context: any.
+pub(super) fn can_be_seen(scenario: WindowScenario) -> bool {
+    !matches!(scenario, WindowScenario::IrqOnIdle | WindowScenario::SoftirqOnGp)
+}
+
+/// Has an interrupt make the call; the order is given. Says whether one does. Context: the director, not on CPU 0.
 pub(super) fn stand() -> bool {
     FIRST.cpu.store(0, Ordering::Relaxed);
     IS_UNANSWERED.store(false, Ordering::Relaxed);
-    FIRST.at_t2[SP].store(0, Ordering::Relaxed); // not stepped: nobody knows
-    let stands = || FIRST.phase() == ON_CPU;
+    let stands = || matches!(FIRST.phase(), ON_CPU | DONE);
     if scenario_is(WindowScenario::SoftirqOnGp) {
         confine_gp_task(1);
         for try_number in 0..TRIES {
@@ -96,7 +102,7 @@ pub(super) fn on_sgi(task: &Task) {
 /// The call that is explored. Context: IRQ or softirq.
 pub(super) fn call() {
     if FIRST.phase() == CALLING {
-        tracees::call(TRACEE, 1);
+        step::debug_on_top(on_stop, || tracees::call(TRACEE, 1));
         FIRST.enter(DONE);
     }
 }

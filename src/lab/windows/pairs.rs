@@ -1,7 +1,8 @@
 //! Two that stand at once: every boundary of the trampoline with every one, and one for each phase of func.
 //!
-//! A grace period has to outlast both, in whatever order they go on: the first of a pair goes on first, or, under a
-//! softirq, last. Context: the director.
+//! A grace period has to outlast both, in whatever order they go on. Of two tasks the first goes on first where the sum of
+//! their boundaries' numbers is even, else the second; a softirq on top goes on before the task that it is on top of.
+//! Context: the director.
 
 use super::director::{Spot, Stage};
 use super::path::Boundary;

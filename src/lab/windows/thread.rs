@@ -137,7 +137,11 @@ fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
         return pass_by(party);
     }
     party.enter(ON_CPU);
-    stay_open(party);
+    if scenario_is(WindowScenario::IrqOnIdle) {
+        levels::stay_masked();
+    } else {
+        stay_open(party);
+    }
     Then::Leave
 }
 
@@ -251,15 +255,11 @@ fn call_on_top() {
     SECOND.enter(DONE);
 }
 
-/// Whether a func is to stand inside its helper, which begins there; it leaves its CPU there if `is_preempted`.
+/// Whether a func is to stand inside its helper; it leaves its CPU there if `is_preempted`.
 #[inline(always)]
-pub(super) fn stands_inside(helper: usize, is_preempted: bool) -> bool {
+pub(super) fn stands_inside(is_preempted: bool) -> bool {
     let is_explored = blocks_inside() && (is_preempted || has_onlooker());
     if is_explored {
-        if levels::is_one() {
-            FIRST.pc.store(helper, Ordering::Relaxed);
-            FIRST.holds.store(1, Ordering::Relaxed); // not stepped: its func calls this
-        }
         gic::send_sgi(SGI_LAB, cpu::id()); // the last interrupt of this CPU hits func, whatever others hit
         if is_preempted {
             sched::hold_back(sched::current());
@@ -273,17 +273,13 @@ pub(super) fn stands_inside(helper: usize, is_preempted: bool) -> bool {
 /// Stays until it may go on; at once, if it was off its CPU meanwhile.
 #[inline(always)]
 pub(super) fn stay() {
-    if scenario_is(WindowScenario::IrqOnIdle) {
-        levels::stay_masked();
-    } else {
-        FIRST.wait_for_go();
-    }
+    FIRST.wait_for_go();
 }
 
 /// Whether the func of this call is to let go of the CPU by itself.
 #[inline(always)]
 pub(super) fn blocks_inside() -> bool {
-    (scenario_is(WindowScenario::Inside) || levels::is_one()) && FIRST.at.load(Ordering::Relaxed) != NOWHERE
+    scenario_is(WindowScenario::Inside) && FIRST.at.load(Ordering::Relaxed) != NOWHERE
 }
 
 /// Blocks until it may go on.

@@ -40,7 +40,7 @@ fn cells(line: &Pairs) -> Vec<(u64, char)> {
     with.into_iter().zip(cells).collect()
 }
 
-/// What two come to of whom each is judged alone, when the first goes on first.
+/// What two come to of whom each is judged alone, when `first` goes on first.
 fn expected(first: &Alone, second: &Alone) -> char {
     let both = (first.is_held || second.is_held, first.is_waited_for || second.is_waited_for);
     match (both, second.is_held, second.is_waited_for) {
@@ -69,7 +69,10 @@ fn a_grace_period_outlasts_both_of_two_that_stand() {
             let is_held = first.is_held || second.is_held;
             let allowed: &[char] = match (cell, is_held, SOUND.contains(&&*scheme)) {
                 ('-', ..) => continue,
-                _ if scenario == "pair" && LOOK.contains(&&*scheme) => &[expected(first, second)],
+                _ if scenario == "pair" && LOOK.contains(&&*scheme) => {
+                    let is_odd = (line.number("n") + m) % 2 == 1;
+                    &[if is_odd { expected(second, first) } else { expected(first, second) }]
+                }
                 (_, true, true) => &['w', 'l'],
                 (_, true, false) => &['w', 'l', 'u'],
                 (_, false, _) if scheme == "scan" => &['r'],
