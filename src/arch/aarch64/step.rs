@@ -117,9 +117,9 @@ pub fn debug<R>(handler: Handler, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// The same for what runs on top of a thread that may be debugged itself, and goes on being so. Context: softirq.
+/// The same for what runs on top of a thread that may be debugged itself, and goes on being so. Context: softirq, IRQ handler.
 pub fn debug_on_top<R>(handler: Handler, work: impl FnOnce() -> R) -> R {
-    // SAFETY: as in `debug`. Nothing is switched meanwhile: a softirq is not preempted.
+    // SAFETY: as in `debug`. Nothing is switched meanwhile: an interrupt is not preempted.
     let words = unsafe { &(*cpu::current()).debug };
     let outer = (words.handler.swap(0, Ordering::Relaxed), MDSCR_EL1.get());
     let result = debug(handler, work);

@@ -9,7 +9,7 @@ use super::funcs;
 use super::inside;
 use super::levels;
 use super::party::{
-    CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, GO, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
+    CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
 };
 use super::path::{self, Boundary};
 use super::record;
@@ -291,10 +291,7 @@ impl Stage {
     /// The party goes on, and ends its call.
     fn let_go(&mut self, party: &Party, scenario: WindowScenario) {
         let is_on_top = scenario == WindowScenario::PairOnTop && core::ptr::eq(party, &SECOND);
-        // Before it may run: it does not wait for the order, and its DONE would be lost.
-        if party.phase() != DONE && !levels::went_on() {
-            party.order(GO);
-        }
+        party.let_go();
         if !levels::is_one() && !is_on_top {
             // The other of a pair may keep that CPU.
             let cpus = if scenario == WindowScenario::Pair { !0 } else { 1 << party.cpu.load(Ordering::Relaxed) };

@@ -153,9 +153,19 @@ impl Party {
         self.phase.store(phase, Ordering::Release);
     }
 
-    /// Gives leave to go on, or the next order. Context: task.
+    /// Gives the next order. Context: task.
     pub(super) fn order(&self, phase: u32) {
         self.enter(phase);
+        self.tell();
+    }
+
+    /// Gives leave to go on, unless it has gone on by itself and is done. Context: task.
+    pub(super) fn let_go(&self) {
+        let _ = self.phase.fetch_update(Ordering::Release, Ordering::Relaxed, |phase| (phase != DONE).then_some(GO));
+        self.tell();
+    }
+
+    fn tell(&self) {
         self.phases.wake_all();
         gic::send_sgi(SGI_RESCHED, self.cpu.load(Ordering::Relaxed));
     }
