@@ -17,8 +17,8 @@ use std::sync::OnceLock;
 
 const DESK: (u32, u32) = (1440, 1000);
 const PHONE: (u32, u32) = (390, 800);
-/// What is run for the page: every scheme, where it is preempted and where it is not, one func.
-const WORDS: [&str; 2] = ["preempt=none,full", "only=plain"];
+/// What is run for the page: every scheme, where it is preempted and where it is not, one func, a few ways to stand.
+const WORDS: [&str; 2] = ["preempt=none,full", "only=plain,preempted,irq,running"];
 /// Schemes that free early where tasks are preempted.
 const BROKEN: [&str; 5] = ["none", "sched", "rude", "ip", "flag"];
 
@@ -243,5 +243,8 @@ fn the_picture_of_the_readme_is_what_was_found() {
     made();
     let drawn = std::fs::read_to_string(file("page.svg")).expect("the picture");
     let kept = std::fs::read_to_string(root().join("doc/windows.svg")).expect("doc/windows.svg");
-    assert!(drawn == kept, "it differs; make it anew: scripts/windows --svg doc/windows.svg preempt=full only=plain");
+    assert!(
+        drawn == kept,
+        "it differs; make it anew: scripts/windows --svg doc/windows.svg preempt=full only=plain,preempted"
+    );
 }

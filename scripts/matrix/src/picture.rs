@@ -1,4 +1,4 @@
-//! The matrix as a picture for a README: one func, the model under which the schemes differ most, the worst of all scenarios.
+//! The matrix as a picture for a README: one func, the model under which the schemes differ most, a task that is preempted.
 
 use crate::matrix::Matrix;
 use crate::record::Verdict;
@@ -54,6 +54,9 @@ fn bar(out: &mut String, y: usize, held: &str) {
     }
 }
 
+/// The way to stand that is shown.
+const SCENARIO: &str = "preempted";
+
 /// The picture. Full preemption if that was run, and the first func.
 pub fn picture(matrix: &Matrix) -> String {
     let Some(table) = matrix.tables.first() else { return String::new() };
@@ -72,7 +75,9 @@ pub fn picture(matrix: &Matrix) -> String {
     }
     let width = FIRST + matrix.schemes.len() * COLUMN + 14;
     let mut section = None;
-    for (index, row) in table.rows.iter().enumerate() {
+    let stands =
+        |row: usize| matrix.schemes.iter().any(|scheme| table.worst(model, scheme, Some(SCENARIO), row).is_some());
+    for (index, row) in table.rows.iter().enumerate().filter(|(index, _)| stands(*index)) {
         if section.replace(&row.section) != Some(&row.section) {
             let _ = writeln!(body, "<text class=\"s\" x=\"{INSN}\" y=\"{}\">{}</text>", y + 11, row.section);
             let _ = writeln!(
@@ -90,7 +95,7 @@ pub fn picture(matrix: &Matrix) -> String {
         let _ = writeln!(body, "<text class=\"l\" x=\"{}\" y=\"{}\">{}</text>", HELD - 26, y + 11, row.step);
         bar(&mut body, y, table.held(index));
         for (column, scheme) in matrix.schemes.iter().enumerate() {
-            if let Some(verdict) = table.worst(model, scheme, None, index) {
+            if let Some(verdict) = table.worst(model, scheme, Some(SCENARIO), index) {
                 cell(&mut body, FIRST + column * COLUMN, y, COLUMN, verdict);
             }
         }
@@ -122,7 +127,7 @@ pub fn picture(matrix: &Matrix) -> String {
     );
     let height = y + LEGEND;
     let title = format!(
-        "A task stopped before each instruction of a traced call, preempt={model}: may the retired ops be freed?"
+        "A task preempted before each instruction of a traced call, preempt={model}: may the retired ops be freed?"
     );
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n\
