@@ -216,14 +216,14 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         }
         WindowScenario::Wished => func == WindowFunc::Plain,
         _ if pairs::ALL.contains(&scenario) => func == WindowFunc::Callee,
-        // Two trampolines in one call: twice as long, and nothing that the ways left out add to what these show.
-        _ if matches!(func, WindowFunc::Nest | WindowFunc::Nested) => {
-            matches!(scenario, WindowScenario::Preempted | WindowScenario::Running)
-        }
+        // Two trampolines in one call are twice as long; a way to stand adds to one of them what it adds to the other.
+        _ if matches!(func, WindowFunc::Nest | WindowFunc::Nested) => scenario == WindowScenario::Preempted,
         // An interrupt has another caller to be sent on to, and a shorter way to enable preemption.
         _ if levels::ALL.contains(&scenario) => {
             !matches!(func, WindowFunc::Block | WindowFunc::Enable | WindowFunc::Redirect)
         }
+        // The longest of the calls, in a way that is told from `irq` by the trampoline alone.
+        WindowScenario::IrqElsewhere if func == WindowFunc::Enable => false,
         // Where it does not block, which it does for `inside` alone, it is one more that calls a helper.
         _ => func != WindowFunc::Block,
     };

@@ -63,7 +63,7 @@ fn a_func_that_disables_preemption_or_redirects_is_explored_in_each_way_to_stand
     assert_adds_up(&ended);
     assert_is_the_table(&ended);
     let lines = lines(&ended);
-    for scenario in ["preempted", "preempted-migrated", "irq", "irq-elsewhere", "running"] {
+    for scenario in ["preempted", "preempted-migrated", "irq", "running"] {
         let of = |func: &str, phase: &str| -> Vec<&str> {
             let is_it = |line: &&Pairs| {
                 [("scheme", "sched"), ("scenario", scenario), ("func", func), ("phase", phase)]
