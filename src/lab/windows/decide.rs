@@ -8,8 +8,9 @@ use crate::irq::entry;
 use crate::rcu::{self, Cookie, Elapsed};
 use crate::sched::{self, Task};
 
-/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time.
-const BACKSTOP_NS: u64 = 2_000_000_000;
+/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time, which goes on while a
+/// busy host does not run a CPU.
+const BACKSTOP_NS: u64 = 8_000_000_000;
 
 /// Waits until the grace period has ended, or is seen to wait for `tasks`; `None` if neither comes.
 pub(super) fn decide(cookie: Cookie, tasks: &[&Task]) -> Option<Option<Elapsed>> {
