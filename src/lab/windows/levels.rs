@@ -5,6 +5,7 @@
 //! stand only where they hold something, so that it must not.
 //! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
 
+use super::director::PATIENCE_NS;
 use super::party::{CALLING, DONE, FIRST, GO, ON_CPU};
 use super::thread::{TRACEE, on_stop, scenario_is};
 use crate::arch::step;
@@ -14,14 +15,12 @@ use crate::lab::tracees;
 use crate::platform::WindowScenario;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Task};
+use crate::sched::{self, Task, now_ns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::irqs;
 
 /// The name of the grace-period task.
 const GP_TASK: &str = "rcu_gp";
-/// SGIs that are sent until one hits that task.
-const TRIES: usize = 20_000;
 
 /// The scenarios.
 pub(super) const ALL: [WindowScenario; 3] =
@@ -42,26 +41,25 @@ pub(super) fn stand() -> bool {
     FIRST.cpu.store(0, Ordering::Relaxed);
     IS_UNANSWERED.store(false, Ordering::Relaxed);
     let stands = || matches!(FIRST.phase(), ON_CPU | DONE);
-    if scenario_is(WindowScenario::SoftirqOnGp) {
+    let is_on_gp = scenario_is(WindowScenario::SoftirqOnGp);
+    if is_on_gp {
         confine_gp_task(1);
-        for try_number in 0..TRIES {
+    }
+    let start_ns = now_ns();
+    for try_number in 0_u32.. {
+        if is_on_gp {
             let _ = rcu::start_poll(); // so that it has something to do
             (0..try_number % 97 * 8).for_each(|_| relax::relax()); // now sooner, now later
-            gic::send_sgi(SGI_LAB, 0);
-            if try_number.is_multiple_of(8) {
-                sched::sleep(20_000); // where it waits for this CPU
-            }
-            if stands() {
-                return true;
-            }
         }
-        return false;
-    }
-    for _ in 0..TRIES {
         gic::send_sgi(SGI_LAB, 0);
-        sched::sleep(20_000);
+        if !is_on_gp || try_number.is_multiple_of(8) {
+            sched::sleep(20_000); // where the grace-period task waits for this CPU
+        }
         if stands() {
             return true;
+        }
+        if now_ns() - start_ns > PATIENCE_NS {
+            break;
         }
     }
     false
