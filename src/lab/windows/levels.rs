@@ -5,7 +5,7 @@
 //! stand only where they hold something, so that it must not.
 //! Context: as each function says. The holder is on CPU 0, on top of its idle task or of the grace-period task.
 
-use super::director::PATIENCE_NS;
+use super::director::{PATIENCE_NS, wait_until};
 use super::party::{CALLING, DONE, FIRST, GO, ON_CPU};
 use super::thread::{TRACEE, on_stop, scenario_is};
 use crate::arch::step;
@@ -15,9 +15,10 @@ use crate::lab::tracees;
 use crate::platform::WindowScenario;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Task, now_ns};
+use crate::sched::{self, Class, Spawn, Task, now_ns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::irqs;
+use alloc::boxed::Box;
 
 /// The name of the grace-period task.
 const GP_TASK: &str = "rcu_gp";
@@ -46,24 +47,36 @@ pub(super) fn stand() -> bool {
         confine_gp_task(1);
     }
     let start_ns = now_ns();
-    for try_number in 0_u32.. {
+    while now_ns() - start_ns < PATIENCE_NS {
         if is_on_gp {
-            let _ = rcu::start_poll(); // so that it has something to do
-            (0..try_number % 97 * 8).for_each(|_| relax::relax()); // now sooner, now later
-        }
-        gic::send_sgi(SGI_LAB, 0);
-        if !is_on_gp || try_number.is_multiple_of(8) {
-            sched::sleep(20_000); // where the grace-period task waits for this CPU
+            let what = Spawn { name: "herald", class: Class::Normal, cpu: Some(0) };
+            HAS_HERALDED.store(false, Ordering::Relaxed);
+            let _ = sched::spawn(what, Box::new(herald)).unwrap_or_else(|error| panic!("windows: {error}"));
+            // While the holder stands, it does not get its CPU back.
+            wait_until(|| stands() || HAS_HERALDED.load(Ordering::Relaxed), PATIENCE_NS);
+        } else {
+            gic::send_sgi(SGI_LAB, 0);
+            sched::sleep(20_000);
         }
         if stands() {
             return true;
         }
-        if now_ns() - start_ns > PATIENCE_NS {
-            break;
-        }
     }
     false
 }
+
+/// Gives the grace-period task something to do, and its CPU, with the SGI on its way and interrupts masked: it comes when that
+/// task unmasks them. Context: task, on CPU 0.
+fn herald() {
+    irqs::with_masked(|_| {
+        let _ = rcu::start_poll();
+        gic::send_sgi(SGI_LAB, cpu::id());
+        sched::yield_now();
+    });
+    HAS_HERALDED.store(true, Ordering::Relaxed);
+}
+
+static HAS_HERALDED: AtomicBool = AtomicBool::new(false);
 
 /// Everybody goes on. Context: the director.
 pub(super) fn end() {
