@@ -100,10 +100,15 @@ fn verdicts(ended: &Ended) -> BTreeMap<String, (bool, Pairs)> {
     ended.lines().filter_map(read).collect()
 }
 
+/// CPUs that take turns: they wait for each other more than they work at once.
+fn explorer(cpus: u32) -> Guest {
+    Guest::with_cpus(cpus).option("--one-thread")
+}
+
 /// Everything under full preemption, on two CPUs.
 fn whole() -> &'static Ended {
     static WHOLE: LazyLock<Ended> =
-        LazyLock::new(|| Guest::with_cpus(2).patience(300).boot(&["windows", "preempt=full"]).expect_status(1));
+        LazyLock::new(|| explorer(2).patience(300).boot(&["windows", "preempt=full"]).expect_status(1));
     &WHOLE
 }
 
@@ -217,7 +222,7 @@ const PLANTED: [(&str, &str, &str, &[&str]); 9] = [
 fn planted_faults_are_found_at_the_boundaries_where_they_are() {
     for (fault, scheme, scenario, phases) in PLANTED {
         let words = format!("windows tasks_rcu={scheme} only=callee,{scenario} fault={fault}");
-        let ended = Guest::with_cpus(2).with_faults().boot(&words.split(' ').collect::<Vec<_>>()).expect_status(1);
+        let ended = explorer(2).with_faults().boot(&words.split(' ').collect::<Vec<_>>()).expect_status(1);
         let lines = lines(&ended);
         let red = lines.iter().filter(|line| line.text("verdict") == "unsafe");
         let met: BTreeSet<&str> = red.map(|line| line.text("phase")).collect();
@@ -235,7 +240,7 @@ fn where_nobody_is_preempted_only_the_control_frees_early_and_lazy_is_as_full() 
     for model in ["none", "voluntary", "lazy"] {
         let preempt = format!("preempt={model}");
         let parts = "only=callee,enable,fanout,preempted,running,inside";
-        let ended = Guest::with_cpus(2).boot(&["windows", &preempt, parts]).expect_status(1);
+        let ended = explorer(2).boot(&["windows", &preempt, parts]).expect_status(1);
         assert_adds_up(&ended);
         if model == "lazy" {
             assert_is_the_table(&ended);

@@ -1,7 +1,6 @@
 //! Calls in calls: the retired ops is the outer one's, or the inner one's.
 
-use super::{SCHEMES, assert_adds_up, assert_is_seen, assert_is_the_table, lines};
-use crate::guest::Guest;
+use super::{SCHEMES, assert_adds_up, assert_is_seen, assert_is_the_table, explorer, lines};
 use crate::verdict::Pairs;
 
 /// What `ip` and `flag` look at is whether the PC is in a trampoline: the inner one's does as well, though it is no more than
@@ -24,7 +23,7 @@ fn around(scheme: &str, line: &Pairs) -> &'static str {
 
 #[test]
 fn a_call_in_a_call_is_held_by_whichever_level_loaded_it_and_by_no_other() {
-    let ended = Guest::with_cpus(2).boot(&["windows", "only=nest,nested"]).expect_status(1);
+    let ended = explorer(2).boot(&["windows", "only=nest,nested"]).expect_status(1);
     assert_adds_up(&ended);
     assert_is_seen(&ended);
     assert_is_the_table(&ended);

@@ -1,7 +1,7 @@
 //! Ways to stand at a boundary, and ways to take the ops off there.
 
-use super::{SCHEMES, SOUND, assert_adds_up, assert_is_the_table, lines, verdicts};
-use crate::guest::{Ended, Guest};
+use super::{SCHEMES, SOUND, assert_adds_up, assert_is_the_table, explorer, lines, verdicts};
+use crate::guest::Ended;
 use crate::verdict::Pairs;
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn the_updater_can_be_on_the_holders_own_cpu_and_can_leave_nothing_in_the_ops_pl
         [("preempted", "on CPU 1 swaps"), ("preempted-here", "on CPU 0 swaps"), ("preempted-nop", "unregisters")];
     for (scenario, change) in places {
         let only = format!("only=callee,fanout,{scenario}");
-        let ended = Guest::with_cpus(2).boot(&["windows", &only]).expect_status(1);
+        let ended = explorer(2).boot(&["windows", &only]).expect_status(1);
         assert_adds_up(&ended);
         let met = assert_is_the_table(&ended);
         let is_patched = told(&ended, "task windows").ends_with("branch is d503201f");
@@ -35,7 +35,7 @@ fn the_updater_can_be_on_the_holders_own_cpu_and_can_leave_nothing_in_the_ops_pl
 
 #[test]
 fn one_cpu_is_enough_where_the_holder_is_off_it_and_the_rest_is_left_out() {
-    let ended = Guest::with_cpus(1).boot(&["windows"]).expect_status(1);
+    let ended = explorer(1).boot(&["windows"]).expect_status(1);
     assert_adds_up(&ended);
     let met = assert_is_the_table(&ended);
     let scenarios: BTreeSet<String> = lines(&ended).iter().map(|line| line.text("scenario").to_owned()).collect();
@@ -52,14 +52,14 @@ fn one_cpu_is_enough_where_the_holder_is_off_it_and_the_rest_is_left_out() {
         }
     }
     // Where nobody is preempted at all, only who lets go by himself can be looked at.
-    let ended = Guest::with_cpus(1).boot(&["windows", "preempt=none"]).expect_status(0);
+    let ended = explorer(1).boot(&["windows", "preempt=none"]).expect_status(0);
     assert!(lines(&ended).iter().all(|line| line.text("scenario") == "inside"), "{}", ended.story());
     verdicts(&ended)["scan"].1.expect("runs", |n| n == 1, "its func blocks");
 }
 
 #[test]
 fn a_func_that_disables_preemption_or_redirects_is_explored_in_each_way_to_stand() {
-    let ended = Guest::with_cpus(2).boot(&["windows", "only=enable,redirect"]).expect_status(1);
+    let ended = explorer(2).boot(&["windows", "only=enable,redirect"]).expect_status(1);
     assert_adds_up(&ended);
     assert_is_the_table(&ended);
     let lines = lines(&ended);
@@ -87,14 +87,14 @@ fn a_func_that_disables_preemption_or_redirects_is_explored_in_each_way_to_stand
 #[test]
 fn executed_instructions_and_the_oracle_disagreeing_is_a_failure_that_says_so() {
     let parts = "only=plain,preempted";
-    let sound = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=ip", parts]).expect_status(1);
+    let sound = explorer(2).boot(&["windows", "tasks_rcu=ip", parts]).expect_status(1);
     let is_epilogue = |line: &&Pairs| line.text("held") == "text" && line.text("oracle") == "p3";
     let lines_of = lines(&sound);
     let n = lines_of.iter().find(is_epilogue).expect("func's last instruction").text("n");
     // The text of func stays where it was, so nothing is seen of who is still inside.
     let parts = format!("{parts},{n}");
     let words = ["windows", "tasks_rcu=ip", &parts, "fault=text-kept"];
-    let ended = Guest::with_cpus(2).with_faults().boot(&words).expect_status(1);
+    let ended = explorer(2).with_faults().boot(&words).expect_status(1);
     let lines = lines(&ended);
     let [line] = &lines[..] else { panic!("more than one run: {}", ended.story()) };
     assert_eq!((line.text("verdict"), line.text("oracle")), ("disputed", "-"), "{}", ended.story());
@@ -105,7 +105,7 @@ fn executed_instructions_and_the_oracle_disagreeing_is_a_failure_that_says_so() 
 
 #[test]
 fn the_long_way_out_of_a_trampoline_is_found_by_stepping_and_holds_nothing() {
-    let ended = Guest::with_cpus(2).boot(&["windows", "only=plain,preempted,wished"]).expect_status(1);
+    let ended = explorer(2).boot(&["windows", "only=plain,preempted,wished"]).expect_status(1);
     assert_adds_up(&ended);
     assert_is_the_table(&ended);
     let lines = lines(&ended);
