@@ -75,7 +75,7 @@ const SCENARIOS: [(&str, &str, &str); 15] = [
     (
         "pair",
         "two tasks",
-        "Two tasks make the call; each is stopped at a boundary of its own. The first goes on first, then the second.",
+        "Two tasks make the call; each is stopped at a boundary of its own. Which of them goes on first changes from cell to cell.",
     ),
     (
         "pair-on-top",

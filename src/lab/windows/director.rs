@@ -8,6 +8,7 @@ use super::exiting;
 use super::funcs;
 use super::inside;
 use super::levels;
+use super::pairs;
 use super::party::{
     CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
 };
@@ -204,9 +205,8 @@ impl Stage {
         };
         let mut parts = Some((gone, old_page));
         let mut leaving: heapless::Vec<_, 2> = spots.iter().zip([&FIRST, &SECOND]).collect();
-        let is_odd = spots.iter().map(|spot| spot.n).sum::<usize>() % 2 == 1;
-        if scenario == WindowScenario::PairOnTop || scenario == WindowScenario::Pair && is_odd {
-            leaving.reverse(); // who is on top goes on first; else now this, now that one
+        if pairs::is_second_first(spots, scenario) {
+            leaving.reverse();
         }
         for (nr_gone, &(_, party)) in leaving.iter().enumerate() {
             let standing = &leaving[nr_gone..];

@@ -17,6 +17,12 @@ use alloc::vec::Vec;
 /// The scenarios.
 pub(super) const ALL: [WindowScenario; 2] = [WindowScenario::Pair, WindowScenario::PairOnTop];
 
+/// Whether the second is the first to go on.
+pub(super) fn is_second_first(spots: &[Spot], scenario: WindowScenario) -> bool {
+    let is_odd = spots.iter().map(|spot| spot.n).sum::<usize>() % 2 == 1;
+    scenario == WindowScenario::PairOnTop || scenario == WindowScenario::Pair && is_odd
+}
+
 /// A part of `only=` that names two boundaries: `12+17`.
 fn is_pair(part: &str) -> bool {
     part.contains('+')

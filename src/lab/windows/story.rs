@@ -1,6 +1,7 @@
 //! A counterexample in words: who stood where, who freed what, and what the late use found.
 
 use super::director::{Seen, Spot};
+use super::pairs;
 use super::thread;
 use crate::arch::insn::Insn;
 use crate::arch::mmu::PAGE_SIZE;
@@ -119,11 +120,12 @@ impl fmt::Display for Story<'_> {
         if let (Some(pc), Some(second)) = (seen.second, spots.get(1)) {
             writeln!(
                 f,
-                "story: {} stands at boundary {}: {pc:#x} <{}>, in a call of the same ops; {}",
+                "story: {} stands at boundary {}: {pc:#x} <{}>, in a call of the same ops; {}{}",
                 if self.scenario == WindowScenario::PairOnTop { "a softirq on top of it" } else { "another task" },
                 second.n,
                 At(pc),
-                holds(second.at.held)
+                holds(second.at.held),
+                if pairs::is_second_first(spots, self.scenario) { "; it goes on first" } else { "" }
             )?;
         }
         let change = match self.scenario {

@@ -99,5 +99,6 @@ fn a_pair_is_done_again_by_its_line() {
     assert!(pairs.ends_with("cells=u"), "{pairs}");
     let says = |text: &str| again.lines().any(|line| line.starts_with("story: ") && line.contains(text));
     assert!(says("a softirq on top of it stands at boundary"), "{}", again.story());
+    assert!(says("it goes on first"), "{}", again.story());
     assert!(says("the task goes on: p"), "{}", again.story());
 }
