@@ -197,12 +197,14 @@ names! {
         Running = "running" built,
         /// Its func lets go of the CPU by itself, with no IRQ.
         Inside = "inside" built,
-        /// The call is a softirq's, on top of the idle task, and stays in its func.
+        /// The call is a softirq's, on top of the idle task.
         SoftirqOnIdle = "softirq-on-idle" built,
         /// The call is an IRQ handler's, on top of the idle task.
         IrqOnIdle = "irq-on-idle" built,
         /// The call is a softirq's, on top of the grace-period task.
         SoftirqOnGp = "softirq-on-gp" built,
+        /// The call is an IRQ handler's, on top of the grace-period task.
+        IrqOnGp = "irq-on-gp" built,
     }
 }
 

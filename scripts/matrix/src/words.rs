@@ -14,7 +14,7 @@ const FUNCS: [(&str, &str); 9] = [
 ];
 
 /// A way to stand at a boundary: its name, a few words, and what happens.
-const SCENARIOS: [(&str, &str, &str); 15] = [
+const SCENARIOS: [(&str, &str, &str); 16] = [
     ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
     (
         "preempted-here",
@@ -60,17 +60,22 @@ const SCENARIOS: [(&str, &str, &str); 15] = [
     (
         "softirq-on-idle",
         "a softirq on top of idle",
-        "The call is not a task's: a softirq makes it, on top of the idle task, and stays in func.",
+        "The call is not a task's: a softirq makes it, on top of the idle task, and is stopped in it.",
     ),
     (
         "irq-on-idle",
         "an interrupt handler on top of idle",
-        "The call is not a task's: an interrupt handler makes it, on top of the idle task, and stays in func.",
+        "The call is not a task's: an interrupt handler makes it, on top of the idle task, and is stopped in it.",
     ),
     (
         "softirq-on-gp",
         "a softirq on top of the grace-period task",
         "The call is not a task's: a softirq makes it, on top of the very task that waits for the grace period.",
+    ),
+    (
+        "irq-on-gp",
+        "an interrupt handler on top of the grace-period task",
+        "The call is not a task's: an interrupt handler makes it, on top of the very task that waits for the grace period.",
     ),
     (
         "pair",

@@ -24,8 +24,8 @@ use alloc::boxed::Box;
 const GP_TASK: &str = "rcu_gp";
 
 /// The scenarios.
-pub(super) const ALL: [WindowScenario; 3] =
-    [WindowScenario::SoftirqOnIdle, WindowScenario::IrqOnIdle, WindowScenario::SoftirqOnGp];
+pub(super) const ALL: [WindowScenario; 4] =
+    [WindowScenario::SoftirqOnIdle, WindowScenario::IrqOnIdle, WindowScenario::SoftirqOnGp, WindowScenario::IrqOnGp];
 
 /// Whether the scenario is one of these. Context: any.
 pub(super) fn is_one() -> bool {
@@ -34,7 +34,18 @@ pub(super) fn is_one() -> bool {
 
 /// Whether the scheme can look at a holder of this scenario, and end its grace period, while it stands. Context: any.
 pub(super) fn can_be_seen(scenario: WindowScenario) -> bool {
-    !matches!(scenario, WindowScenario::IrqOnIdle | WindowScenario::SoftirqOnGp)
+    !matches!(scenario, WindowScenario::IrqOnIdle | WindowScenario::SoftirqOnGp | WindowScenario::IrqOnGp)
+}
+
+/// Whether the holder is an IRQ handler. Context: any.
+#[inline(always)]
+pub(super) fn is_masked() -> bool {
+    scenario_is(WindowScenario::IrqOnIdle) || scenario_is(WindowScenario::IrqOnGp)
+}
+
+/// Whether the holder is on top of the grace-period task. Context: any.
+fn is_on_gp() -> bool {
+    scenario_is(WindowScenario::SoftirqOnGp) || scenario_is(WindowScenario::IrqOnGp)
 }
 
 /// Has an interrupt make the call; the order is given. Says whether one does. Context: the director, not on CPU 0.
@@ -42,13 +53,12 @@ pub(super) fn stand() -> bool {
     FIRST.cpu.store(0, Ordering::Relaxed);
     IS_UNANSWERED.store(false, Ordering::Relaxed);
     let stands = || matches!(FIRST.phase(), ON_CPU | DONE);
-    let is_on_gp = scenario_is(WindowScenario::SoftirqOnGp);
-    if is_on_gp {
+    if is_on_gp() {
         confine_gp_task(1);
     }
     let start_ns = now_ns();
     while now_ns() - start_ns < PATIENCE_NS {
-        if is_on_gp {
+        if is_on_gp() {
             let what = Spawn { name: "herald", class: Class::Normal, cpu: Some(0) };
             HAS_HERALDED.store(false, Ordering::Relaxed);
             let _ = sched::spawn(what, Box::new(herald)).unwrap_or_else(|error| panic!("windows: {error}"));
@@ -81,7 +91,7 @@ static HAS_HERALDED: AtomicBool = AtomicBool::new(false);
 /// Everybody goes on. Context: the director.
 pub(super) fn end() {
     IS_UNANSWERED.store(false, Ordering::Relaxed);
-    if scenario_is(WindowScenario::SoftirqOnGp) {
+    if is_on_gp() {
         confine_gp_task(!1);
     }
 }
@@ -96,13 +106,13 @@ fn confine_gp_task(mask: u32) {
 
 /// The SGI hits CPU 0, in `task`. Context: IRQ.
 pub(super) fn on_sgi(task: &Task) {
-    let is_it = if scenario_is(WindowScenario::SoftirqOnGp) { task.name() == GP_TASK } else { task.is_idle() };
+    let is_it = if is_on_gp() { task.name() == GP_TASK } else { task.is_idle() };
     if !is_one() || !is_it {
         return;
     }
     FIRST.enter(CALLING);
     FIRST.begin(task);
-    if scenario_is(WindowScenario::IrqOnIdle) {
+    if is_masked() {
         return call();
     }
     irqs::with_masked(|irqs| {
@@ -140,5 +150,5 @@ pub(super) fn went_on() -> bool {
 
 /// Whether no grace period can end before the holder goes on: the task that ends them stands under it. Context: the director.
 pub(super) fn keeps_everybody_waiting() -> bool {
-    scenario_is(WindowScenario::SoftirqOnGp)
+    is_on_gp()
 }

@@ -80,6 +80,7 @@ impl Story<'_> {
             }
             (WindowScenario::SoftirqOnIdle, _) => "the call is a softirq's, on top of the idle task",
             (WindowScenario::IrqOnIdle, _) => "the call is an IRQ handler's, on top of the idle task",
+            (WindowScenario::IrqOnGp, _) => "the call is an IRQ handler's, on top of the grace-period task",
             (WindowScenario::SoftirqOnGp, _) => "the call is a softirq's, on top of the grace-period task",
             (WindowScenario::Migrated, true) => {
                 "it was preempted one instruction before and moved here, and is preempted again"

@@ -137,7 +137,7 @@ fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
         return pass_by(party);
     }
     party.enter(ON_CPU);
-    if scenario_is(WindowScenario::IrqOnIdle) {
+    if levels::is_masked() {
         levels::stay_masked();
     } else {
         stay_open(party);
