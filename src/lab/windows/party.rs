@@ -139,7 +139,8 @@ impl Party {
 
     /// Who it is, or is on top of. Context: the director, from the party's first order to its end.
     pub(super) fn task(&self) -> &'static Task {
-        // SAFETY: the party says who it is before it comes to stand, and is joined after the last stage.
+        // SAFETY: the party says who it is before it comes to stand. An explored task is joined after the last stage, one that
+        // exits after its call, by the director itself; idle and the grace-period task never end.
         unsafe { self.task.load(Ordering::Acquire).as_ref() }.expect("the party has begun")
     }
 
@@ -160,6 +161,9 @@ impl Party {
     }
 
     /// Gives leave to go on, unless it has gone on by itself and is done. Context: task.
+    ///
+    /// Order: Release, here and in [`Party::enter`], pairs with the Acquire of [`Party::phase`]: who sees the phase sees the
+    /// words that go with it.
     pub(super) fn let_go(&self) {
         let _ = self.phase.fetch_update(Ordering::Release, Ordering::Relaxed, |phase| (phase != DONE).then_some(GO));
         self.tell();

@@ -189,7 +189,7 @@ pub(super) fn on_sgi() {
             sched::hold_back(task);
             party.enter(OFF_CPU);
         }
-        NESTING if !is_preempted_below() => party.enter(if has_onlooker() { ON_CPU } else { GO }),
+        NESTING => stand_below(),
         CALL_ELSEWHERE => levels::on_sgi(task),
         _ => {}
     }
@@ -210,6 +210,13 @@ fn is_preempted_below() -> bool {
         FIRST.enter(OFF_CPU);
     }
     is_preempted
+}
+
+/// The first stands under the softirq that was interrupted, off its CPU if it may be. Context: IRQ.
+fn stand_below() {
+    if !is_preempted_below() {
+        FIRST.enter(if has_onlooker() { ON_CPU } else { GO });
+    }
 }
 
 /// On top of the thread. Context: softirq, IRQs on.
