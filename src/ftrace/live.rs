@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::ops::{LATE_ENTRY, Node as FanOut, Ops, OpsBox};
 use super::registry::{RegisterError, Registration, Registry, Text};
 use super::table::{SiteId, Table, TableError};
-use crate::arch::site::{OpsHeader, Patch, Regs};
+use crate::arch::site::{CallSite, OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
 use crate::arch::trampoline::{self, Trampoline};
 use crate::console::epitaph::{Place, symbols};
@@ -17,7 +17,7 @@ use crate::hook::Hook;
 use crate::mm::heap;
 use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
-use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -139,10 +139,17 @@ impl Text for Live {
     fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), PatchError> {
         let target = trampoline().t0;
         let first = patches.clone().next().map_or(0, |patch| patch.site.entry());
-        match text::apply(patches, target)? {
+        match text::apply(patches.clone(), target)? {
             Needs::Nothing => {}
-            // One round for the whole batch: each CPU takes an exception, which synchronises its context (O3).
-            Needs::ContextSynchronisation => sched::synchronise_every_cpu(),
+            Needs::ContextSynchronisation => {
+                // One round for the whole batch: each CPU takes an exception, which synchronises its context (O3).
+                sched::synchronise_every_cpu();
+                // An emulator may have kept the old instruction for another CPU all the same.
+                if sched::nr_cpus() > 1 {
+                    text::store_again(patches);
+                    sched::synchronise_every_cpu();
+                }
+            }
         }
         irqs::with_masked(|irqs| events::record(irqs, Event::Patch, first, 0));
         Ok(())
@@ -211,8 +218,15 @@ pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> 
         .filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches_shown(&symbol.demangled())))
 }
 
-/// Hits that found the no-op ops.
+/// The branch of the callsite that somebody watches, and its hits that found the no-op ops.
+static WATCHED: AtomicUsize = AtomicUsize::new(0);
 static STALE_HITS: AtomicU64 = AtomicU64::new(0);
+
+/// From now on [`stale_hits`] counts those of `site`, from 0. One callsite at a time. Context: any.
+pub fn watch_stale_hits(site: CallSite) {
+    WATCHED.store(site.branch(), Ordering::Relaxed);
+    STALE_HITS.store(0, Ordering::Relaxed);
+}
 
 /// How many hits came by a branch whose callsite had no ops any more: it is still on where another CPU disables it. None
 /// comes while one is enabled, since the branch goes on after the literal (O3 enable). Context: any.
@@ -222,8 +236,10 @@ pub fn stale_hits() -> u64 {
 
 /// The func of the no-op ops.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-unsafe extern "C" fn stale_hit(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
-    STALE_HITS.fetch_add(1, Ordering::Relaxed);
+unsafe extern "C" fn stale_hit(ip: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    if ip == WATCHED.load(Ordering::Relaxed) {
+        STALE_HITS.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Describes what a frame names: the ops, its func, and whether it is retired. `inside` is where the call stands: in the
