@@ -85,11 +85,18 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
         live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
         let failure = explore(args, scheme);
-        let Some(line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
+        let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
         if let Some(failure) = failure {
             let replay = BootArgs { tasks_rcu: Some(scheme), only: Some(&failure.only), ..*args };
             println!("story: begin\n{}story: {}\nstory: end", failure.story, Replay(replay));
-            first.get_or_insert((scheme, failure.only));
+            first.get_or_insert((scheme, Some(failure.only)));
+        }
+        if line.runs == 0 {
+            // Nothing was seen to be right either.
+            let (preempt, cpus) = (args.preempt, sched::nr_cpus());
+            println!("nothing seen: under {scheme} and preempt={preempt} nobody stands where it may, on {cpus} CPUs");
+            line.verdict = Verdict::Fail;
+            first.get_or_insert((scheme, args.only.map(String::from)));
         }
         println!("{line}");
     }
@@ -99,7 +106,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     oracle::contain(None);
     oracle::end();
     if let Some((scheme, only)) = &first {
-        println!("{}", Replay(BootArgs { tasks_rcu: Some(*scheme), only: Some(only), ..*args }));
+        println!("{}", Replay(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
     }
     u8::from(first.is_some())
 }

@@ -52,9 +52,15 @@ fn one_cpu_is_enough_where_the_holder_is_off_it_and_the_rest_is_left_out() {
         }
     }
     // Where nobody is preempted at all, only who lets go by himself can be looked at.
-    let ended = explorer(1).boot(&["windows", "preempt=none"]).expect_status(0);
+    // Under the other schemes that is nobody, and what nobody has seen does not pass.
+    let ended = explorer(1).boot(&["windows", "preempt=none"]).expect_status(1);
     assert!(lines(&ended).iter().all(|line| line.text("scenario") == "inside"), "{}", ended.story());
+    for (scheme, (has_passed, verdict)) in verdicts(&ended) {
+        let runs = verdict.number("runs");
+        assert_eq!(has_passed, runs > 0, "{scheme}: {verdict:?}");
+    }
     verdicts(&ended)["scan"].1.expect("runs", |n| n == 1, "its func blocks");
+    ended.line_with(&["nothing seen: under classic and preempt=none nobody stands where it may, on 1 CPUs"]);
 }
 
 #[test]
