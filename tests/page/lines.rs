@@ -88,3 +88,20 @@ fn two_stops_are_a_grid_whose_red_cells_tell_their_story_and_replay_line() {
     assert_eq!(browser.ask(at), "0 2", "the focus is back where it was");
     assert!(browser.is("document.querySelector('#pairs').getAttribute('aria-label').includes('ip, preempt=full')"));
 }
+
+#[test]
+fn what_is_not_from_a_run_is_not_removed_for_one() {
+    let kept = file("somebodys.html").with_extension("logs");
+    fs::create_dir_all(&kept).expect("a folder");
+    let diary = kept.join("diary");
+    fs::write(&diary, "dear diary").expect("a file in it");
+    let html = format!("--html={}", file("somebodys.html").display());
+    for words in [&[html.as_str(), "tasks_rcu=ip", "preempt=full", "only=plain,running"][..], &[&html, "--again"]] {
+        let output = script("windows", words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let wanted = format!("'{}' is in the way of what the guests print, and is not from here", kept.display());
+        assert!(said.contains(&wanted), "{said}");
+    }
+    assert_eq!(fs::read_to_string(diary).expect("it is still there"), "dear diary");
+}

@@ -119,8 +119,8 @@ pub fn apply<P: Iterator<Item = Patch> + Clone>(patches: P, trampoline: usize) -
 /// Stores the branches of `patches` once more, as they are now. Context: as [`apply`], which applied them; every CPU has
 /// synchronised its context since, and does so again before the change is counted on.
 ///
-/// The architecture does not ask for this; QEMU with a host thread for each CPU does (seen with 7.2: of 2000 callsites that
-/// went on under three callers, 1903 were never heard of). A store to a word that it has translated drops that translation
+/// The architecture does not ask for this; QEMU with a host thread for each CPU does (seen with 7.2: 1903 of
+/// 2000 times that a callsite went on under three callers, they passed it by). A store to a word that it has translated drops that translation
 /// first and then changes the word (`notdirty_write` of its accel/tcg/cputlb.c): a CPU that translates in between, or began
 /// to before, keeps the old instruction for ever. Now no such translation is under way any more: each CPU has taken an
 /// exception. This store drops those that were made, and what is made of the word from now on is new.
@@ -136,7 +136,8 @@ pub fn store_again<P: Iterator<Item = Patch> + Clone>(patches: P) {
 
 fn store_as_they_are(alias: Alias, branches: impl Iterator<Item = usize>) {
     for branch in branches {
-        // SAFETY: the callers' alias maps what they change; the word is the one that lies there.
+        // SAFETY: the callers' alias maps the branches that they have changed. The word is the one that lies there: a NOP or
+        // BL of that batch, since whoever changes the next one has to wait for this to end.
         unsafe { write_insn(alias, branch, read_insn(branch)) };
     }
     cpu::dsb_ish();

@@ -39,6 +39,9 @@ fn unregister(ops: *const Ops) -> Gone {
 static PHASE: AtomicUsize = AtomicUsize::new(0);
 const LAST: usize = usize::MAX;
 /// Callers that have seen the even phase: none of them is in the tracee or its trampoline.
+///
+/// Order: Release, pairs with the Acquire in `stop`: the counts of a caller's calls are there. It is set to 0 before the
+/// store-release of the phase, whose Acquire comes before a caller adds to it.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Callers at most: on as many CPUs, beside the one that enables.
 const MOST_CALLERS: usize = 3;

@@ -18,7 +18,7 @@ use core::mem::offset_of;
 /// More in one call is no late use any more, but a kernel that runs wild.
 const MOST: usize = 8;
 
-static FIRST: IrqLock<Option<Late>> = IrqLock::new(None);
+static EARLIEST: IrqLock<Option<Late>> = IrqLock::new(None);
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 global_asm!(
@@ -43,8 +43,8 @@ pub(super) fn contain(late: &Late, frame: Option<&mut ExceptionFrame>) -> bool {
     if NUMBER.fetch_add(1, Ordering::Relaxed) >= MOST {
         return false;
     }
-    if let Some(mut first) = FIRST.try_lock() {
-        first.get_or_insert(*late);
+    if let Some(mut earliest) = EARLIEST.try_lock() {
+        earliest.get_or_insert(*late);
     }
     if let Some(frame) = frame {
         go_on(party, frame);
@@ -77,5 +77,5 @@ fn as_at_t2(party: &Party, frame: &mut ExceptionFrame) -> usize {
 /// What was seen first since the last time. Context: the director, when the call is over.
 pub(super) fn take() -> Option<Late> {
     NUMBER.store(0, Ordering::Relaxed);
-    FIRST.lock().take()
+    EARLIEST.lock().take()
 }
