@@ -17,17 +17,20 @@ command -v rustc >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 qemu=${QEMU:-qemu-system-aarch64}
 
 # Options of the emulated machine: scripts/boot obeys them, others take them and pass them on.
-machine_options=(--machine= --smp= --memory= --cpu= --gic= --icount --one-insn-per-tb --one-thread --no-semihosting --qemu-arg=)
+machine_options=(--machine= --smp= --memory= --cpu= --gic= --exact --icount --one-insn-per-tb --one-thread --no-semihosting --qemu= --qemu-arg=)
 machine_help="Machine (QEMU= picks the emulator, qemu-system-aarch64 otherwise):
   --machine NAME       a file of qemu/: $(cd qemu && echo *.cfg | sed 's/\.cfg//g') (default: virt-4)
   --smp N              number of CPUs
   --memory SIZE        such as 512M or 2G
   --cpu MODEL          such as max (default), cortex-a76, neoverse-n1
   --gic 2|3            version of the interrupt controller
-  --icount             instruction-counted time, the same on every run with one CPU
+  --exact              instructions are the clock, and CPUs take turns: each run is equal to the byte, on any number of CPUs,
+                       as long as nobody types. Slower: a second of guest time is a thousand million instructions
+  --icount             another name for it
   --one-insn-per-tb    translate one instruction at a time, so that interrupts can come after each
   --one-thread         emulate all CPUs in one host thread, by turns: cheaper where they wait for each other
   --no-semihosting     without exit statuses, as on hardware: the kernel ends by powering off
+  --qemu PATH          the emulator, instead of QEMU=
   --qemu-arg ARG       hand ARG to QEMU as it is; may be repeated"
 
 refuse() {

@@ -88,6 +88,9 @@ fn read_machine(device_tree: usize) -> (Machine, Range<usize>) {
 fn accept(machine: Machine) -> Booted {
     let line: &'static str = Box::leak(machine.bootargs.as_str().into());
     let args = bootargs::parse(line, machine.cpus.len()).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    if let Some(exact) = args.exact {
+        lab::stress::note_exact(exact);
+    }
     let seed = args.seed.unwrap_or_else(timer::count);
     let callsites = live::init().unwrap_or_else(|error| refuse(format_args!("callsites: {error:?}")));
     Booted { machine, args, seed, callsites }
@@ -179,7 +182,10 @@ fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
     }
     planting::break_on_purpose(args.fault);
     let running = SchemeName::from_word(rcu::scheme_name());
-    lab::stress::run(&BootArgs { tasks_rcu: running, preempt: preemption::model(), cpus: sched::nr_cpus(), ..*args })
+    // What a person types comes when it comes: only commands of the boot line are the same each time.
+    let exact = BOOTED.get().filter(|booted| booted.args.cmds.is_some()).and_then(|booted| booted.args.exact);
+    let (preempt, cpus) = (preemption::model(), sched::nr_cpus());
+    lab::stress::run(&BootArgs { tasks_rcu: running, preempt, cpus, exact, ..*args })
 }
 
 /// What cannot go wrong on a machine that boots: says what did, and refuses.

@@ -182,7 +182,7 @@ pub fn irq(frame: &mut ExceptionFrame) {
     }
     if outermost {
         let before = task.nivcsw.load(Ordering::Relaxed);
-        switch::preempt_irq(&irqs);
+        switch::preempt_irq(&irqs, state.interrupted_pc);
         if task.nivcsw.load(Ordering::Relaxed) != before && trampoline::contains(state.interrupted_pc) {
             count(&STATISTICS.this(&irqs).preempted_in_trampoline); // counted where it goes on
         }

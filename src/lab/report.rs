@@ -6,17 +6,18 @@
 //! order wrong. Under `lab`, this printer and the argument parser alone know what a scheme is. Callable from any
 //! context.
 
+mod replay;
 mod selftest;
 #[cfg(test)]
 mod tests;
 mod window;
 
+pub use self::replay::Replay;
 pub use self::selftest::{ScenarioLine, SelftestVerdict};
 pub use self::window::{Cell, HeldWhat, PairsLine, PairsOf, WindowLine};
 
 use core::fmt;
 
-use crate::platform::bootargs::BootArgs;
 use crate::platform::names::{Bench, Mode, PreemptModel, SchemeName};
 
 /// What an experiment says at its end, first word of its verdict.
@@ -81,6 +82,8 @@ pub struct StressLine {
     pub gp_max_us: u64,
     pub violations: [u64; 6],
     pub coverage: Coverage,
+    /// A digest of the order in which tasks followed each other on each CPU, and of the swaps between.
+    pub schedule: u64,
 }
 
 /// How often the situations that matter were met.
@@ -131,7 +134,8 @@ impl fmt::Display for StressLine {
         for (name, count) in ["p1", "p2", "p3", "p4", "p5", "p6"].iter().zip(self.violations) {
             pairs.put(name, count)?;
         }
-        self.coverage.counts().iter().try_for_each(|(name, count)| pairs.put(name, count))
+        self.coverage.counts().iter().try_for_each(|(name, count)| pairs.put(name, count))?;
+        pairs.put("schedule", self.schedule)
     }
 }
 
@@ -178,16 +182,6 @@ pub struct BenchVerdict {
 impl fmt::Display for BenchVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} n={}", Mode::Bench, self.verdict, self.lines)
-    }
-}
-
-/// The very last line after a FAIL: the boot arguments that show it again.
-#[derive(Clone, Copy, Debug)]
-pub struct Replay<'a>(pub BootArgs<'a>);
-
-impl fmt::Display for Replay<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "replay: {}", self.0)
     }
 }
 

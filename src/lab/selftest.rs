@@ -108,7 +108,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let ms = (now_ns() - began_ns) / NS_PER_MS;
     println!("{}", SelftestVerdict { verdict, seed, preempt: args.preempt, cpus: args.cpus, n, failed, ms });
     if verdict == Verdict::Fail {
-        println!("{}", super::report::Replay(*args));
+        println!("{}", super::report::Replay::Run(*args));
     }
     u8::from(verdict == Verdict::Fail)
 }

@@ -3,8 +3,12 @@
 //! Tracee tasks call traced functions, sleep, exit and are replaced. Updaters roll the ops of their *lane* (a set of
 //! callsites; where lanes overlap, callsites have fan-outs). Chaos tasks, one per CPU and of the high class, preempt,
 //! migrate, and send storms of SGIs whose handlers and softirqs call traced functions too. For a third of the time
-//! every callsite of the kernel is traced as well. All choices come from the seed. What random load meets seldom is shown
-//! by itself, before the load (from five seconds on: it takes its time) or behind it.
+//! every callsite of the kernel is traced as well. What random load meets seldom is shown by itself, before the load (from five
+//! seconds on: it takes its time) or behind it.
+//!
+//! All choices come from the seed: which callsites, sleeps, moves and storms; how far ticks are off, and so how long turns are;
+//! and where tasks, funcs and updaters execute a YIELD. On an exact machine CPUs take turns, and a turn ends at a YIELD: there
+//! another seed is another interleaving of the CPUs, and the verdict's `schedule=` says which runs took the same way.
 
 mod held;
 mod in_trampoline;
@@ -15,6 +19,8 @@ mod redirect;
 mod stall;
 mod updaters;
 mod verdict;
+
+pub use verdict::note_exact;
 
 use super::oracle::{self, COVERAGE, Property, violation};
 use super::tracees;
@@ -74,6 +80,8 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         passes.store(0, Ordering::Relaxed);
     }
     SEED.store(seed, Ordering::Relaxed);
+    sched::begin_schedule();
+    sched::jitter(Some(seed));
     COVERAGE.dice.store(seed as u32, Ordering::Relaxed);
     if args.secs >= verdict::COVERAGE_FROM_SECS {
         stall::scenario();
@@ -109,6 +117,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     promises::scenario();
     WATCHING.store(false, Ordering::Relaxed);
     watcher.join();
+    sched::jitter(None);
     oracle::end();
     verdict::conclude(args.secs)
 }

@@ -88,7 +88,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
         if let Some(failure) = failure {
             let replay = BootArgs { tasks_rcu: Some(scheme), only: Some(&failure.only), ..*args };
-            println!("story: begin\n{}story: {}\nstory: end", failure.story, Replay(replay));
+            println!("story: begin\n{}story: {}\nstory: end", failure.story, Replay::Story(replay));
             first.get_or_insert((scheme, Some(failure.only)));
         }
         if line.runs == 0 {
@@ -106,7 +106,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     oracle::contain(None);
     oracle::end();
     if let Some((scheme, only)) = &first {
-        println!("{}", Replay(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
+        println!("{}", Replay::Part(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
     }
     u8::from(first.is_some())
 }

@@ -54,6 +54,18 @@ pub struct BootArgs<'a> {
     pub list: bool,
     /// What is wrong on purpose.
     pub fault: Option<Fault>,
+    /// The exact machine that this line was given to, if it is one.
+    pub exact: Option<Exact<'a>>,
+}
+
+/// A machine whose runs are equal to the byte each time, and what it was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact<'a> {
+    /// The options of `scripts/run` that make such a machine.
+    pub options: &'a str,
+    /// The whole line of boot arguments. Not the canonical one: reading another line takes another time, and all that
+    /// follows would be another run.
+    pub line: &'a str,
 }
 
 impl BootArgs<'_> {
@@ -70,6 +82,7 @@ impl BootArgs<'_> {
             only: None,
             list: false,
             fault: None,
+            exact: None,
         }
     }
 
@@ -116,7 +129,7 @@ pub fn parse(line: &str, machine_cpus: usize) -> Result<BootArgs<'_>, ArgError<'
                 Ok(())
             }
             None => Err((word.text, Problem::BareWord)),
-            Some((key, value)) => set(&mut args, &mut seen, machine_cpus, word.text, key, value),
+            Some((key, value)) => set(&mut args, &mut seen, machine_cpus, (line, word.text), key, value),
         };
         outcome.map_err(|wrong| refuse(args.mode, wrong))?;
         is_first = false;
@@ -163,7 +176,7 @@ fn set<'a>(
     args: &mut BootArgs<'a>,
     seen: &mut [bool; KEYS.len()],
     machine_cpus: usize,
-    word: &'a str,
+    (line, word): (&'a str, &'a str),
     name: &str,
     value: &'a str,
 ) -> Result<(), Wrong<'a>> {
@@ -213,8 +226,21 @@ fn set<'a>(
         }
         Kind::Fault if !fault::ARE_BUILT => return Err((word, Problem::NoFaults)),
         Kind::Fault => args.fault = Some(Fault::ALL.iter().copied().find(|fault| fault.as_str() == value).ok_or(bad)?),
+        Kind::Machine if value.contains(char::is_control) => return Err(bad),
+        Kind::Machine => args.exact = Some(Exact { options: value, line }),
     }
     Ok(())
+}
+
+/// The words of a line that was found good: each word's text, or its key and the value without quotes.
+pub fn words(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut rest = line;
+    core::iter::from_fn(move || {
+        rest = rest.trim_ascii_start();
+        let (word, behind) = split_word(rest).ok().filter(|(word, _)| !word.text.is_empty())?;
+        rest = behind;
+        Some(word.pair.map_or((word.text, None), |(key, value)| (key, Some(value))))
+    })
 }
 
 /// The name that `value` spells, if this kernel has it.
@@ -263,6 +289,7 @@ impl fmt::Display for BootArgs<'_> {
                 Kind::Commands => pair(f, name, self.cmds.map(Quoted))?,
                 Kind::Parts => pair(f, name, self.only)?,
                 Kind::Fault => pair(f, name, self.fault.map(Fault::as_str))?,
+                Kind::Machine => pair(f, name, self.exact.map(|exact| Quoted(exact.options)))?,
             }
         }
         Ok(())

@@ -3,8 +3,10 @@
 //! INVARIANT `two-ledgers`: while nothing switches, all CPUs' `switches + unanswered` are all tasks' voluntary and
 //! involuntary switches, and all CPUs' `arrivals` are all tasks' migrations. Written by its own CPU, IRQs masked.
 
+use crate::arch::cpu;
 use crate::percpu;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::irqs;
 use crate::sync::percpu::PerCpu;
 
 /// The ledger of one CPU, or the sum of several.
@@ -21,6 +23,8 @@ pub struct Account {
 }
 
 pub(super) struct Counters {
+    /// See [`schedule_digest`].
+    schedule: AtomicU64,
     pub(super) switches: AtomicU64,
     pub(super) arrivals: AtomicU64,
     pub(super) unanswered: AtomicU64,
@@ -28,6 +32,7 @@ pub(super) struct Counters {
 }
 
 pub(super) static COUNTERS: PerCpu<Counters> = percpu!(Counters {
+    schedule: AtomicU64::new(0),
     switches: AtomicU64::new(0),
     arrivals: AtomicU64::new(0),
     unanswered: AtomicU64::new(0),
@@ -49,4 +54,36 @@ pub fn account(cpu: usize) -> Account {
         unanswered: counters.unanswered.load(Ordering::Relaxed),
         overdue: counters.overdue.load(Ordering::Relaxed),
     }
+}
+
+/// What a note has in the place of a task's number: more than any task's.
+const NOTE: u64 = 1 << 23;
+/// Odd, and its bits without a pattern: the golden ratio's.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Adds a step of CPU number `cpu` to its schedule: what happened, and where. Context: IRQs masked, on that CPU.
+#[inline(always)]
+pub(super) fn note_step(cpu: usize, what: u64, place: usize) {
+    let schedule = &COUNTERS.of(cpu).schedule;
+    let mixed = (schedule.load(Ordering::Relaxed) ^ what << 40 ^ place as u64).wrapping_mul(MIX);
+    schedule.store(mixed.rotate_left(29), Ordering::Relaxed);
+}
+
+/// Adds what a task did to the schedule of its CPU: `what` is a number of the caller's own, that no clock is in. Context: any.
+pub fn note_in_schedule(what: usize) {
+    irqs::with_masked(|_| note_step(cpu::id(), NOTE, what));
+}
+
+/// Forgets the schedules up to here. Context: task.
+pub fn begin_schedule() {
+    COUNTERS.iter().for_each(|counters| counters.schedule.store(0, Ordering::Relaxed));
+}
+
+/// A digest of the schedule since [`begin_schedule`]: for each CPU, which task followed which, where the first was preempted,
+/// and what else was noted between. Two runs with equal digests took the same way through their switches; no clock and
+/// no seed is in it. Context: any; a glance, where CPUs go on meanwhile.
+pub fn schedule_digest() -> u64 {
+    COUNTERS.iter().fold(0, |all: u64, counters| {
+        (all ^ counters.schedule.load(Ordering::Relaxed)).wrapping_mul(MIX).rotate_left(29)
+    })
 }

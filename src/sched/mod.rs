@@ -43,7 +43,7 @@ pub mod waiting;
 #[cfg(target_os = "none")]
 pub use {
     crate::arch::timer::now_ns,
-    account::{Account, account},
+    account::{Account, account, begin_schedule, note_in_schedule, schedule_digest},
     affinity::{hold_back, set_affinity},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
@@ -54,6 +54,6 @@ pub use {
         JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_current_of,
         try_for_each_task, try_owner_of_stack, watch_waits,
     },
-    tick::{TICK_NS, idle_ticks, ticks},
+    tick::{TICK_NS, idle_ticks, jitter, ticks},
     wait::{WaitQueue, defer_wake},
 };

@@ -1,6 +1,6 @@
 //! The switch: who runs next on this CPU, and what is owed to the task that was left. Notrace (O8).
 
-use super::account::{COUNTERS, count};
+use super::account::{COUNTERS, count, note_step};
 use super::preemption::{model, preempts, turn_ticks};
 use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal};
 use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, Task};
@@ -109,6 +109,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     prev.left_voluntarily.store(voluntary, Ordering::Relaxed);
     seam::with(|hooks| hooks.switch(prev, cpu, voluntary));
     events::record(irqs, Event::Switch, next.id as usize, usize::from(voluntary));
+    note_step(cpu, u64::from(prev.id), next.id as usize);
     if next.cpu.swap(cpu, Ordering::Relaxed) != cpu {
         count(&next.migrations);
         count(&COUNTERS.of(cpu).arrivals);
@@ -231,13 +232,16 @@ pub fn sleep(duration_ns: u64) {
     wait::WaitQueue::new().wait_until_deadline(|| false, deadline);
 }
 
-/// The preemption point of an IRQ's exit. Context: IRQ exit, IRQs masked, the nesting left.
+/// The preemption point of an IRQ's exit, for a context that was interrupted at `pc`. Context: IRQ exit, IRQs masked, the
+/// nesting left.
 #[inline(always)]
-pub fn preempt_irq(irqs: &IrqsMasked<'_>) {
-    if !preempts(model()) || !NEED_RESCHED.of(cpu::id()).load(Ordering::Relaxed) {
+pub fn preempt_irq(irqs: &IrqsMasked<'_>, pc: usize) {
+    let cpu = cpu::id();
+    if !preempts(model()) || !NEED_RESCHED.of(cpu).load(Ordering::Relaxed) {
         return;
     }
     if preempt::count() == 0 {
+        note_step(cpu, 0, pc);
         schedule(Reason::Preempt, irqs);
     } else {
         put_off();

@@ -26,7 +26,7 @@ const USUAL_EVENTS: u32 = 32;
 const MAX_EVENTS: u32 = 256;
 
 /// Keys of `stress` that a running kernel cannot change.
-const CHOSEN_AT_BOOT: [&str; 2] = ["cpus=", "preempt="];
+const CHOSEN_AT_BOOT: [&str; 3] = ["cpus=", "preempt=", "machine="];
 
 /// A line that was split, with what its readers must know.
 #[derive(Debug)]

@@ -232,7 +232,7 @@ pub static COMMANDS: [Command; 19] = [
         name: "stress",
         arguments: "[key=value ...]",
         what: "swap ops under load; ends with a verdict",
-        details: "Takes the boot arguments of mode stress (`help boot`) but `cpus` and `preempt`.\n",
+        details: "Takes boot arguments of its mode (`help boot`) but cpus, preempt, machine.\n",
         group: Group::Try,
         completes: &[],
         counts: 0..=MAX_WORDS,

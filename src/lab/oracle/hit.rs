@@ -2,6 +2,7 @@
 
 use super::{BURIED, DYING, Property, check_identity, slot, violation};
 use crate::arch::cpu;
+use crate::arch::relax::relax;
 use crate::arch::site::{Level, OpsHeader, Regs};
 use crate::ftrace::ops::Ops;
 use crate::ftrace::recursion::{self, Guard};
@@ -128,6 +129,8 @@ fn dawdle(level: Level) {
             tracees::call(dice as usize >> 8, u64::from(dice));
         }
         33 if level == Level::Task && rcu::lets_funcs_block() => nap(dice),
+        // The end of this CPU's turn on an exact machine: others go on while this call is inside.
+        34..=49 => relax(),
         _ => spin(10),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::arch::insn::Insn;
+use crate::platform::bootargs::{BootArgs, parse};
 use crate::platform::names::{WindowFunc, WindowScenario};
 
 #[test]
@@ -32,13 +33,14 @@ fn the_stress_verdict_has_its_keys_in_order() {
         gp_max_us: 13,
         violations: [0, 1, 2, 3, 4, 5],
         coverage,
+        schedule: 28,
     };
     assert_eq!(
         line.to_string(),
         "stress: PASS seed=18446744073709551615 scheme=classic preempt=lazy cpus=4 tasks=5 ops=6 secs=7 calls=8 \
          swaps=9 freed=10 gps=11 gp_p50_us=12 gp_max_us=13 p1=0 p2=1 p3=2 p4=3 p5=4 p6=5 preempted_in_tramp=21 \
          preempted_in_func=22 migrated_holders=23 softirq_nested=24 irq_holders=25 exited_holders=26 \
-         blocked_in_func=27"
+         blocked_in_func=27 schedule=28"
     );
 }
 
@@ -110,9 +112,29 @@ fn a_measurement_has_every_key_that_applies_in_order() {
 fn a_replay_line_is_boot_arguments_that_parse_to_the_same() {
     let args =
         BootArgs { tasks_rcu: Some(SchemeName::None), seed: Some(99), secs: 2, ..BootArgs::new(Mode::Stress, 4) };
-    let line = Replay(args).to_string();
+    let line = Replay::Story(args).to_string();
     assert_eq!(line, "replay: stress tasks_rcu=none preempt=full secs=2 cpus=4 seed=99");
-    assert_eq!(crate::platform::bootargs::parse(&line["replay: ".len()..], 4).unwrap(), args);
+    assert_eq!(parse(&line["replay: ".len()..], 4).unwrap(), args);
+    for replay in [Replay::Run(args), Replay::Part(args)] {
+        let said = replay.to_string();
+        let (remark, last) = said.split_once('\n').expect("two lines");
+        assert_eq!(last, line, "the line is the last of all");
+        assert!(remark.ends_with("repeats the load, not the timing; scripts/run --exact repeats both"), "{remark}");
+    }
+}
+
+#[test]
+fn on_an_exact_machine_a_replay_line_is_the_whole_command() {
+    let whole = |line| Replay::Run(parse(line, 4).unwrap()).to_string();
+    // These tests are built with debug assertions.
+    let command = "replay: scripts/run --profile checked --exact --smp=4";
+    let given = "stress secs=2 machine=\"--exact --smp=4\" seed=0x9 ";
+    assert_eq!(whole(given), format!("{command} stress secs=2 seed=0x9"), "as it was given, not as it is understood");
+    let part = Replay::Part(parse(given, 4).unwrap()).to_string();
+    assert_eq!(part, format!("{command} stress preempt=full secs=2 cpus=4 seed=9"), "what selects the part");
+    let quoted = "machine=\"--exact --smp=4\" cmds=\"echo it's so; trace a::* on\"";
+    assert_eq!(whole(quoted), format!("{command} 'cmds=echo it'\\''s so; trace a::* on'"), "as a shell takes it");
+    assert_eq!(whole("shell machine=\"--exact --smp=4\""), format!("{command} shell"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The load: tracee tasks, chaos tasks, and the handlers of their storms.
 
 use super::{ALIVE, TASKS, is_running, seed_of};
+use crate::arch::relax::relax;
 use crate::arch::{cpu, gic};
 use crate::irq::softirq::{self, Softirq};
 use crate::lab::calls::{self, Calls};
@@ -66,7 +67,11 @@ fn tracee(place: usize, life: u64) {
             break;
         }
         for _ in 0..random.next_u32() % 200 {
-            tracees::call(random.next_u32() as usize, u64::from(random.next_u32()));
+            let dice = random.next_u32();
+            tracees::call(dice as usize, u64::from(dice));
+            if dice >> 24 < 32 {
+                relax(); // ends this CPU's turn on an exact machine
+            }
             sched::cond_resched();
         }
         match random.next_u32() % 4 {

@@ -1,6 +1,7 @@
 //! The updaters: each rolls the ops of its lane, and frees what it retired, itself or by a callback.
 
 use super::{FREED, SWAPS, TASKS, check_loss, is_running, seed_of};
+use crate::arch::relax::relax;
 use crate::ftrace::live::{self, Gone, Grave};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::registry::Registration;
@@ -142,11 +143,16 @@ fn roll(mut lane: Lane) -> Lane {
             let (address, slot) = (new.address(), new.private);
             let gone = live::swap(lane.current, new).unwrap_or_else(|error| panic!("stress: {error}"));
             lane.current = address;
+            let dice = random.next_u32();
+            if dice & 3 == 0 {
+                relax(); // between the store and the wait for it, others go on
+            }
+            sched::note_in_schedule(slot);
             oracle::note_retired(core::mem::replace(&mut lane.slot, slot));
             let Some(gone) = gone else { panic!("stress: the ops of lane {} is not registered", lane.number) };
             SWAPS.fetch_add(1, Ordering::Relaxed);
             waiting.fetch_add(1, Ordering::Relaxed);
-            free(lane.number, gone, random.next_u32());
+            free(lane.number, gone, dice >> 2);
         }
         if waiting.load(Ordering::Relaxed) > MOST_WAITING {
             rcu::barrier();

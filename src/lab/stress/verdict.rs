@@ -6,6 +6,7 @@ use crate::fault::Fault;
 use crate::irq::entry;
 use crate::lab::oracle::{COVERAGE, Property};
 use crate::lab::report::{Coverage, Replay, StressLine, Verdict, percentile};
+use crate::platform::bootargs::Exact;
 use crate::platform::{BootArgs, Mode, PreemptModel, SchemeName};
 use crate::println;
 use crate::sched::{self, now_ns};
@@ -23,6 +24,7 @@ struct Plan {
     cpus: usize,
     secs: u32,
     fault: Option<Fault>,
+    is_exact: bool,
     began_ns: u64,
     tramp_before: u64,
     nested_before: u64,
@@ -30,6 +32,14 @@ struct Plan {
 
 static PLAN: SpinMutex<Option<Plan>> = SpinMutex::new(None);
 static GRACE_PERIODS_BEFORE: AtomicU64 = AtomicU64::new(0);
+
+/// The exact machine that was booted, and its line: a verdict may come when the arguments are gone.
+static EXACT: spin::Once<Exact<'static>> = spin::Once::new();
+
+/// Notes that this machine is exact. Context: boot.
+pub fn note_exact(exact: Exact<'static>) {
+    EXACT.call_once(|| exact);
+}
 
 /// Notes the run's terms.
 pub(super) fn plan(args: &BootArgs<'_>, seed: u64) {
@@ -41,6 +51,7 @@ pub(super) fn plan(args: &BootArgs<'_>, seed: u64) {
         cpus: sched::nr_cpus(),
         secs: args.secs,
         fault: args.fault,
+        is_exact: args.exact.is_some(),
         began_ns: now_ns(),
         tramp_before: entry::total(|statistics| &statistics.preempted_in_trampoline),
         nested_before: entry::total(|statistics| &statistics.on_softirq),
@@ -91,6 +102,7 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
         gp_max_us: percentile(waits, 100).unwrap_or(0) / 1000,
         violations,
         coverage: coverage(plan),
+        schedule: sched::schedule_digest(),
     }
 }
 
@@ -117,7 +129,7 @@ pub(super) fn conclude(secs: u32) -> u8 {
     }
     println!("{line}");
     if line.verdict == Verdict::Fail {
-        println!("{}", Replay(replay(&plan)));
+        println!("{}", Replay::Run(replay(&plan)));
     }
     u8::from(line.verdict == Verdict::Fail)
 }
@@ -129,7 +141,7 @@ pub(super) fn on_violation(property: Property) {
     violations[property.index()] = 1;
     println!("after {} ms", now_ns().saturating_sub(plan.began_ns) / 1_000_000);
     println!("{}", line(&plan, Verdict::Fail, violations, &mut []));
-    println!("{}", Replay(replay(&plan)));
+    println!("{}", Replay::Run(replay(&plan)));
 }
 
 fn replay(plan: &Plan) -> BootArgs<'static> {
@@ -140,6 +152,7 @@ fn replay(plan: &Plan) -> BootArgs<'static> {
         cpus: plan.cpus,
         seed: Some(plan.seed),
         fault: plan.fault,
+        exact: EXACT.get().copied().filter(|_| plan.is_exact),
         ..BootArgs::new(Mode::Stress, plan.cpus)
     }
 }

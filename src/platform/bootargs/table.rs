@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Parts,
     /// A [`Fault`], where the build has them.
     Fault,
+    /// Options of `scripts/run` that make this machine.
+    Machine,
 }
 
 /// A key of the table.
@@ -55,7 +57,7 @@ pub(super) const DEFAULT_SECS: u32 = 10;
 pub(super) const DEFAULT_PREEMPT: PreemptModel = PreemptModel::Full;
 
 /// Every key, in the order in which boot arguments are printed.
-pub(super) static KEYS: [Key; 8] = [
+pub(super) static KEYS: [Key; 9] = [
     Key {
         name: "tasks_rcu",
         kind: Kind::Scheme,
@@ -105,6 +107,13 @@ pub(super) static KEYS: [Key; 8] = [
         modes: &[Mode::Stress, Mode::Selftest, Mode::Windows],
         default: "none",
         what: "what is wrong on purpose, and has to be caught",
+    },
+    Key {
+        name: "machine",
+        kind: Kind::Machine,
+        modes: Mode::ALL,
+        default: "none: runs differ from time to time",
+        what: "said by scripts/run --exact, so that the replay line of a FAIL carries the whole command",
     },
 ];
 
@@ -191,6 +200,7 @@ impl fmt::Display for Allowed {
             Kind::Parts => write!(f, "any of {}, with commas between them", Built::<Bench>::names()),
             Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
             Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
+            Kind::Machine => f.write_str("options of scripts/run, in double quotes"),
         }
     }
 }
@@ -222,7 +232,7 @@ impl fmt::Display for Help {
                     f.write_str("; in selftest: names that `selftest list` shows")?;
                     f.write_str("; in windows: funcs, scenarios and numbers of its lines")?;
                 }
-                Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands | Kind::Fault => {}
+                Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands | Kind::Fault | Kind::Machine => {}
             }
             write!(f, " (default: {})\n  {:<10} {}", key.default, "", key.what)?;
             if key.modes != Mode::ALL {

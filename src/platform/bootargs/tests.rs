@@ -68,8 +68,8 @@ fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
 #[test]
 fn every_refusal_names_the_word_and_what_is_allowed() {
     let modes = "allowed: shell, demo, stress, windows, bench, selftest";
-    let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed";
-    let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds";
+    let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed, machine";
+    let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds, machine";
     let cases = [
         ("tress", format!("`tress` is not a mode; {modes}")),
         (
@@ -84,7 +84,7 @@ fn every_refusal_names_the_word_and_what_is_allowed() {
         ),
         (
             "selftest list list",
-            "`list` is not key=value; mode selftest takes: tasks_rcu, preempt, cpus, seed, only".into(),
+            "`list` is not key=value; mode selftest takes: tasks_rcu, preempt, cpus, seed, only, machine".into(),
         ),
         ("stress list", format!("`list` is not key=value; {stress_keys}")),
         ("stress shell", format!("`shell` is not key=value; {stress_keys}")),
@@ -134,6 +134,18 @@ fn a_wrong_part_of_a_list_is_named_itself() {
     );
     assert!(refusal("bench only=record").starts_with("`record` is not built yet; allowed: any of percall"));
     assert!(refusal("bench only=gp,").starts_with("`only=gp,` is not a value of only"));
+}
+
+#[test]
+fn an_exact_machine_keeps_its_options_and_its_whole_line() {
+    let line = " stress machine=\"--exact --smp=4\"  seed=7";
+    let args = parse(line, 4).unwrap();
+    assert_eq!(args.exact, Some(Exact { options: "--exact --smp=4", line }));
+    assert_eq!(args.to_string(), "stress preempt=full secs=10 cpus=4 seed=7 machine=\"--exact --smp=4\"");
+    assert_eq!(parse("stress", 4).unwrap().exact, None);
+    let said: Vec<_> = words(line).collect();
+    assert_eq!(said, [("stress", None), ("machine", Some("--exact --smp=4")), ("seed", Some("7"))]);
+    assert!(refusal("demo machine=\"a\u{7}\"").ends_with("allowed: options of scripts/run, in double quotes"));
 }
 
 #[test]
