@@ -7,6 +7,7 @@ mod bench;
 mod boot;
 mod demo;
 mod epitaph;
+mod exact;
 mod faults;
 mod gdb;
 mod guest;

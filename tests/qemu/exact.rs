@@ -1,0 +1,128 @@
+//! Exact machines: a run is equal to the byte each time, a FAIL is replayed by its last line, other seeds are other schedules.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use crate::guest::{Ended, Guest, image, root, run};
+use crate::verdict::Verdict;
+
+/// Host seconds for one exact run of a second under load, on a busy host.
+const PATIENCE_SECS: u64 = 240;
+
+fn exact(cpus: u32) -> Guest {
+    Guest::with_cpus(cpus).option("--exact")
+}
+
+/// Boots the same twice, and gives what both printed.
+#[track_caller]
+fn twice(guest: &Guest, words: &[&str]) -> Ended {
+    let [first, second] = [(); 2].map(|()| guest.boot(words));
+    assert_eq!(first.console, second.console, "the same twice: {}", first.story());
+    first
+}
+
+/// The command of a replay line that carries all of it.
+#[track_caller]
+fn command(ended: &Ended) -> &str {
+    let last = ended.lines().last().unwrap_or_default();
+    last.strip_prefix("replay: scripts/run ").unwrap_or_else(|| panic!("no whole command in {}", ended.story()))
+}
+
+#[test]
+fn the_last_line_of_a_fail_does_it_again_to_the_byte() {
+    for (scheme, cpus) in [("flag", 4), ("none", 2), ("sched", 4)] {
+        for seed in ["seed=1", "seed=2", "seed=3"] {
+            let ended = exact(cpus).boot(&["stress", &format!("tasks_rcu={scheme}"), "secs=1", seed]).expect_status(1);
+            let again = format!("--profile checked --exact --smp={cpus} stress tasks_rcu={scheme} secs=1 {seed}");
+            assert_eq!(command(&ended), again);
+            let words: Vec<String> = again.split(' ').map(str::to_owned).collect();
+            let again = run(PATIENCE_SECS, "scripts/run", &words, "").expect("an end");
+            assert_eq!(ended.console, again.console, "done again by {}", again.story());
+        }
+    }
+}
+
+#[test]
+fn a_sound_scheme_passes_the_same_way_twice() {
+    let ended = twice(&exact(3), &["stress", "secs=1", "seed=5"]).expect_status(0);
+    assert!(Verdict::of("stress", &ended).passed);
+}
+
+#[test]
+fn other_modes_are_the_same_twice() {
+    twice(&exact(2), &["windows", "tasks_rcu=scan", "only=plain,preempted,running", "seed=1"]).expect_status(0);
+    twice(&exact(4), &["selftest", "only=visits,step-hit-path", "seed=1"]).expect_status(0);
+    let commands = "cmds=trace lab::* on; ps; ops; trace lab::* off; stress secs=1 tasks_rcu=none; version";
+    let ended = twice(&exact(2), &["shell", commands, "seed=1"]).expect_status(1);
+    assert_eq!(command(&ended), format!("--profile checked --exact --smp=2 shell '{commands}' seed=1"));
+    let part = twice(&exact(2), &["windows", "tasks_rcu=ip", "only=plain,preempted", "seed=1"]).expect_status(1);
+    assert!(command(&part).ends_with("windows tasks_rcu=ip preempt=full cpus=2 seed=1 only=plain,preempted,19"));
+}
+
+/// Boots the demonstration, which hands over to a prompt, and gives what stands before that.
+fn demonstration() -> String {
+    let mut boot = Command::new("timeout");
+    boot.args(["--kill-after=1", &PATIENCE_SECS.to_string(), "scripts/boot", "--exact", "--smp=4"]);
+    boot.arg(image()).args(["demo", "seed=1"]).current_dir(root());
+    let mut boot = boot.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("timeout(1)");
+    let mut console = String::new();
+    let mut output = boot.stdout.take().expect("a piped output");
+    let mut bytes = [0; 4096];
+    while !console.contains("holdout> ") {
+        match output.read(&mut bytes).expect("the console") {
+            0 => panic!("no prompt: {console}"),
+            n => console.push_str(&String::from_utf8_lossy(&bytes[..n])),
+        }
+    }
+    // timeout(1) hands on what it can catch: killed itself, it would leave the emulator behind.
+    let ended = Command::new("kill").arg(boot.id().to_string()).status().and_then(|_| boot.wait());
+    ended.expect("it ends");
+    console
+}
+
+#[test]
+fn the_demonstration_is_the_same_twice() {
+    assert_eq!(demonstration(), demonstration());
+}
+
+#[test]
+fn other_seeds_are_other_schedules() {
+    for cpus in [2, 4] {
+        let schedules: BTreeSet<u64> = (1..=8)
+            .map(|seed| {
+                let ended = exact(cpus).boot(&["stress", "tasks_rcu=none", "secs=1", &format!("seed={seed}")]);
+                Verdict::of("stress", &ended).pairs.number("schedule")
+            })
+            .collect();
+        assert_eq!(schedules.len(), 8, "of 8 seeds on {cpus} CPUs: {schedules:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_runs_free_says_what_its_line_does_not_repeat() {
+    let ended = Guest::with_cpus(2).boot(&["stress", "tasks_rcu=none", "secs=1", "seed=1"]).expect_status(1);
+    let last: Vec<&str> = ended.lines().rev().take(2).collect();
+    let said =
+        "this machine runs free: the next line repeats the load, not the timing; scripts/run --exact repeats both";
+    assert_eq!(last, ["replay: stress tasks_rcu=none preempt=full secs=1 cpus=2 seed=1", said]);
+}
+
+#[test]
+fn both_names_of_the_option_make_the_same_machine_on_one_cpu_of_the_host() {
+    let printed = |option: &str| {
+        let arguments = ["--print", option, "--smp=2", "--qemu-arg=-d", "IMAGE", "--", "stress"];
+        let arguments = arguments.map(|word| word.replace("IMAGE", &image().display().to_string()));
+        run(60, "scripts/boot", &arguments, "").expect("an end").expect_status(0).console
+    };
+    // Which CPU of the host differs from run to run.
+    let pinned = |option| {
+        let line = printed(option);
+        let rest = line.strip_prefix("'taskset' '-c' '").and_then(|rest| rest.split_once("' "));
+        rest.unwrap_or_else(|| panic!("not pinned: {line}")).1.to_owned()
+    };
+    let exact = pinned("--exact");
+    assert_eq!(pinned("--icount"), exact);
+    assert!(exact.contains("'-icount' 'shift=0,sleep=off'"), "{exact}");
+    assert!(exact.ends_with("'stress machine=\"--exact --smp=2 --qemu-arg=-d\"'\n"), "{exact}");
+}
