@@ -2,6 +2,11 @@
 //!
 //! They run the `checked` profile, one guest at a time on the whole machine, and judge what the guest printed, not
 //! only how it ended. `cargo test --test qemu`, or `scripts/test boot::` for a part.
+//!
+//! What depends on timing runs on exact machines (`--exact`), where it comes out the same each time, unless that loses
+//! something. On machines that run free stay: sound schemes under load (CPUs that really run at once meet what CPUs that
+//! take turns never do, and more of it in a second of the host), `--one-insn-per-tb`, races of the patcher with callers,
+//! faults that an exact machine meets too late, and what is about the host's own time.
 
 mod bench;
 mod boot;
