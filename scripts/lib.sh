@@ -11,7 +11,7 @@ script=scripts/$(basename "$0")
 target=aarch64-unknown-none-softfloat
 
 # Each of these replaces a setting of .cargo/config.toml without a word.
-unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS RUSTC_WORKSPACE_WRAPPER
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS RUSTC_WRAPPER CARGO_BUILD_RUSTC_WRAPPER
 # A fresh rustup is not yet on this shell's path.
 command -v rustc >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
 qemu=${QEMU:-qemu-system-aarch64}

@@ -21,6 +21,8 @@ mod insn;
 mod load;
 #[path = "image/ordering.rs"]
 mod ordering;
+#[path = "image/paths.rs"]
+mod paths;
 #[path = "image/policy.rs"]
 mod policy;
 #[path = "image/programs.rs"]
@@ -126,6 +128,12 @@ fn the_image_carries_its_own_function_names() {
 #[test]
 fn the_file_has_its_symbols_in_at_most_4_mib() {
     hold(|image| whole::size(image, 4 << 20), Vec::new());
+}
+
+#[test]
+fn the_image_names_no_folder_of_the_machine_that_built_it() {
+    let folders = paths::of_the_builder();
+    hold(|image| paths::of_folders(image, &folders), Vec::new());
 }
 
 #[test]

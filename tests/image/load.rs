@@ -89,6 +89,7 @@ impl Image {
             .current_dir(root)
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("RUSTC_WRAPPER")
             .status()
             .expect("cargo runs");
         assert!(status.success(), "the kernel does not build with profile {profile}");

@@ -70,6 +70,32 @@ fn the_backtrace_is_whole_at_every_instruction_from_callsite_to_body() {
     ended.line_with(&["body 1 after"]);
 }
 
+#[test]
+fn lines_are_shown_of_this_tree_of_the_library_and_of_a_dependency() {
+    image();
+    let places = ["alpha", "core::fmt::write", "paging.rs:100"];
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sources-{}.gdb", std::process::id()));
+    let show = |place| format!("printf \"\\nshown \"\nlist {place}\ninfo source\n");
+    std::fs::write(&script, places.map(show).concat()).expect("a place for GDB's commands");
+    let options = [format!("--batch={}", script.display()), "--profile=checked".into(), "--smp=1".into()];
+    let ended = run(SECS, "scripts/gdb", &options, "").unwrap_or_else(|error| panic!("{error}"));
+    std::fs::remove_file(&script).expect("the file of GDB's commands");
+    let shown: Vec<&str> = ended.console.split("\nshown ").skip(1).collect();
+    let ends = ["/src/lab/tracees.rs", "/library/core/src/fmt/mod.rs", "/src/paging.rs"];
+    assert_eq!(shown.len(), ends.len(), "{}", ended.story());
+    for (text, end) in shown.iter().zip(ends) {
+        let file = text.lines().find_map(|line| line.trim_end().strip_prefix("Located in "));
+        let file = file.filter(|file| file.ends_with(end)).unwrap_or_else(|| panic!("{end}: {}", ended.story()));
+        let source = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let is_of_it = |(number, line): (&str, &str)| {
+            let line_number = number.parse::<usize>().ok()?;
+            Some(source.lines().nth(line_number - 1)?.trim_end() == line.trim_end())
+        };
+        let lines: Vec<bool> = text.lines().filter_map(|line| is_of_it(line.split_once('\t')?)).collect();
+        assert!(lines.len() > 5 && lines.iter().all(|&is_of_it| is_of_it), "{file}: {}", ended.story());
+    }
+}
+
 /// A session that stops where `line` says, and shows where that is.
 fn replayed(line: &str) -> Ended {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

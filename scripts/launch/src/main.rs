@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         .args(["run", "--quiet", "-p", "holdout", "--release", "--target", TARGET, "--"])
         .args(env::args_os().skip(1))
         .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER")
         .status();
     match status {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
