@@ -20,7 +20,10 @@ pub mod fifo;
 pub mod ipi;
 #[cfg(target_os = "none")]
 mod mutex;
+#[cfg(target_os = "none")]
+mod patience;
 pub mod preemption;
+pub mod progress;
 pub mod rcu_words;
 #[cfg(target_os = "none")]
 mod runqueue;
@@ -47,6 +50,7 @@ pub use {
     affinity::{hold_back, set_affinity},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
+    patience::{Patience, progress_ns},
     runqueue::{boost, unboost, want_reschedule},
     switch::{cond_resched, current, exit, might_sleep, sleep, yield_now},
     task::{Class, Task},

@@ -3,7 +3,7 @@
 //! The tick is 4 ms, as CONFIG_HZ=250: long enough to cost nothing, short enough that a time slice and a
 //! lazy reschedule are what users of Linux know.
 
-use super::{switch, timers};
+use super::{patience, switch, timers};
 use crate::arch::{cpu, timer};
 use crate::hook::Hook;
 use crate::percpu;
@@ -91,6 +91,7 @@ pub fn on_alarm() {
         next.store(due + passed * TICK_NS - TICK_NS / 8 + draw_jitter(cpu), Ordering::Relaxed);
         let ticks = TICKS.of(cpu);
         ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        patience::on_tick(cpu);
         if switch::current().is_idle() {
             let idle = IDLE_TICKS.of(cpu);
             idle.store(idle.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
