@@ -9,7 +9,7 @@ use super::bracket::MAX_CPUS;
 use super::callbacks::Callbacks;
 use super::cookie::Sequence;
 use super::eyes::Kernel;
-use super::grace::{Action, Machine};
+use super::grace::{Action, Machine, Now};
 use super::hooks;
 use super::reclaimer::EXPIRED;
 use super::schemes::built::Built;
@@ -25,7 +25,7 @@ use crate::sync::lock::IrqLock;
 
 const _: () = assert!(MAX_CPUS == cpu::MAX_CPUS);
 
-/// When a step counts as stalled, until somebody sets another time.
+/// After how much progress a step counts as stalled, until somebody sets another time.
 const STALL_AFTER_NS: u64 = 10_000_000_000;
 
 /// The grace-period task waits here for requests.
@@ -176,15 +176,14 @@ pub(super) fn work(rcu: &'static Rcu, cpu: usize) -> ! {
 pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
     loop {
         let mut machine = rcu.machine.lock();
+        let now = Now { clock_ns: sched::now_ns(), progress_ns: sched::progress_ns() };
         let scheme = rcu.scheme(); // under the lock: `one-scheme`
-        let action = machine.step(&rcu.sequence, scheme, sched::now_ns());
+        let action = machine.step(&rcu.sequence, scheme, now);
         drop(machine);
         match action {
             Action::Sleep => REQUESTS.wait_until(|| rcu.sequence.is_wanted()),
             Action::Begin { step } => scheme.begin(step, &Kernel),
-            Action::Wait { step, until_ns } => {
-                hurry::wait(rcu, scheme, step, until_ns);
-            }
+            Action::Wait { step, most_ns } => hurry::wait(rcu, scheme, step, most_ns),
             Action::Report { step, stalled_ns } => report::tell_stall(scheme, step, stalled_ns),
             Action::Finish(_) => {
                 ENDED.wake_all();

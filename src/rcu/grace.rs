@@ -4,8 +4,11 @@
 //! period is the steps of the selected scheme, one after the other; each begins, and is over when the scheme counts
 //! nobody outstanding. Promises: one grace period serves all that asked before it began; a step that does not end is
 //! reported after `stall_after_ns`, and again after each further interval; waiting has no period of its own, the
-//! deadline of a wait is the next report. What each scheme's grace periods came to is kept apart.
+//! end of a wait is the next report. What each scheme's grace periods came to is kept apart.
 //! Context: the grace-period task. Pure: time and the scheme's counts come in, actions go out.
+//!
+//! How long grace periods took is told by the clock; when one counts as stalled, by progress ([`crate::sched::progress`]): a host
+//! that stops the guest keeps no grace period from ending.
 
 use super::cookie::{Elapsed, Sequence};
 use super::schemes::{NAMES, Scheme};
@@ -20,12 +23,12 @@ pub enum Action {
         /// Counted from 0.
         step: usize,
     },
-    /// Sleep until the step's count is zero, at most until this time.
+    /// Sleep until the step's count is zero, at most for so long.
     Wait {
         /// The running step.
         step: usize,
-        /// When the step counts as stalled.
-        until_ns: u64,
+        /// How much progress is left before the step counts as stalled.
+        most_ns: u64,
     },
     /// Name the culprits: this step has waited for too long.
     Report {
@@ -36,6 +39,15 @@ pub enum Action {
     },
     /// The grace period is over: wake those who waited, reclaim what it covers.
     Finish(Elapsed),
+}
+
+/// What time it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Now {
+    /// By the clock.
+    pub clock_ns: u64,
+    /// By what the guest has executed.
+    pub progress_ns: u64,
 }
 
 /// What the grace periods of one scheme came to.
@@ -128,41 +140,39 @@ impl Machine {
 
     /// The next action. `scheme` is the same from the first step of a grace period to its last.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn step(&mut self, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
+    pub fn step(&mut self, sequence: &Sequence, scheme: &dyn Scheme, now: Now) -> Action {
         match self.state {
             State::Idle if sequence.is_wanted() => {
                 sequence.begin();
-                self.began_ns = now_ns;
-                self.go_to(0, sequence, scheme, now_ns)
+                self.began_ns = now.clock_ns;
+                self.go_to(0, sequence, scheme, now)
             }
             State::Idle => Action::Sleep,
             State::Begun { step } => {
-                let report_ns = now_ns + self.stall_after_ns;
-                self.state = State::Waiting { step, since_ns: now_ns, report_ns };
+                let report_ns = now.progress_ns + self.stall_after_ns;
+                self.state = State::Waiting { step, since_ns: now.progress_ns, report_ns };
                 self.figures().nr_waited_for += scheme.outstanding(step) as u64;
-                self.step(sequence, scheme, now_ns)
+                self.step(sequence, scheme, now)
             }
-            State::Waiting { step, .. } if scheme.outstanding(step) == 0 => {
-                self.go_to(step + 1, sequence, scheme, now_ns)
-            }
-            State::Waiting { step, since_ns, report_ns } if now_ns >= report_ns => {
-                let report_ns = now_ns + self.stall_after_ns;
+            State::Waiting { step, .. } if scheme.outstanding(step) == 0 => self.go_to(step + 1, sequence, scheme, now),
+            State::Waiting { step, since_ns, report_ns } if now.progress_ns >= report_ns => {
+                let report_ns = now.progress_ns + self.stall_after_ns;
                 self.state = State::Waiting { step, since_ns, report_ns };
                 self.count_stall();
-                Action::Report { step, stalled_ns: now_ns.saturating_sub(since_ns) }
+                Action::Report { step, stalled_ns: now.progress_ns.saturating_sub(since_ns) }
             }
-            State::Waiting { step, report_ns, .. } => Action::Wait { step, until_ns: report_ns },
+            State::Waiting { step, report_ns, .. } => Action::Wait { step, most_ns: report_ns - now.progress_ns },
         }
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn go_to(&mut self, step: usize, sequence: &Sequence, scheme: &dyn Scheme, now_ns: u64) -> Action {
+    fn go_to(&mut self, step: usize, sequence: &Sequence, scheme: &dyn Scheme, now: Now) -> Action {
         if step < scheme.nr_steps() {
             self.state = State::Begun { step };
             return Action::Begin { step };
         }
         self.state = State::Idle;
-        let last_ns = now_ns.saturating_sub(self.began_ns);
+        let last_ns = now.clock_ns.saturating_sub(self.began_ns);
         let figures = self.figures();
         figures.nr_grace_periods += 1;
         figures.last_ns = last_ns;
@@ -171,7 +181,7 @@ impl Machine {
         Action::Finish(sequence.end())
     }
 
-    /// The step that it waits in, and since when.
+    /// The step that it waits in, and since when, by progress.
     pub fn waiting(&self) -> Option<(usize, u64)> {
         match self.state {
             State::Waiting { step, since_ns, .. } => Some((step, since_ns)),

@@ -28,19 +28,20 @@ fn is_hurried(rcu: &Rcu) -> bool {
     rcu.hurried.load(Ordering::Relaxed) > 2 * rcu.sequence.nr_ended()
 }
 
-/// Waits until the step is over, at most until `until_ns`, and maybe for less long. Context: the grace-period task.
+/// Waits until the step is over, for `most_ns` at most, and maybe for less long. Context: the grace-period task.
 #[inline(always)]
-pub(super) fn wait(rcu: &Rcu, scheme: &Built, step: usize, until_ns: u64) {
+pub(super) fn wait(rcu: &Rcu, scheme: &Built, step: usize, most_ns: u64) {
     let may_hurry = !scheme.boosts_holdouts();
     let hurries = may_hurry && is_hurried(rcu);
     let boosts = hurries && !rcu.rests.load(Ordering::Relaxed);
     if boosts {
         boost_holdouts();
     }
-    let deadline_ns = match hurries {
-        false => until_ns,
-        true => until_ns.min(sched::now_ns() + if boosts { BOOST_NS } else { REST_NS }),
+    let most_ns = match hurries {
+        false => most_ns,
+        true => most_ns.min(if boosts { BOOST_NS } else { REST_NS }),
     };
+    let deadline_ns = sched::now_ns() + most_ns;
     let is_over = || scheme.outstanding(step) == 0;
     let has_ended = STEP.wait_until_deadline(|| is_over() || may_hurry && !hurries && is_hurried(rcu), deadline_ns);
     if boosts {

@@ -76,7 +76,7 @@ pub(super) fn on_tick() {
 fn look_at_starved(rcu: &Rcu, task: &Task) {
     let (Some(mut starved), Some(mut machine)) = (rcu.starved.try_lock(), rcu.machine.try_lock()) else { return };
     let switches = task.nvcsw.load(Ordering::Relaxed) + task.nivcsw.load(Ordering::Relaxed);
-    let waited_ns = starved.look(switches, sched::now_ns(), machine.stall_after_ns());
+    let waited_ns = starved.look(switches, sched::progress_ns(), machine.stall_after_ns());
     if waited_ns.is_some() {
         machine.count_stall();
     }
@@ -122,7 +122,7 @@ pub fn tell_holdouts() {
         Some(Some((step, since_ns))) => println!(
             "rcu: {} has waited {} ms in step {} of {} for {} holdouts",
             scheme.name(),
-            sched::now_ns().saturating_sub(since_ns) / 1_000_000,
+            sched::progress_ns().saturating_sub(since_ns) / 1_000_000,
             step + 1,
             scheme.nr_steps(),
             scheme.outstanding(step),

@@ -15,17 +15,17 @@ pub struct Starved {
 
 impl Starved {
     /// It waits for a CPU, and was switched away from so often. How long it has waited, when that is to be reported: after
-    /// `stall_after_ns`, and after each further such interval.
+    /// `stall_after_ns` of progress, and after each further such interval.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn look(&mut self, switches: u64, now_ns: u64, stall_after_ns: u64) -> Option<u64> {
+    pub fn look(&mut self, switches: u64, progress_ns: u64, stall_after_ns: u64) -> Option<u64> {
         let is_new = switches != self.switches || self.report_ns == 0;
         if is_new {
-            *self = Self { switches, since_ns: now_ns, report_ns: now_ns + stall_after_ns };
+            *self = Self { switches, since_ns: progress_ns, report_ns: progress_ns + stall_after_ns };
         }
-        if now_ns < self.report_ns {
+        if progress_ns < self.report_ns {
             return None;
         }
-        self.report_ns = now_ns + stall_after_ns;
-        Some(now_ns - self.since_ns)
+        self.report_ns = progress_ns + stall_after_ns;
+        Some(progress_ns - self.since_ns)
     }
 }

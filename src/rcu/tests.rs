@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use super::bracket::Bracket;
 use super::callbacks::Callbacks;
 use super::cookie::Sequence;
-use super::grace::{Action, Machine};
+use super::grace::{Action, Machine, Now};
 use super::retired::{Node, Reclaim, Retired};
 use super::schemes::built::Built;
 use super::schemes::classic::Classic;
@@ -33,10 +33,14 @@ fn sequence() -> Sequence {
     unsafe { Sequence::new() }
 }
 
-/// Steps until the machine waits, sleeps, reports or finishes.
+/// Steps until the machine waits, sleeps, reports or finishes, on a host that runs the guest all the time.
 fn run(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now_ns: u64) -> Action {
+    run_at(machine, sequence, world, Now { clock_ns: now_ns, progress_ns: now_ns })
+}
+
+fn run_at(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now: Now) -> Action {
     loop {
-        match machine.step(sequence, world.scheme, now_ns) {
+        match machine.step(sequence, world.scheme, now) {
             Action::Begin { step } => world.scheme.begin(step, world),
             action => return action,
         }
@@ -112,7 +116,7 @@ fn a_machine_is_idle_before_and_after_a_grace_period_and_takes_a_new_stall_time(
     assert!(machine.is_idle());
     assert_eq!(machine.set_stall_after(50), STALL_NS);
     let _ = sequence.request(sequence.cookie());
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { until_ns: 50, .. }));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { most_ns: 50, .. }));
     assert!(!machine.is_idle());
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
@@ -126,7 +130,7 @@ fn classic_waits_for_a_running_task_until_it_switches_voluntarily() {
     let world = world(&scheme, &[at_task_level(0), at_task_level(1)], &[&task]);
     let cookie = sequence.cookie();
     let _ = sequence.request(cookie);
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 1, until_ns: STALL_NS }));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 1, most_ns: STALL_NS }));
     assert_eq!(switch_out(&scheme, &task, 1, Switch::Preempted), Wake::Nobody);
     resume(&scheme, &blind(&task));
     assert!(matches!(run(&mut machine, &sequence, &world, 1), Action::Wait { step: 1, .. }));
@@ -174,17 +178,33 @@ fn a_stalled_step_is_reported_after_each_interval_and_still_ends() {
     let world = world(&scheme, &[at_task_level(0)], &[&task]);
     let _ = sequence.request(sequence.cookie());
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { .. }));
-    assert!(matches!(run(&mut machine, &sequence, &world, 999), Action::Wait { until_ns: 1000, .. }));
+    assert!(matches!(run(&mut machine, &sequence, &world, 999), Action::Wait { most_ns: 1, .. }));
     for report in [1000, 2000] {
         let action = run(&mut machine, &sequence, &world, report);
         assert!(matches!(action, Action::Report { step: 1, stalled_ns } if stalled_ns == report), "{action:?}");
-        let next = report + STALL_NS;
         let action = run(&mut machine, &sequence, &world, report + 1);
-        assert!(matches!(action, Action::Wait { until_ns, .. } if until_ns == next), "{action:?}");
+        assert!(matches!(action, Action::Wait { most_ns, .. } if most_ns == STALL_NS - 1), "{action:?}");
     }
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
     assert!(matches!(run(&mut machine, &sequence, &world, 2500), Action::Finish(_)));
     assert_eq!(machine.statistics().nr_stalls, 2);
+}
+
+#[test]
+fn a_grace_period_does_not_stall_while_the_clock_alone_goes_on_and_its_duration_is_told_by_the_clock() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), Classic::new());
+    let task = TaskWords::running();
+    let world = world(&scheme, &[at_task_level(0)], &[&task]);
+    let _ = sequence.request(sequence.cookie());
+    let _ = run(&mut machine, &sequence, &world, 0);
+    let paused = Now { clock_ns: 50 * STALL_NS, progress_ns: STALL_NS - 1 };
+    assert!(matches!(run_at(&mut machine, &sequence, &world, paused), Action::Wait { most_ns: 1, .. }));
+    let starved = Now { clock_ns: 99 * STALL_NS, progress_ns: STALL_NS };
+    assert!(matches!(run_at(&mut machine, &sequence, &world, starved), Action::Report { stalled_ns: STALL_NS, .. }));
+    let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
+    let over = Now { clock_ns: 100 * STALL_NS, ..starved };
+    assert!(matches!(run_at(&mut machine, &sequence, &world, over), Action::Finish(_)));
+    assert_eq!(machine.statistics().last_ns, 100 * STALL_NS);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use loom::thread;
 use crate::kernel::USED_AFTER_FREE;
 use crate::rcu::callbacks::Callbacks;
 use crate::rcu::cookie::Sequence;
-use crate::rcu::grace::{Action, Machine};
+use crate::rcu::grace::{Action, Machine, Now};
 use crate::rcu::retired::{Node, Reclaim, Retired};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::atomic::Weaken;
@@ -104,7 +104,7 @@ impl Shared {
     /// One grace period, if one is wanted; `saw` collects what was unlinked when one began.
     fn run_one(&self, machine: &mut Machine, saw: &mut [bool; 2]) -> bool {
         loop {
-            match machine.step(&self.sequence, &OneStep, 0) {
+            match machine.step(&self.sequence, &OneStep, Now::default()) {
                 Action::Begin { .. } => {
                     saw.iter_mut().zip(&self.unlinked).for_each(|(saw, flag)| *saw |= flag.load(Ordering::Relaxed));
                 }

@@ -7,7 +7,7 @@ use loom::sync::mpsc::Receiver;
 use crate::eyes::{Onlooker, TaskState};
 use crate::kernel::{Fault, Inboxes, Kernel, Message, Standing};
 use crate::rcu::cookie::Sequence;
-use crate::rcu::grace::{Action, Machine};
+use crate::rcu::grace::{Action, Machine, Now};
 use crate::rcu::schemes::{Context, Kind, Left, Look, Sighting, Subject, Switch, World, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
 
@@ -104,7 +104,7 @@ impl FromCpu0 {
         }
         let _ = self.sequence.request(cookie);
         let elapsed = loop {
-            match machine.step(&self.sequence, scheme, 0) {
+            match machine.step(&self.sequence, scheme, Now::default()) {
                 Action::Begin { step } if kernel.has(Fault::StepLeftOut(step)) => {}
                 Action::Begin { step } => scheme.begin(step, self),
                 Action::Wait { step, .. } => self.sleep_until(|| scheme.outstanding(step) == 0),
