@@ -12,7 +12,7 @@ mod twice;
 
 use super::kinds::FaultKind;
 use crate::sched::timers::Timer;
-use crate::sched::{self, now_ns};
+use crate::sched::{self, Patience, now_ns};
 
 /// Long past the moment at which an armed call has come.
 const PATIENCE_NS: u64 = 1_000_000_000;
@@ -69,8 +69,8 @@ pub(super) fn provoke(kind: FaultKind) {
 fn in_irq(deed: fn(usize)) {
     let timer = core::pin::pin!(Timer::new(deed, 0));
     timer.as_ref().arm(now_ns());
-    let until = now_ns() + PATIENCE_NS;
-    while now_ns() < until {
+    let patience = Patience::of(PATIENCE_NS);
+    while !patience.is_over() {
         sched::cond_resched();
     }
 }

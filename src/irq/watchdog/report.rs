@@ -82,6 +82,8 @@ const NOBODY: usize = usize::MAX;
 /// What the reporter waits for a CPU to stand still, and to tell: a stopped one must not keep it for ever.
 const MOST_NS_TO_COME: u64 = 200_000_000;
 const MOST_NS_TO_TELL: u64 = 5_000_000_000;
+/// One look counts for so much of it at most: time in which the host stops the guest is no time in which a CPU could come.
+const MOST_NS_A_LOOK: u64 = 1_000_000;
 /// Events told of each CPU.
 const MOST_EVENTS: usize = 8;
 
@@ -135,12 +137,15 @@ pub(super) fn tell(culprit: &Culprit, frame: Option<&ExceptionFrame>) {
 
 /// Looks at `condition` until it holds, at most for so long.
 fn comes_true(condition: impl Fn() -> bool, most_ns: u64) -> bool {
-    let until_ns = timer::now_ns() + most_ns;
-    while timer::now_ns() < until_ns {
+    let (mut waited_ns, mut last_ns) = (0, timer::now_ns());
+    while waited_ns < most_ns {
         if condition() {
             return true;
         }
         relax::relax();
+        let now_ns = timer::now_ns();
+        waited_ns += (now_ns - last_ns).min(MOST_NS_A_LOOK);
+        last_ns = now_ns;
     }
     condition()
 }
