@@ -27,7 +27,7 @@ use crate::ftrace::registry::Registration;
 use crate::mm::poison::is_poison;
 use crate::mm::text_page::{OutOfMemory, TextPage};
 use crate::rcu::Elapsed;
-use crate::sched::{self, now_ns};
+use crate::sched::{self, now_ns, progress_ns};
 use crate::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use alloc::boxed::Box;
@@ -54,6 +54,8 @@ pub struct Slot {
     /// Where its ops is, or was.
     pub ops: AtomicUsize,
     retired_ns: AtomicU64,
+    /// The progress by then.
+    retired_at_ns: AtomicU64,
     retired_by: AtomicU32,
     buried_ns: AtomicU64,
 }
@@ -65,6 +67,7 @@ static TABLE: [Slot; SLOTS] = [const {
         left: AtomicU64::new(0),
         ops: AtomicUsize::new(0),
         retired_ns: AtomicU64::new(0),
+        retired_at_ns: AtomicU64::new(0),
         retired_by: AtomicU32::new(0),
         buried_ns: AtomicU64::new(0),
     }
@@ -173,15 +176,16 @@ pub fn slot(number: usize) -> &'static Slot {
 
 /// Notes that the ops of slot `number` was unlinked: from now on somebody waits for it.
 pub fn note_retired(number: usize) {
+    slot(number).retired_at_ns.store(progress_ns(), Ordering::Relaxed);
     slot(number).retired_ns.store(now_ns(), Ordering::Relaxed);
     slot(number).retired_by.store(sched::current().id, Ordering::Relaxed);
 }
 
-/// When the ops of slot `number` was retired, if it is retired and not buried yet.
-pub fn waits_since(number: usize) -> Option<u64> {
+/// How much progress the guest has made since the ops of slot `number` was retired, if it is not buried yet.
+pub fn waits_for_ns(number: usize) -> Option<u64> {
     let slot = slot(number);
-    let since = slot.retired_ns.load(Ordering::Relaxed);
-    (slot.state.load(Ordering::Relaxed) == LIVE && since != 0).then_some(since)
+    let waits = slot.state.load(Ordering::Relaxed) == LIVE && slot.retired_ns.load(Ordering::Relaxed) != 0;
+    waits.then(|| progress_ns().saturating_sub(slot.retired_at_ns.load(Ordering::Relaxed)))
 }
 
 /// What a dead ops has counted.

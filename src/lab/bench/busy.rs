@@ -10,7 +10,7 @@ use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::Ops;
 use crate::lab::report::BenchLine;
 use crate::rcu;
-use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use crate::tracers::nop;
@@ -71,13 +71,13 @@ impl Round {
     }
 
     fn ask(&self) -> Found {
-        let start = now();
+        let (start, patience) = (now(), Patience::of(GIVE_UP_NS));
         let gone = live::unregister(self.ops.load(Ordering::Relaxed)).expect("registered by this bench");
         loop {
             if rcu::poll(gone.cookie()).is_some() {
                 return Found { gone, start, end: Some(now()) };
             }
-            if now_ns() - start.ns > GIVE_UP_NS {
+            if patience.is_over() {
                 return Found { gone, start, end: None };
             }
             spin_loop();

@@ -6,7 +6,7 @@ use super::fairness::{departures, hogs};
 use super::{Outcome, Run, check};
 use crate::arch::cpu;
 use crate::sched::preemption::{model, turn_ticks};
-use crate::sched::{self, Class, Spawn, TICK_NS, Task};
+use crate::sched::{self, Class, Spawn, Task};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -120,7 +120,7 @@ fn before_its_own_class(cpu: usize) -> Result<(u64, u64), String> {
 /// A normal task behind one of the high class that never sleeps runs while it is boosted, and only then. Returns its
 /// rounds meanwhile. This task is on that CPU, so that the other one is queued whenever it looks.
 fn before_the_high_class(cpu: usize) -> Result<u64, String> {
-    let turns_ns = 4 * u64::from(turn_ticks(model())) * TICK_NS;
+    let turns = 4 * u64::from(turn_ticks(model()));
     sched::set_affinity(sched::current(), 1 << cpu);
     await_that("this task to be moved", || cpu::id() == cpu)?;
     let mut crew = Crew::new();
@@ -135,14 +135,14 @@ fn before_the_high_class(cpu: usize) -> Result<u64, String> {
         if let Some(task) = crew.tasks().next() {
             (if is_boosted { sched::boost } else { sched::unboost })(task);
         }
-        let before = waiting.rounds();
-        sched::sleep(turns_ns);
-        waiting.rounds() - before
+        let (before, end) = (waiting.rounds(), sched::ticks(cpu) + turns);
+        await_that("ticks", || sched::ticks(cpu) >= end).map(|()| waiting.rounds() - before)
     });
     is_running.store(false, Ordering::Relaxed);
     waiting.is_running.store(false, Ordering::Relaxed);
     crew.finish("ends its last turn")?;
     let [before, boosted, after] = rounds;
+    let (before, boosted, after) = (before?, boosted?, after?);
     check!(before == 0, "a normal task had {before} rounds beside one of the high class that never sleeps");
     check!(boosted > 0, "a boosted task had no round beside one of the high class that never sleeps");
     check!(after == 0, "a task whose boost was taken back had {after} rounds beside one of the high class");

@@ -2,21 +2,25 @@
 //! on only when they are reaped.
 
 use super::{Outcome, check};
-use crate::sched::{self, Class, JoinHandle, Spawn, Task, WaitQueue, now_ns};
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, Task, WaitQueue, now_ns, progress_ns};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Guest time after which what has not ended never will.
+/// What has not ended when every CPU has run for so long never will.
 pub(super) const PATIENCE_NS: u64 = 30 * SECOND_NS;
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
 pub(super) const MILLISECOND_NS: u64 = 1_000_000;
+/// Whoever is told that all have ended, and has not gone on while every CPU ran for so long, was not woken.
+const UNHEARD_NS: u64 = 5 * SECOND_NS;
 
 struct Left {
     nr: AtomicUsize,
+    /// The progress when one of them ended, at last the last one.
+    told_at_ns: AtomicU64,
     ended: WaitQueue,
 }
 
@@ -30,7 +34,7 @@ pub(super) struct Crew {
 
 impl Crew {
     pub(super) fn new() -> Self {
-        let left = Left { nr: AtomicUsize::new(0), ended: WaitQueue::new() };
+        let left = Left { nr: AtomicUsize::new(0), told_at_ns: AtomicU64::new(0), ended: WaitQueue::new() };
         Self { left: Arc::new(left), members: Vec::new(), before: sched::counts() }
     }
 
@@ -40,6 +44,7 @@ impl Crew {
         let left = Arc::clone(&self.left);
         let work = move || {
             work();
+            left.told_at_ns.fetch_max(progress_ns(), Ordering::Relaxed);
             // Order: Release pairs with the Acquire of `all_ended`: what it did is visible.
             left.nr.fetch_sub(1, Ordering::Release);
             left.ended.wake_all();
@@ -71,11 +76,11 @@ impl Crew {
 
     /// The same; `look` sees the tasks when all have been reaped, and only their counters are left.
     pub(super) fn finish_keeping(self, doing: &str, look: impl FnOnce(&Self) -> Outcome) -> Outcome {
-        let deadline_ns = now_ns() + PATIENCE_NS;
-        if !self.left.ended.wait_until_deadline(|| self.all_ended(), deadline_ns) {
+        if !wait_in(&self.left.ended, PATIENCE_NS, || self.all_ended()) {
             return Err(self.unfinished(doing));
         }
-        check!(now_ns() < deadline_ns, "all tasks have ended, but the wake-up of who waited for them was lost");
+        let unheard_ns = progress_ns().saturating_sub(self.left.told_at_ns.load(Ordering::Relaxed));
+        check!(unheard_ns < UNHEARD_NS, "all tasks have ended, but the wake-up of who waited for them was lost");
         await_that("every task to be reaped", || sched::counts() == self.before)?;
         look(&self)
     }
@@ -90,11 +95,25 @@ impl Crew {
     }
 }
 
+/// Waits in `queue` until `condition` holds, while every CPU runs for `ns` at most: the clock's deadline alone, which a host that
+/// stops the guest lets pass, ends no wait. Returns whether it held.
+pub(super) fn wait_in(queue: &WaitQueue, ns: u64, mut condition: impl FnMut() -> bool) -> bool {
+    let patience = Patience::of(ns);
+    loop {
+        if queue.wait_until_deadline(&mut condition, now_ns() + ns) {
+            return true;
+        }
+        if patience.is_over() {
+            return false;
+        }
+    }
+}
+
 /// Sleeps until `condition` holds, for as long as there is patience.
 pub(super) fn await_that(what: &str, mut condition: impl FnMut() -> bool) -> Outcome {
-    let deadline_ns = now_ns() + PATIENCE_NS;
+    let patience = Patience::of(PATIENCE_NS);
     while !condition() {
-        check!(now_ns() < deadline_ns, "waited for {} s in vain for {what}", PATIENCE_NS / SECOND_NS);
+        check!(!patience.is_over(), "waited for {} s in vain for {what}", PATIENCE_NS / SECOND_NS);
         sched::sleep(MILLISECOND_NS);
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::{Outcome, Run, check};
 use crate::arch::cpu;
 use crate::sched::preemption::{model, turn_ticks};
 use crate::sched::timers::Timer;
-use crate::sched::{self, Class, Spawn, TICK_NS, Task, WaitQueue, tick};
+use crate::sched::{self, Class, Patience, Spawn, TICK_NS, Task, WaitQueue, tick};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::preempt;
 use alloc::boxed::Box;
@@ -30,7 +30,7 @@ const SPREAD: usize = 2;
 /// Tasks on one CPU at most, once they have spread: see [`spread`].
 const MOST_ON_ONE_CPU: u64 = 4;
 const SPREAD_TICKS: u64 = 30;
-/// For so long a task keeps its CPU to itself.
+/// For so long a task keeps its CPU to itself, while all CPUs run.
 const STEAL_NS: u64 = 1_000_000_000;
 /// How long after a tick the high task comes.
 const AFTER_TICK_NS: u64 = TICK_NS / 4;
@@ -247,8 +247,8 @@ fn stolen(run: &mut Run) -> Outcome {
         crew.normal("miser", Some(cpu), move || {
             let _pinned = preempt::disable();
             is_alone.store(true, Ordering::Relaxed);
-            let patience_ns = sched::now_ns() + STEAL_NS;
-            while !has_run.load(Ordering::Relaxed) && sched::now_ns() < patience_ns {
+            let patience = Patience::of(STEAL_NS);
+            while !has_run.load(Ordering::Relaxed) && !patience.is_over() {
                 core::hint::spin_loop();
             }
         })?;

@@ -4,7 +4,7 @@
 //! interrupts at most two lie on each other; the stack holds them; and a task goes on under softirqs that raise
 //! themselves without end, since an interrupt's exit does a few rounds and leaves the rest to the next one.
 
-use super::crew::{Crew, MILLISECOND_NS, await_that};
+use super::crew::{Crew, await_that};
 use super::{Outcome, Run, check};
 use crate::arch::vectors::STACK_SIZE;
 use crate::arch::{cpu, gic};
@@ -14,7 +14,7 @@ use crate::lab::calls::{self, Calls};
 use crate::percpu;
 use crate::sched::ipi::SGI_LAB;
 use crate::sched::timers::Timer;
-use crate::sched::{self, TICK_NS, now_ns};
+use crate::sched::{self, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use crate::sync::percpu::PerCpu;
@@ -25,8 +25,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// Bursts of SGIs that each CPU's sender sends.
 const BURSTS: u64 = 6_000;
-/// How long softirqs raise themselves.
-const ENDLESS_NS: u64 = 25 * TICK_NS;
+/// For so many ticks of each CPU softirqs raise themselves.
+const ENDLESS_TICKS: u64 = 25;
 /// Interrupts that may lie on each other: one of a task, one of its softirq.
 const MOST_NESTED: usize = 2;
 /// What they may take of a stack.
@@ -163,20 +163,19 @@ pub(super) fn storm(run: &mut Run) -> Outcome {
 /// Softirqs that raise themselves, and a task on each CPU that wants to go on. Returns the steps of the slowest.
 fn endless(cpus: usize) -> Result<u64, alloc::string::String> {
     let steps: Arc<[AtomicU64]> = (0..cpus).map(|_| AtomicU64::new(0)).collect();
-    let end_ns = now_ns() + ENDLESS_NS;
     IS_ENDLESS.store(true, Ordering::Relaxed);
     let mut crew = Crew::new();
     for cpu in 0..cpus {
         let steps = Arc::clone(&steps);
         crew.normal("victim", Some(cpu), move || {
             gic::send_sgi(SGI_LAB, cpu);
-            while now_ns() < end_ns {
+            let end = sched::ticks(cpu) + ENDLESS_TICKS;
+            while sched::ticks(cpu) < end {
                 steps[cpu].fetch_add(1, Ordering::Relaxed);
                 sched::cond_resched();
             }
         })?;
     }
-    sched::sleep(ENDLESS_NS + MILLISECOND_NS);
     let ended = crew.finish("goes on under softirqs without end");
     IS_ENDLESS.store(false, Ordering::Relaxed);
     ended?;

@@ -4,7 +4,7 @@
 
 use super::crew::{Crew, MILLISECOND_NS, PATIENCE_NS, SECOND_NS};
 use super::{Outcome, Run, check};
-use crate::sched::{self, Account, Task, WaitQueue, now_ns};
+use crate::sched::{self, Account, Patience, Task, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use alloc::format;
 use alloc::string::String;
@@ -120,11 +120,11 @@ pub(super) fn million(run: &mut Run) -> Outcome {
             crew.normal("player", None, move || player(&ring, &ball, me))?;
         }
     }
-    let began_ns = now_ns();
+    let patience = Patience::of(PATIENCE_NS);
     let mut nr_moved = 0_u64;
     while accounts().switches - account_before.switches < SWITCHES {
         check!(
-            now_ns() - began_ns < PATIENCE_NS,
+            !patience.is_over(),
             "only {} switches in {} s",
             accounts().switches - account_before.switches,
             PATIENCE_NS / SECOND_NS

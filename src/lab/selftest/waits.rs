@@ -6,7 +6,7 @@
 
 mod orderly;
 
-use super::crew::{Crew, PATIENCE_NS, SECOND_NS};
+use super::crew::{Crew, PATIENCE_NS, SECOND_NS, wait_in};
 use super::{Outcome, Run, check};
 use crate::arch::{cpu, gic};
 use crate::irq::softirq::{self, Softirq};
@@ -173,7 +173,7 @@ fn sender(number: usize, n: u64, seed: u64, why: &IrqLock<Option<String>>) {
             }
         }
         let is_taken = || line.taken.load(Ordering::Acquire) >= sent;
-        if !line.acknowledged.wait_until_deadline(is_taken, now_ns() + ACK_NS) {
+        if !wait_in(&line.acknowledged, ACK_NS, is_taken) {
             let (tokens, from) = (line.tokens.load(Ordering::Relaxed), CONTEXTS[context]);
             let whose = if tokens == 0 { "the sender's acknowledgement is" } else { "the wake-up of its takers is" };
             *why.lock() = Some(format!(

@@ -23,7 +23,7 @@ use crate::lab::tracees;
 use crate::println;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
@@ -190,9 +190,9 @@ fn keep(holder: Holder) -> u64 {
 }
 
 pub(super) fn wait_until(mut is_so: impl FnMut() -> bool, otherwise: &str) {
-    let patience_ns = now_ns() + PATIENCE_NS;
+    let patience = Patience::of(PATIENCE_NS);
     while !is_so() {
-        if now_ns() > patience_ns {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, otherwise);
         }
         sched::sleep(MILLISECOND_NS / 10);

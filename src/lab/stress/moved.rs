@@ -4,7 +4,7 @@
 use crate::lab::oracle::{Property, violation};
 use crate::println;
 use crate::sched::preemption::{model, preempts};
-use crate::sched::{self, Class, JoinHandle, Spawn, TICK_NS, Task, now_ns};
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, TICK_NS, Task};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use alloc::boxed::Box;
 
@@ -63,14 +63,14 @@ fn await_boost(task: &Task) {
     // A boosted task that does not sleep leaves nothing for normal ones: this one goes elsewhere meanwhile.
     sched::set_affinity(sched::current(), 1 << 1);
     sched::boost(task);
-    let patience = now_ns() + PATIENCE_NS;
+    let patience = Patience::of(PATIENCE_NS);
     loop {
         let (busy, rounds) = (BUSY.load(Ordering::Relaxed), ROUNDS.load(Ordering::Relaxed));
         sched::sleep(5 * TICK_NS);
         if BUSY.load(Ordering::Relaxed) == busy && ROUNDS.load(Ordering::Relaxed) > rounds {
             break;
         }
-        if now_ns() > patience {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, "a boosted task does not run before a normal one");
         }
     }
@@ -80,10 +80,10 @@ fn await_boost(task: &Task) {
 }
 
 /// Without the boost the two take turns again.
-fn await_both(patience: u64) {
+fn await_both(patience: Patience) {
     let (busy, rounds) = (BUSY.load(Ordering::Relaxed), ROUNDS.load(Ordering::Relaxed));
     while BUSY.load(Ordering::Relaxed) == busy || ROUNDS.load(Ordering::Relaxed) == rounds {
-        if now_ns() > patience {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, "a task whose boost was taken back does not share its CPU");
         }
         sched::sleep(TICK_NS);
@@ -91,9 +91,9 @@ fn await_both(patience: u64) {
 }
 
 fn await_progress(task: &Task, cpu: usize) {
-    let (rounds, patience) = (ROUNDS.load(Ordering::Relaxed), now_ns() + PATIENCE_NS);
+    let (rounds, patience) = (ROUNDS.load(Ordering::Relaxed), Patience::of(PATIENCE_NS));
     while ROUNDS.load(Ordering::Relaxed) < rounds + 2 || task.cpu() != cpu {
-        if now_ns() > patience {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, "a task that was moved to another CPU does not run there");
         }
         sched::sleep(1_000_000);

@@ -7,7 +7,7 @@
 use crate::lab::oracle::{Property, violation};
 use crate::platform::PreemptModel;
 use crate::sched::preemption::model;
-use crate::sched::{self, Class, Spawn, now_ns};
+use crate::sched::{self, Class, Patience, Spawn};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::{println, rcu};
 use alloc::boxed::Box;
@@ -27,10 +27,10 @@ pub(super) fn scenario() {
         what,
         Box::new(move || {
             let _ = rcu::start_poll();
-            let until_ns = now_ns() + PATIENCE_NS;
+            let patience = Patience::of(PATIENCE_NS);
             // Alone, nobody else can say that it is over.
             let is_over = || alone && rcu::statistics().stalls > before;
-            while now_ns() < until_ns && SPIN.load(Ordering::Relaxed) && !is_over() {
+            while !patience.is_over() && SPIN.load(Ordering::Relaxed) && !is_over() {
                 core::hint::spin_loop();
             }
         }),
@@ -38,8 +38,8 @@ pub(super) fn scenario() {
     let Ok(spinner) = spinner else { panic!("stress: no task for the stall scenario") };
     sched::sleep(10_000_000);
     let cookie = rcu::start_poll();
-    let patience = now_ns() + PATIENCE_NS;
-    while rcu::poll(cookie).is_none() && rcu::statistics().stalls == before && now_ns() < patience {
+    let patience = Patience::of(PATIENCE_NS);
+    while rcu::poll(cookie).is_none() && rcu::statistics().stalls == before && !patience.is_over() {
         sched::sleep(10_000_000);
     }
     let (stalled, ended) = (rcu::statistics().stalls > before, rcu::poll(cookie).is_some());
@@ -49,7 +49,7 @@ pub(super) fn scenario() {
         violation(Property::Progress, None, 0, "a grace period neither ended nor reported its stall");
     }
     while rcu::poll(cookie).is_none() {
-        if now_ns() > patience {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, "a grace period did not end after its last holder had left");
         }
         sched::sleep(1_000_000);
@@ -70,10 +70,10 @@ pub(super) fn yielder() {
         }
     };
     let Ok(yielder) = sched::spawn(what, Box::new(work)) else { panic!("stress: no task for the yield scenario") };
-    let patience = now_ns() + PATIENCE_NS;
+    let patience = Patience::of(PATIENCE_NS);
     let cookie = rcu::start_poll();
     while rcu::poll(cookie).is_none() {
-        if now_ns() > patience {
+        if patience.is_over() {
             violation(Property::Progress, None, 0, "a task that does nothing but yield holds up a grace period");
         }
         sched::sleep(1_000_000);

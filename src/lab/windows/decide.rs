@@ -8,8 +8,8 @@ use crate::irq::entry;
 use crate::rcu::{self, Cookie, Elapsed};
 use crate::sched::{self, Task};
 
-/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Guest time, which goes on while a
-/// busy host does not run a CPU.
+/// A scheme that has neither ended its grace period nor come to rest by then is `undecided`. Time in which every CPU ran: where a
+/// holder keeps one from its ticks for longer, the watchdog comes first.
 const BACKSTOP_NS: u64 = 8_000_000_000;
 
 /// Waits until the grace period has ended, or is seen to wait for `tasks`; `None` if neither comes.

@@ -29,11 +29,11 @@ use crate::mm::poison::is_poison;
 use crate::mm::text_page::TextPage;
 use crate::platform::{WindowFunc, WindowScenario};
 use crate::rcu::{self, Elapsed};
-use crate::sched::{self, JoinHandle, now_ns};
+use crate::sched::{self, JoinHandle, Patience, now_ns};
 use crate::sync::atomic::Ordering;
 use alloc::vec::Vec;
 
-/// A grace period that has not ended so long after everybody went on never does.
+/// A grace period that has not ended when the guest has made so much progress since everybody went on never does.
 pub(super) const PATIENCE_NS: u64 = 10_000_000_000;
 /// Calls that are recorded; and that are made until one comes by its boundary.
 const RECORDS: usize = 3;
@@ -107,14 +107,14 @@ fn move_to(number: usize) {
     }
 }
 
-/// Lets other tasks run, and CPUs that have nothing to do take them.
+/// Lets other tasks run, and CPUs that have nothing to do take them. A CPU that its host does not run is waited for.
 pub(super) fn wait_until(mut is_so: impl FnMut() -> bool, patience_ns: u64) -> bool {
-    let start_ns = now_ns();
+    let patience = Patience::of(patience_ns);
     for round in 1_u64.. {
         if is_so() {
             return true;
         }
-        if now_ns() - start_ns > patience_ns {
+        if patience.is_over() {
             break;
         }
         if round.is_multiple_of(4) {

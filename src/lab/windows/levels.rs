@@ -15,7 +15,7 @@ use crate::lab::tracees;
 use crate::platform::WindowScenario;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Class, Spawn, Task, now_ns};
+use crate::sched::{self, Class, Patience, Spawn, Task};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
@@ -56,8 +56,8 @@ pub(super) fn stand() -> bool {
     if is_on_gp() {
         confine_gp_task(1);
     }
-    let start_ns = now_ns();
-    while now_ns() - start_ns < PATIENCE_NS {
+    let patience = Patience::of(PATIENCE_NS);
+    while !patience.is_over() {
         if is_on_gp() {
             let what = Spawn { name: "herald", class: Class::Normal, cpu: Some(0) };
             HAS_HERALDED.store(false, Ordering::Relaxed);

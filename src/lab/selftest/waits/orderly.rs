@@ -1,6 +1,6 @@
 //! All of a crowd are woken, round after round; and who waits longest is woken first.
 
-use crate::lab::selftest::crew::{Crew, await_that};
+use crate::lab::selftest::crew::{Crew, PATIENCE_NS, await_that, wait_in};
 use crate::lab::selftest::{Outcome, Run, check};
 use crate::sched::{self, Task, WaitQueue};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -43,8 +43,7 @@ pub(super) fn rounds(run: &mut Run) -> Outcome {
         crowd.round.store(round, Ordering::Release);
         crowd.begun.wake_all();
         let arrived = || crowd.arrived.load(Ordering::Acquire);
-        let deadline_ns = sched::now_ns() + crate::lab::selftest::crew::PATIENCE_NS;
-        let all = crowd.all_arrived.wait_until_deadline(|| arrived() == n * round as usize, deadline_ns);
+        let all = wait_in(&crowd.all_arrived, PATIENCE_NS, || arrived() == n * round as usize);
         check!(all, "of {n} tasks that were all woken {} arrived in round {round}", arrived() % n);
     }
     run.note("rounds", ROUNDS);
