@@ -1,42 +1,50 @@
 //! `demo`: trace, swap, wait, free, on a kernel that runs; then the same without waiting, in a sandbox.
 //!
-//! The demo's func stays inside for a while when the gate is closed, so that somebody holds the old ops whenever
-//! it is swapped. The sandbox poisons the ops but does not give its memory back, so the kernel survives what it
-//! shows.
+//! Each sentence is true when it is printed, however slow the host is: the demo goes from event to event, never by the clock.
+//! Somebody is inside the old ops whenever it is swapped, since a [`gate`] is closed: the next caller stays in func until the
+//! demo lets it go. The sandbox poisons the ops but does not give its memory back, so the kernel survives what it shows; an ops
+//! whose grace period ended too early is kept likewise.
+
+mod gate;
+mod place;
 
 use super::tracees;
+use crate::arch::cpu;
 use crate::arch::site::{CallSite, OpsHeader, Regs};
 use crate::arch::text::{read_insn, read_literal};
-use crate::arch::unwind::Frames;
 use crate::console::epitaph::Place;
-use crate::ftrace::live;
+use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::{Ops, OpsBox};
-use crate::irq::entry;
 use crate::mm::poison::{POISON, is_poison};
-use crate::sched::{self, Class, JoinHandle, Spawn, Task, Visit, now_ns};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::irqs;
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, Task, now_ns};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::{println, rcu};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 const MILLISECOND_NS: u64 = 1_000_000;
-/// How long a caller stays inside func while the gate is closed.
-const STAY_NS: u64 = 30 * MILLISECOND_NS;
+/// A grace period is seen to wait for a holder while every CPU runs for so long; then the holder is let go.
+const SEEN_TO_WAIT_NS: u64 = 20 * MILLISECOND_NS;
 const CALLERS: usize = 8;
 /// What [`Ops::private`] of the demo's ops holds: anything else means that the ops is gone.
 const ALIVE: usize = 0xa11e;
 
 static RUNNING: AtomicBool = AtomicBool::new(false);
-/// The next caller stays inside.
-static GATE: AtomicBool = AtomicBool::new(false);
-static HOLDER: AtomicU32 = AtomicU32::new(0);
-static STANDS_AT: AtomicUsize = AtomicUsize::new(0);
-static LATE_READ: AtomicU64 = AtomicU64::new(0);
-static LATE_READ_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Runs the demo. Context: task.
 pub fn run() {
+    // The demo has to go on while a holder keeps a CPU to itself, or is boosted.
+    sched::set_affinity(sched::current(), 1 << gate::DEMO_CPU);
+    while cpu::id() != gate::DEMO_CPU {
+        sched::yield_now();
+    }
+    sched::boost(sched::current());
+    tell();
+    sched::unboost(sched::current());
+    sched::set_affinity(sched::current(), u32::MAX);
+}
+
+fn tell() {
     let site = tracees::site(0);
     println!();
     println!("== a callsite, as the compiler left it and the boot prepared it");
@@ -47,17 +55,53 @@ pub fn run() {
     show(site);
     let callers = start_callers();
     sched::sleep(20 * MILLISECOND_NS);
+    wait_until(|| hits(old) > 0);
     println!("   calls seen: {}", hits(old));
+    let (new, kept) = wait_and_free(old);
+    let (last, freed) = free_at_once(new);
+    RUNNING.store(false, Ordering::Relaxed);
+    callers.into_iter().for_each(JoinHandle::join);
+    // Nobody calls any more: nobody is inside, whatever the scheme says.
+    for gone in [kept, Some(freed), live::unregister(last)].into_iter().flatten() {
+        let elapsed = rcu::synchronize();
+        drop(gone.reclaim(elapsed));
+    }
+    println!(
+        "== done. What is freed when, and what each answer costs, is what this kernel is about: help, stress, poweroff"
+    );
+    println!();
+}
 
-    println!("== swap its ops under load, while somebody is inside the old one's func");
-    close_gate();
+/// Swaps `old`, waits for a grace period, frees. Returns the new ops; and the old one where that must not be freed yet.
+fn wait_and_free(old: *const Ops) -> (*const Ops, Option<Gone>) {
+    let holder = gate::close();
+    match holder {
+        Some(_) => println!("== swap its ops under load, while somebody is inside the old one's func"),
+        None => println!("== swap its ops under load; here no task runs while another is in a func"),
+    }
     let before = now_ns();
     let (gone, new) = swap(old, "second");
-    show(site);
-    tell_holders("still held");
+    show(tracees::site(0));
+    if let Some(task) = &holder {
+        tell_holder("still held", task);
+    }
     println!("   waiting for a grace period ({})", rcu::scheme_name());
-    let elapsed = rcu::synchronize();
-    println!("   over after {} us: nobody can be inside the old ops any more", (now_ns() - before) / 1000);
+    if holder.is_some() && ends_while_held(&gone) {
+        let us = (now_ns() - before) / 1000;
+        println!("   over after {us} us, while that task is inside: it would read a freed ops, so the demo keeps it");
+        gate::let_go();
+        wait_until(gate::has_left);
+        return (new, Some(gone));
+    }
+    gate::let_go();
+    let elapsed = rcu::cond_synchronize(gone.cookie());
+    let us = (now_ns() - before) / 1000;
+    if holder.is_some() && !gate::has_left() {
+        println!("   over after {us} us, while that task is on its way out: the demo keeps the old ops");
+        wait_until(gate::has_left);
+        return (new, Some(gone));
+    }
+    println!("   over after {us} us: nobody can be inside the old ops any more");
     match gone.reclaim(elapsed) {
         Ok(registration) => {
             println!(
@@ -68,44 +112,49 @@ pub fn run() {
         }
         Err(_) => panic!("demo: the grace period is not about the old ops"),
     }
-    without_waiting(new);
-    RUNNING.store(false, Ordering::Relaxed);
-    callers.into_iter().for_each(JoinHandle::join);
-    println!(
-        "== done. What is freed when, and what each answer costs, is what this kernel is about: help, stress, poweroff"
-    );
-    println!();
+    (new, None)
 }
 
-/// The same swap, but the old ops is gone at once.
-fn without_waiting(old: *const Ops) {
+/// Whether the grace period of `gone` ends, though its holder is kept inside, while every CPU runs for some time.
+fn ends_while_held(gone: &Gone) -> bool {
+    let patience = Patience::of(SEEN_TO_WAIT_NS);
+    wait_until(|| patience.is_over() || rcu::poll(gone.cookie()).is_some());
+    rcu::poll(gone.cookie()).is_some()
+}
+
+/// The same swap, but the old ops is gone at once. Returns the new ops, and the old one, whose memory is there still.
+fn free_at_once(old: *const Ops) -> (*const Ops, Gone) {
     println!("== the same without a grace period (in a sandbox: the memory is poisoned, but not handed out again)");
-    LATE_READ.store(0, Ordering::Relaxed);
-    close_gate();
+    let holder = gate::close();
     let (gone, last) = swap(old, "third");
-    let freed_ns = now_ns();
-    // SAFETY: retired, and freed only below: live memory. Only the demo's func reads this word.
+    // SAFETY: retired, and freed only by the caller: live memory. Only the demo's func reads this word.
     unsafe { (&raw const (*old).private).cast_mut().cast::<u64>().write_volatile(POISON) };
-    tell_holders("freed under");
-    let patience = now_ns() + 100 * STAY_NS;
-    while LATE_READ.load(Ordering::Relaxed) == 0 && now_ns() < patience {
-        sched::sleep(MILLISECOND_NS);
+    let freed_ns = now_ns();
+    let Some(task) = holder else {
+        println!("   nobody was inside, and nobody reads the freed ops: here no task runs while another is in a func");
+        return (last, gone);
+    };
+    tell_holder("freed under", &task);
+    gate::let_go();
+    wait_until(gate::has_left);
+    let (word, read_ns) = gate::last_read();
+    assert!(is_poison(word), "demo: the holder read {word:#x} from an ops that is poison");
+    let later = (read_ns - freed_ns) / 1000;
+    println!("   {later} us after the free that task read {word:#x} from the freed ops (p1 broken)");
+    println!("   and went on in a func that nobody keeps for it any more (p3 broken): a crash, or worse, silence");
+    (last, gone)
+}
+
+/// Sleeps until `is_so`: for an event that must come.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        sched::sleep(MILLISECOND_NS / 5);
     }
-    let word = LATE_READ.load(Ordering::Relaxed);
-    if is_poison(word) {
-        let later = LATE_READ_NS.load(Ordering::Relaxed).saturating_sub(freed_ns) / 1000;
-        println!("   {later} us after the free that task read {word:#x} from the freed ops (p1 broken)");
-        println!("   and went on in a func that nobody keeps for it any more (p3 broken): a crash, or worse, silence");
-    } else {
-        println!("   the oracle saw no late read within {} ms", 100 * STAY_NS / MILLISECOND_NS);
-    }
-    // The sandbox ends as it should have begun.
-    let elapsed = rcu::synchronize();
-    drop(gone.reclaim(elapsed));
-    if let Some(gone) = live::unregister(last) {
-        let elapsed = rcu::synchronize();
-        drop(gone.reclaim(elapsed));
-    }
+}
+
+fn tell_holder(what: &str, task: &Task) {
+    let stand = place::of(task);
+    println!("   {what} by task {task:?} on CPU {}, {} at {}", stand.cpu, stand.how, Place(stand.pc));
 }
 
 /// Prints a callsite: its address, name, literal and instructions.
@@ -127,7 +176,7 @@ fn register(ops: OpsBox) -> *const Ops {
     live::register_at(ops, tracees::sites([0].into_iter())).unwrap_or_else(|error| panic!("demo: {error}"))
 }
 
-fn swap(old: *const Ops, name: &'static str) -> (live::Gone, *const Ops) {
+fn swap(old: *const Ops, name: &'static str) -> (Gone, *const Ops) {
     let new = OpsBox::new(name, func, ALIVE);
     let address = new.address();
     let gone = live::swap(old, new).unwrap_or_else(|error| panic!("demo: {error}"));
@@ -154,62 +203,11 @@ fn start_callers() -> Vec<JoinHandle> {
     (0..CALLERS).map(|_| sched::spawn(what, Box::new(caller)).unwrap_or_else(|error| panic!("demo: {error}"))).collect()
 }
 
-/// Waits until a caller stays inside func.
-fn close_gate() {
-    HOLDER.store(0, Ordering::Relaxed);
-    GATE.store(true, Ordering::Relaxed);
-    while HOLDER.load(Ordering::Relaxed) == 0 {
-        sched::sleep(MILLISECOND_NS / 5);
-    }
-}
-
-fn tell_holders(what: &str) {
-    let Some(task) = sched::find(HOLDER.load(Ordering::Relaxed)) else { return };
-    let (standing, place) = place_of(&task);
-    println!("   {what} by task {task:?} on CPU {}, {standing} at {}", task.cpu(), Place(place));
-}
-
-/// Where `task` stands: asked by an SGI while it runs, read from its saved frame while it is preempted.
-fn place_of(task: &Task) -> (&'static str, usize) {
-    STANDS_AT.store(0, Ordering::Relaxed);
-    sched::visit_every_cpu(note_place);
-    match STANDS_AT.load(Ordering::Relaxed) {
-        0 => {
-            let interrupted = Frames::from_fp(task.saved_fp()).find(|step| step.interrupted);
-            ("preempted", interrupted.map_or(0, |step| step.pc))
-        }
-        place => ("running", place),
-    }
-}
-
-/// On each CPU: if it runs the holder, where the visit interrupted it.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn note_place(_: &Visit) {
-    if sched::current().id == HOLDER.load(Ordering::Relaxed) {
-        irqs::with_masked(|irqs| {
-            // Innermost first: the last one is the task's own context.
-            entry::for_each_interrupted(irqs, |state| STANDS_AT.store(state.interrupted_pc, Ordering::Relaxed));
-        });
-    }
-}
-
-/// The demo's func: counts, and stays when the gate is closed. Calls nothing that is traced; needs no guard.
+/// The demo's func: counts, and stays while the gate keeps it. Calls nothing that is traced; needs no guard.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn func(_: usize, _: usize, ops: *const OpsHeader, _: *mut Regs) {
     // SAFETY: called with the header of a demo ops; in the sandbox its memory outlives every caller.
     let ops = unsafe { &*ops.cast::<Ops>() };
     ops.hits.fetch_add(1, Ordering::Relaxed);
-    if GATE.load(Ordering::Relaxed) && GATE.swap(false, Ordering::Relaxed) {
-        HOLDER.store(sched::current().id, Ordering::Relaxed);
-        let until = now_ns() + STAY_NS;
-        while now_ns() < until {
-            core::hint::spin_loop();
-        }
-        // SAFETY: as above. Volatile: the sandbox changes it meanwhile.
-        let private = unsafe { (&raw const ops.private).read_volatile() };
-        if private != ALIVE {
-            LATE_READ_NS.store(now_ns(), Ordering::Relaxed);
-            LATE_READ.store(private as u64, Ordering::Relaxed);
-        }
-    }
+    gate::pass(ops);
 }

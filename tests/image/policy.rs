@@ -155,7 +155,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::*::func", reason: "O8: funcs" },
     Listed { pattern: "holdout::lab::hold::func", reason: "O8: a func" },
     Listed { pattern: "holdout::lab::hold::spin", reason: "O8: what a func calls" },
-    Listed { pattern: "holdout::lab::demo::note_place", reason: "O8: runs in the visit's SGI" },
+    Listed { pattern: "holdout::lab::demo::place::note", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::debug::*_points", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::walk::on_stop", reason: "O8: the handler of a debugged thread" },
