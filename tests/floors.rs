@@ -4,6 +4,8 @@
 //! each other; where control must go up, a hook is declared and stands in [`HOOKS`]. Each rule is a function
 //! over source text, and each has a test that feeds it text which breaks it.
 
+#[path = "floors/clock.rs"]
+mod clock;
 #[path = "floors/rules.rs"]
 mod rules;
 #[path = "floors/source.rs"]
@@ -107,13 +109,19 @@ fn the_oracle_does_not_know_the_scheme() {
 }
 
 #[test]
+fn every_look_at_the_clock_is_listed_with_what_it_is_for() {
+    assert_none(clock::clock(&tree(&["src/irq", "src/lab", "src/rcu", "src/sched", "src/shell"]), clock::LOOKS));
+}
+
+#[test]
 fn long_files_are_named_with_a_reason() {
     assert_none(rules::length(&tree(&["src", "tests", "scripts"]), LONG_FILES));
 }
 
 /// What each rule must catch, and what it must let through.
 mod the_rules_can_fail {
-    use super::{FLOORS, GROUND, rules};
+    use super::{FLOORS, GROUND, clock, rules};
+    use crate::clock::{Looks, Use};
     use crate::rules::{Exception, Hook};
     use crate::source::Source;
 
@@ -228,6 +236,19 @@ mod the_rules_can_fail {
             assert_eq!(count("src/lab/report.rs", text), 0, "{text}");
         }
         assert_eq!(count("src/lab/stress/oracle.rs", "// tasks_rcu is read elsewhere"), 1);
+    }
+
+    #[test]
+    fn a_look_at_the_clock_that_is_not_listed_or_not_there_is_found() {
+        let listed = [Looks { file: "src/lab/a.rs", function: "wait", nr: 2, uses: &[Use::Paces] }];
+        let count = |text: &str| clock::clock(&[source("src/lab/a.rs", text)], &listed).len();
+        let twice = "use a::now_ns; fn wait() { let end_ns = now_ns() + 1; while sched::now_ns() < end_ns {} }";
+        assert_eq!(count(twice), 0);
+        assert_eq!(count("fn wait() { let judge = || now_ns() > 5; now_ns(); queue.wait_until_deadline(f, 1) }"), 1);
+        assert_eq!(count(&format!("{twice} fn other() -> bool {{ now_ns() > 7 }}")), 1);
+        assert_eq!(count(&format!("{twice} fn now_ns() {{}} fn g(look: fn(u64)) {{}}")), 0, "no looks");
+        assert_eq!(count("fn wait() { Patience::of(5); }"), 1, "listed, not there");
+        assert_eq!(clock::clock(&[], &listed).len(), 1);
     }
 
     #[test]
