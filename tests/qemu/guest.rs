@@ -4,6 +4,10 @@
 //! mean little on a machine that several emulators share. A limit starts when the lock is held.
 //! A kernel that does not boot at all is found out once, and every scenario says so at once.
 
+mod running;
+
+pub(crate) use running::Running;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -84,6 +88,18 @@ impl Guest {
     /// Boots it with these words as boot arguments, and waits for its end. Panics with the console's tail when it
     /// does not end in time.
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
+        let arguments = self.arguments(words);
+        let ended = run(PATIENCE_SECS + self.extra_secs, "scripts/boot", &arguments, &self.typed);
+        ended.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Boots it, and watches it while it runs. The caller keeps other guests away: see [`alone`].
+    pub(crate) fn start(&self, words: &[&str]) -> Running {
+        Running::start(&self.arguments(words), PATIENCE_SECS + self.extra_secs)
+    }
+
+    /// What `scripts/boot` is called with.
+    fn arguments(&self, words: &[&str]) -> Vec<String> {
         let image = match (self.raw, self.with_faults) {
             (false, false) => image(),
             (true, false) => raw_image(),
@@ -92,8 +108,7 @@ impl Guest {
         let mut arguments = self.options.clone();
         arguments.extend([image.display().to_string(), "--".into()]);
         arguments.extend(words.iter().map(|&word| word.to_owned()));
-        let ended = run(PATIENCE_SECS + self.extra_secs, "scripts/boot", &arguments, &self.typed);
-        ended.unwrap_or_else(|error| panic!("{error}"))
+        arguments
     }
 }
 
@@ -151,10 +166,16 @@ pub(crate) fn line_of(file: &str, after: &str, what: &str) -> u32 {
     (start + offset + 1) as u32
 }
 
-/// Runs a script of this tree under the lock, for at most `secs` host seconds.
-pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
+/// Keeps all other guests away until it is dropped (`one-guest`). The image is built by then: that boots one.
+pub(crate) fn alone() -> File {
     let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-guest.lock")).expect("a lock file");
     lock.lock().expect("the lock on guests");
+    lock
+}
+
+/// Runs a script of this tree under the lock, for at most `secs` host seconds.
+pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
+    let _alone = alone();
     let mut command = Command::new("timeout");
     command.arg("--kill-after=10").arg(secs.to_string()).arg(script).args(arguments).current_dir(root());
     let shown = format!("{script} {}", arguments.join(" "));

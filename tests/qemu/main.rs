@@ -20,6 +20,7 @@ mod heap;
 mod locks;
 mod machines;
 mod mutations;
+mod pauses;
 mod refusals;
 mod selftest;
 mod shell;
