@@ -132,7 +132,8 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
 /// The parts that depend on the scheme.
 fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeError> {
     let under = |rows: &mut dyn FnMut(SchemeName)| {
-        let mut schemes = SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme));
+        let mut schemes =
+            SchemeName::ALL.iter().copied().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme));
         schemes.try_for_each(|scheme| live::set_scheme(scheme.as_str()).map(|()| rows(scheme)))
     };
     let line = |name, scheme| BenchLine { scheme: Some(scheme), ..BenchLine::new(name) };

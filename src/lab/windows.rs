@@ -82,7 +82,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let explored = [spawn("explored", Some(0), &FIRST), spawn("explored-2", None, &SECOND)];
     clear_first_cpu();
     let mut first = None;
-    for scheme in SchemeName::built().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
+    for scheme in SchemeName::ALL.iter().copied().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
         live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
         let failure = explore(args, scheme);
         let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
@@ -149,11 +149,11 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
         }
     };
     let is_func = |part: &str| WindowFunc::from_word(part).is_some();
-    let funcs = WindowFunc::built().filter(|func| args.selects_of(is_func, func.as_str()));
+    let funcs = WindowFunc::ALL.iter().copied().filter(|func| args.selects_of(is_func, func.as_str()));
     for (func, is_last_call) in funcs.flat_map(|func| [(func, false), (func, true)]) {
         let scenarios = || {
             let is_of_stage = move |&scenario: &WindowScenario| (scenario == WindowScenario::Exiting) == is_last_call;
-            WindowScenario::built().filter(is_of_stage).filter(|&scenario| selects(args, func, scenario))
+            WindowScenario::ALL.iter().copied().filter(is_of_stage).filter(|&scenario| selects(args, func, scenario))
         };
         if scenarios().next().is_none() {
             continue;

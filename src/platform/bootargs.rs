@@ -167,8 +167,7 @@ fn split_word(line: &str) -> Result<(Word<'_>, &str), Wrong<'_>> {
 }
 
 fn choose_mode(word: &str) -> Result<Mode, Wrong<'_>> {
-    let mode = Mode::from_word(word).ok_or((word, Problem::UnknownMode))?;
-    if mode.is_built() { Ok(mode) } else { Err((word, Problem::ModeNotBuilt)) }
+    Mode::from_word(word).ok_or((word, Problem::UnknownMode))
 }
 
 /// Sets the key of `word`. In a list, the refusal names the part that is wrong: the word as a whole could hide it.
@@ -196,8 +195,8 @@ fn set<'a>(
     }
     let bad = (word, Problem::BadValue(key));
     match key.kind {
-        Kind::Scheme => args.tasks_rcu = Some(built_name(key, value).map_err(|problem| (word, problem))?),
-        Kind::Model => args.preempt = built_name(key, value).map_err(|problem| (word, problem))?,
+        Kind::Scheme => args.tasks_rcu = Some(SchemeName::from_word(value).ok_or(bad)?),
+        Kind::Model => args.preempt = PreemptModel::from_word(value).ok_or(bad)?,
         Kind::Seconds { min, max } => {
             let secs = decimal(value).and_then(|secs| u32::try_from(secs).ok());
             args.secs = secs.filter(|secs| (min..=max).contains(secs)).ok_or(bad)?;
@@ -213,14 +212,18 @@ fn set<'a>(
         Kind::Parts => {
             for part in value.split(',') {
                 let shown = if part.is_empty() { word } else { part };
-                let found = match args.mode {
-                    Mode::Selftest => built_name::<Selftest>(key, part).map(drop),
-                    Mode::Windows if is_boundary(part) => Ok(()),
-                    Mode::Windows if WindowFunc::from_word(part).is_some() => Ok(()),
-                    Mode::Windows => built_name::<WindowScenario>(key, part).map(drop),
-                    _ => built_name::<Bench>(key, part).map(drop),
+                let is_there = match args.mode {
+                    Mode::Selftest => Selftest::from_word(part).is_some(),
+                    Mode::Windows => {
+                        is_boundary(part)
+                            || WindowFunc::from_word(part).is_some()
+                            || WindowScenario::from_word(part).is_some()
+                    }
+                    _ => Bench::from_word(part).is_some(),
                 };
-                found.map_err(|problem| (shown, problem))?;
+                if !is_there {
+                    return Err((shown, Problem::BadValue(key)));
+                }
             }
             args.only = Some(value);
         }
@@ -241,12 +244,6 @@ pub fn words(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         rest = behind;
         Some(word.pair.map_or((word.text, None), |(key, value)| (key, Some(value))))
     })
-}
-
-/// The name that `value` spells, if this kernel has it.
-fn built_name<N: Name>(key: &'static Key, value: &str) -> Result<N, Problem> {
-    let name = N::from_word(value).ok_or(Problem::BadValue(key))?;
-    if name.is_built() { Ok(name) } else { Err(Problem::ValueNotBuilt(key)) }
 }
 
 /// A u64 of decimal digits alone: no sign, no separator.

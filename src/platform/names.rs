@@ -1,8 +1,7 @@
 //! The names that a boot argument can choose: modes, grace-period schemes, preemption models, benches, scenarios.
 //!
 //! Each is an enum with one table behind it: parser, help, refusals, version line and verdict lines all print the same
-//! word. `is_built` says whether this kernel has it yet; a name that is known but not built is refused as such.
-//! Callable from any context.
+//! word. Callable from any context.
 
 use core::fmt;
 
@@ -14,23 +13,15 @@ pub trait Name: Copy + PartialEq + fmt::Display + 'static {
     /// The word a person types and reads.
     fn as_str(self) -> &'static str;
 
-    /// Is it part of this kernel yet?
-    fn is_built(self) -> bool;
-
     /// The name that `word` spells.
     fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|name| name.as_str() == word)
     }
-
-    /// Those that this kernel has, in order.
-    fn built() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(|name| name.is_built())
-    }
 }
 
-/// Makes an enum and its table. `built` and `planned` are the two values of `is_built`.
+/// Makes an enum and its table.
 macro_rules! names {
-    ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal $state:ident,)* }) => {
+    ($(#[$doc:meta])* $enum:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $enum { $($(#[$variant_doc])* $variant,)* }
@@ -48,10 +39,6 @@ macro_rules! names {
             fn as_str(self) -> &'static str {
                 self.as_str()
             }
-
-            fn is_built(self) -> bool {
-                match self { $(Self::$variant => names!(@$state),)* }
-            }
         }
 
         impl fmt::Display for $enum {
@@ -60,25 +47,23 @@ macro_rules! names {
             }
         }
     };
-    (@built) => { true };
-    (@planned) => { false };
 }
 
 names! {
     /// What the kernel does once it is up.
     Mode {
         /// A prompt on the console, or the commands of `cmds=`.
-        Shell = "shell" built,
+        Shell = "shell",
         /// A short live demonstration, then the shell.
-        Demo = "demo" built,
+        Demo = "demo",
         /// Ops swaps under load, judged by the oracle.
-        Stress = "stress" built,
+        Stress = "stress",
         /// Every instruction boundary, judged by the oracle.
-        Windows = "windows" built,
+        Windows = "windows",
         /// Measurements.
-        Bench = "bench" built,
+        Bench = "bench",
         /// The kernel's own tests, inside the guest.
-        Selftest = "selftest" built,
+        Selftest = "selftest",
     }
 }
 
@@ -86,25 +71,25 @@ names! {
     /// When a retired ops may be freed: the schemes, in the order of their table in the specification.
     SchemeName {
         /// At once: the control that must be caught.
-        None = "none" built,
+        None = "none",
         /// After any context switch of every CPU.
-        Sched = "sched" built,
+        Sched = "sched",
         /// After a worker ran on every CPU.
-        Rude = "rude" built,
+        Rude = "rude",
         /// When no preempted task's interrupted PC is in the trampoline.
-        Ip = "ip" built,
+        Ip = "ip",
         /// When no preempted task carries the mark of an IRQ entry inside the trampoline.
-        Flag = "flag" built,
+        Flag = "flag",
         /// When every task switched voluntarily, slept or exited.
-        Classic = "classic" built,
+        Classic = "classic",
         /// `rude`, then `classic`.
-        Linux = "linux" built,
+        Linux = "linux",
         /// When preemption was enabled once on every CPU; the trampoline disables it.
-        Nopreempt = "nopreempt" built,
+        Nopreempt = "nopreempt",
         /// When every task's trampoline depth has been zero.
-        Depth = "depth" built,
+        Depth = "depth",
         /// When no frame of any context holds the retired ops.
-        Scan = "scan" built,
+        Scan = "scan",
     }
 }
 
@@ -112,13 +97,13 @@ names! {
     /// When the scheduler may take the CPU from a task.
     PreemptModel {
         /// Only where the task gives it up.
-        None = "none" built,
+        None = "none",
         /// Also where the task asks whether it should.
-        Voluntary = "voluntary" built,
+        Voluntary = "voluntary",
         /// At any IRQ exit or `preempt_enable`.
-        Full = "full" built,
+        Full = "full",
         /// As full, but first at the next tick.
-        Lazy = "lazy" built,
+        Lazy = "lazy",
     }
 }
 
@@ -126,13 +111,13 @@ names! {
     /// How the shell's `hold` keeps a grace period waiting.
     Hold {
         /// A task is inside a func that spins.
-        Spin = "spin" built,
+        Spin = "spin",
         /// A task is inside a func that sleeps.
-        Sleep = "sleep" built,
+        Sleep = "sleep",
         /// As `spin`, on a CPU that other tasks want as well.
-        Crowd = "crowd" built,
+        Crowd = "crowd",
         /// A task is inside no func, and does not let go of its CPU.
-        Hog = "hog" built,
+        Hog = "hog",
     }
 }
 
@@ -140,9 +125,9 @@ names! {
     /// How somebody waits for a grace period.
     Urgency {
         /// As long as it takes.
-        Normal = "normal" built,
+        Normal = "normal",
         /// In a hurry: holdouts go before other tasks.
-        Expedited = "expedited" built,
+        Expedited = "expedited",
     }
 }
 
@@ -150,23 +135,23 @@ names! {
     /// What the func of an explored call does: the parts of mode `windows`, together with scenarios and boundaries.
     WindowFunc {
         /// It reads its ops and returns.
-        Plain = "plain" built,
+        Plain = "plain",
         /// It calls a helper, which reads the ops.
-        Callee = "callee" built,
+        Callee = "callee",
         /// It tail-calls one, which lies beside it.
-        Tail = "tail" built,
+        Tail = "tail",
         /// Its helper disables preemption and enables it again.
-        Enable = "enable" built,
+        Enable = "enable",
         /// Its helper blocks, which most schemes forbid.
-        Block = "block" built,
+        Block = "block",
         /// It sends the trampoline on into its own text, which every scheme forbids.
-        Redirect = "redirect" built,
+        Redirect = "redirect",
         /// It calls a traced function, whose ops is another.
-        Nest = "nest" built,
+        Nest = "nest",
         /// It reads its ops and returns, in a call that another ops' func makes.
-        Nested = "nested" built,
+        Nested = "nested",
         /// It is the second of three on one callsite.
-        FanOut = "fanout" built,
+        FanOut = "fanout",
     }
 }
 
@@ -174,37 +159,37 @@ names! {
     /// What happens to an explored call at its boundary.
     WindowScenario {
         /// An IRQ comes, at whose exit the task is preempted.
-        Preempted = "preempted" built,
+        Preempted = "preempted",
         /// The same, and the updater then runs on the CPU that the task was preempted on.
-        PreemptedHere = "preempted-here" built,
+        PreemptedHere = "preempted-here",
         /// As the first; the ops is unregistered, and nothing comes in its place.
-        PreemptedNop = "preempted-nop" built,
+        PreemptedNop = "preempted-nop",
         /// The same, after the task was preempted one instruction before and moved to another CPU.
-        Migrated = "preempted-migrated" built,
+        Migrated = "preempted-migrated",
         /// As the first; the call is a task's last, made when it is off the task list.
-        Exiting = "preempted-exits-next" built,
+        Exiting = "preempted-exits-next",
         /// An IRQ comes, and a softirq on top that is traced itself and interrupted; then the task is preempted.
-        Irq = "irq" built,
+        Irq = "irq",
         /// The same, and the softirq is interrupted in what is not traced.
-        IrqElsewhere = "irq-elsewhere" built,
+        IrqElsewhere = "irq-elsewhere",
         /// The first; and another task, in a call of the same ops, at another boundary or the same.
-        Pair = "pair" built,
+        Pair = "pair",
         /// An IRQ comes, and a softirq on top, in a call of the same ops, stands at a boundary of its own.
-        PairOnTop = "pair-on-top" built,
+        PairOnTop = "pair-on-top",
         /// As the first, on the trampoline's way out, where that is a longer one: somebody waits for it to be left.
-        Wished = "wished" built,
+        Wished = "wished",
         /// Nothing: the task stands there on its CPU while it is looked for.
-        Running = "running" built,
+        Running = "running",
         /// Its func lets go of the CPU by itself, with no IRQ.
-        Inside = "inside" built,
+        Inside = "inside",
         /// The call is a softirq's, on top of the idle task.
-        SoftirqOnIdle = "softirq-on-idle" built,
+        SoftirqOnIdle = "softirq-on-idle",
         /// The call is an IRQ handler's, on top of the idle task.
-        IrqOnIdle = "irq-on-idle" built,
+        IrqOnIdle = "irq-on-idle",
         /// The call is a softirq's, on top of the grace-period task.
-        SoftirqOnGp = "softirq-on-gp" built,
+        SoftirqOnGp = "softirq-on-gp",
         /// The call is an IRQ handler's, on top of the grace-period task.
-        IrqOnGp = "irq-on-gp" built,
+        IrqOnGp = "irq-on-gp",
     }
 }
 
@@ -212,21 +197,19 @@ names! {
     /// The measurements of mode `bench`.
     Bench {
         /// A traced call, by number of ops on its callsite and elsewhere.
-        Percall = "percall" built,
+        Percall = "percall",
         /// A grace period, from request to end.
-        Gp = "gp" built,
+        Gp = "gp",
         /// A swap of the ops of one callsite.
-        Swap = "swap" built,
+        Swap = "swap",
         /// Enabling every callsite, per callsite.
-        EnableAll = "enable_all" built,
+        EnableAll = "enable_all",
         /// Disabling every callsite, per callsite.
-        DisableAll = "disable_all" built,
-        /// A record into the trace ring.
-        Record = "record" planned,
+        DisableAll = "disable_all",
         /// From reset to the start of the mode.
-        Boot = "boot" built,
+        Boot = "boot",
         /// RAM in use at the start of the mode.
-        Memory = "memory" built,
+        Memory = "memory",
     }
 }
 
@@ -234,35 +217,35 @@ names! {
     /// The scenarios of mode `selftest`, in the order in which they run. `lab::selftest` says what each one shows.
     Selftest {
         /// Time never goes back, on whatever CPU it is read.
-        Clock = "clock" built,
+        Clock = "clock",
         /// A visit runs once on every CPU.
-        Visits = "visits" built,
+        Visits = "visits",
         /// Every callsite is what the patcher counts on.
-        Callsites = "callsites" built,
+        Callsites = "callsites",
         /// No address is writable and executable.
-        WriteXorExecute = "w-xor-x" built,
+        WriteXorExecute = "w-xor-x",
         /// Memory that was cut into small blocks comes back as large ones.
-        HeapWhole = "heap-whole" built,
+        HeapWhole = "heap-whole",
         /// The hit path is stepped, preempted and moved at each of its boundaries.
-        StepHitPath = "step-hit-path" built,
+        StepHitPath = "step-hit-path",
         /// Software step belongs to one thread, whatever that does.
-        DebugPrivate = "debug-private" built,
+        DebugPrivate = "debug-private",
         /// Breakpoints and watchpoints stop the debugged thread.
-        DebugPoints = "debug-points" built,
+        DebugPoints = "debug-points",
         /// Ten thousand tasks at once.
-        Tasks = "tasks-10000" built,
+        Tasks = "tasks-10000",
         /// A million switches, with migration.
-        Switches = "switches" built,
+        Switches = "switches",
         /// A million timers.
-        Timers = "timers" built,
+        Timers = "timers",
         /// Softirqs that are interrupted by what raises them.
-        SoftirqStorm = "softirq-storm" built,
+        SoftirqStorm = "softirq-storm",
         /// Each class and each task gets its share.
-        Fairness = "fairness" built,
+        Fairness = "fairness",
         /// One holder at a time, and everybody gets it.
-        MutexTorture = "mutex-torture" built,
+        MutexTorture = "mutex-torture",
         /// No wake-up is lost, whatever context it comes from.
-        WaitTorture = "wait-torture" built,
+        WaitTorture = "wait-torture",
     }
 }
 
@@ -296,10 +279,5 @@ mod tests {
     fn the_schemes_are_listed_in_the_order_of_the_specification() {
         let words: Vec<_> = SchemeName::ALL.iter().map(|name| name.as_str()).collect();
         assert_eq!(words.join(" "), "none sched rude ip flag classic linux nopreempt depth scan");
-    }
-
-    #[test]
-    fn the_default_scheme_is_built() {
-        assert!(DEFAULT_SCHEME.is_built());
     }
 }

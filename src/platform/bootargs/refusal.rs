@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::table::{Allowed, Built, Key, KeysOf, ModesOf};
+use super::table::{Allowed, Key, KeysOf, ModesOf, NamesOf};
 use crate::platform::names::Mode;
 use crate::platform::shown::Shown;
 
@@ -17,8 +17,6 @@ pub const MAX_CHARS: usize = 200;
 pub(super) enum Problem {
     /// The first word stands alone and names no mode.
     UnknownMode,
-    /// The mode is known but not part of this kernel yet.
-    ModeNotBuilt,
     /// A word after the first stands alone.
     BareWord,
     /// Nothing before the `=`.
@@ -33,8 +31,6 @@ pub(super) enum Problem {
     EmptyValue(&'static Key),
     /// Not of the key's kind, or out of its range.
     BadValue(&'static Key),
-    /// A name that is known but not part of this kernel yet.
-    ValueNotBuilt(&'static Key),
     /// A deliberate fault, in a build that has none.
     NoFaults,
     /// A double quote without its partner.
@@ -66,8 +62,7 @@ impl fmt::Display for ArgError<'_> {
         let mode = self.mode;
         let allowed = |key: &'static Key| Allowed { kind: key.kind, machine_cpus: self.machine_cpus, mode: Some(mode) };
         match self.problem {
-            Problem::UnknownMode => write!(f, "{word} is not a mode; allowed: {}", Built::<Mode>::names()),
-            Problem::ModeNotBuilt => write!(f, "mode {word} is not built yet; allowed: {}", Built::<Mode>::names()),
+            Problem::UnknownMode => write!(f, "{word} is not a mode; allowed: {}", NamesOf::<Mode>::table()),
             Problem::BareWord => write!(f, "{word} is not key=value; mode {mode} takes: {keys}"),
             Problem::EmptyKey => write!(f, "{word} has no key; mode {mode} takes: {keys}"),
             Problem::UnknownKey => write!(f, "{word} is not a key; mode {mode} takes: {keys}"),
@@ -79,7 +74,6 @@ impl fmt::Display for ArgError<'_> {
             Problem::BadValue(key) => {
                 write!(f, "{word} is not a value of {}; allowed: {}", key.name, allowed(key))
             }
-            Problem::ValueNotBuilt(key) => write!(f, "{word} is not built yet; allowed: {}", allowed(key)),
             Problem::NoFaults => {
                 write!(
                     f,

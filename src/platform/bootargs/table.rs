@@ -126,32 +126,19 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item =
     Ok(())
 }
 
-/// Prints the names of a table that this kernel has.
-pub(super) struct Built<N>(core::marker::PhantomData<N>);
+/// Prints all names of a table.
+pub(super) struct NamesOf<N>(core::marker::PhantomData<N>);
 
-impl<N: Name> Built<N> {
+impl<N: Name> NamesOf<N> {
     /// The names of table `N`.
-    pub(super) const fn names() -> Self {
+    pub(super) const fn table() -> Self {
         Self(core::marker::PhantomData)
     }
 }
 
-impl<N: Name> fmt::Display for Built<N> {
+impl<N: Name> fmt::Display for NamesOf<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        list(f, N::built())
-    }
-}
-
-/// Prints the names of a table that are known but not built, as a remark; nothing if there are none.
-struct Planned<N>(core::marker::PhantomData<N>);
-
-impl<N: Name> fmt::Display for Planned<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let planned = || N::ALL.iter().filter(|name| !name.is_built());
-        if planned().next().is_some() {
-            f.write_str("; not built yet: ")?;
-        }
-        list(f, planned())
+        list(f, N::ALL.iter())
     }
 }
 
@@ -185,8 +172,8 @@ pub(super) struct Allowed {
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Scheme => Built::<SchemeName>::names().fmt(f),
-            Kind::Model => Built::<PreemptModel>::names().fmt(f),
+            Kind::Scheme => NamesOf::<SchemeName>::table().fmt(f),
+            Kind::Model => NamesOf::<PreemptModel>::table().fmt(f),
             Kind::Seconds { min, max } => write!(f, "{min} to {max}"),
             Kind::Cpus => write!(f, "1 to {}", self.machine_cpus),
             Kind::Seed => f.write_str("0 to 2^64-1, decimal or with 0x"),
@@ -197,7 +184,7 @@ impl fmt::Display for Allowed {
             Kind::Parts if self.mode == Some(Mode::Windows) => {
                 f.write_str("funcs, scenarios and numbers as in its `window:` lines, with commas between them")
             }
-            Kind::Parts => write!(f, "any of {}, with commas between them", Built::<Bench>::names()),
+            Kind::Parts => write!(f, "any of {}, with commas between them", NamesOf::<Bench>::table()),
             Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
             Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
             Kind::Machine => f.write_str("options of scripts/run, in double quotes"),
@@ -219,20 +206,13 @@ pub const fn help(machine_cpus: usize) -> Help {
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "boot arguments: [mode] [key=value ...]; a value in double quotes may hold spaces")?;
-        write!(f, "  {:<10} {}", "mode", Built::<Mode>::names())?;
-        writeln!(f, "{} (default: {})", Planned::<Mode>(core::marker::PhantomData), Mode::Shell)?;
+        writeln!(f, "  {:<10} {} (default: {})", "mode", NamesOf::<Mode>::table(), Mode::Shell)?;
         for key in &KEYS {
             let allowed = Allowed { kind: key.kind, machine_cpus: self.machine_cpus, mode: None };
             write!(f, "  {:<10} {allowed}", key.name)?;
-            match key.kind {
-                Kind::Scheme => Planned::<SchemeName>(core::marker::PhantomData).fmt(f)?,
-                Kind::Model => Planned::<PreemptModel>(core::marker::PhantomData).fmt(f)?,
-                Kind::Parts => {
-                    Planned::<Bench>(core::marker::PhantomData).fmt(f)?;
-                    f.write_str("; in selftest: names that `selftest list` shows")?;
-                    f.write_str("; in windows: funcs, scenarios and numbers of its lines")?;
-                }
-                Kind::Seconds { .. } | Kind::Cpus | Kind::Seed | Kind::Commands | Kind::Fault | Kind::Machine => {}
+            if key.kind == Kind::Parts {
+                f.write_str("; in selftest: names that `selftest list` shows")?;
+                f.write_str("; in windows: funcs, scenarios and numbers of its lines")?;
             }
             write!(f, " (default: {})\n  {:<10} {}", key.default, "", key.what)?;
             if key.modes != Mode::ALL {
