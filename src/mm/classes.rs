@@ -8,6 +8,14 @@
 //! tasks ended, each free would cost tens of thousands of instructions.
 //!
 //! INVARIANT `listed-once`: a block on a list belongs to it, is aligned to its size, and overlaps no other.
+//! INVARIANT `unmarked`: a block that was handed out does not hold its mark: whoever hands it out calls [`unmark`],
+//! also if the block comes from memory that nobody wrote since reset. What an earlier kernel left in RAM, marks among
+//! it, is therefore never read as a word of a live block; a list's links are read only where [`Classes::put`] or
+//! [`Classes::join`] wrote them.
+//!
+//! # Why not a table of marks beside the memory
+//! One bit for every 8 bytes would have to be cleared at boot: a walk over a 64th of all RAM. A mark with a number
+//! drawn at boot can be left over by a boot that drew the same.
 //! Context: any, under the heap's lock. Notrace, as the heap.
 
 use core::alloc::Layout;
@@ -36,10 +44,25 @@ pub struct Classes<const N: usize> {
 // SAFETY: listed blocks belong to the lists alone, whatever CPU handles them.
 unsafe impl<const N: usize> Send for Classes<N> {}
 
-/// The second word of the listed block at `address`: no live block holds it but by chance, or by its late owner's hand.
+/// The second word of the listed block at `address`.
 #[inline(always)]
 const fn mark(address: usize) -> u64 {
     !(address as u64)
+}
+
+/// Takes the mark off a block that is handed out (`unmarked`); `contents` are its words. Context: any.
+#[inline(always)]
+pub fn unmark(contents: &mut [u64]) {
+    if let [_, second, ..] = contents {
+        *second = 0;
+    }
+}
+
+/// Whether `contents`, the words of the block at `address`, say that it is free. Only its late owner's hand makes a
+/// live block say so (`unmarked`). The smallest blocks cannot.
+#[inline(always)]
+pub fn is_marked(address: usize, contents: &[u64]) -> bool {
+    matches!(contents, [_, second, ..] if *second == mark(address))
 }
 
 /// The class of what is allocated for `layout`: log2 of its bytes.
@@ -78,24 +101,14 @@ impl<const N: usize> Classes<N> {
         self.bytes += 1 << class;
     }
 
-    /// Takes the block of 2^`class` bytes that was listed last.
+    /// Takes the block of 2^`class` bytes that was listed last. It is marked still: see [`unmark`].
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn take(&mut self, class: usize) -> Option<NonNull<u8>> {
         let link = self.heads.get(class).copied().flatten()?;
         // SAFETY: `listed-once`: a listed block starts with its link.
         self.heads[class] = unsafe { link.read() }.next;
-        if class > SMALLEST {
-            // SAFETY: as above: it has a second word.
-            unsafe { link.cast::<u64>().add(1).write(0) };
-        }
         self.bytes -= 1 << class;
         Some(link.cast())
-    }
-
-    /// Whether `contents`, the words of the block at `address`, say that it is listed. The smallest blocks cannot.
-    #[inline(always)]
-    pub fn is_marked(address: usize, contents: &[u64]) -> bool {
-        matches!(contents, [_, second, ..] if *second == mark(address))
     }
 
     /// Takes a block of the smallest class that is at least `class` and has one, and says which.
@@ -128,10 +141,6 @@ impl<const N: usize> Classes<N> {
                     Some(high) if low.addr().get() & size == 0 && high.addr().get() == low.addr().get() + size => {
                         // SAFETY: as above.
                         rest = unsafe { high.read() }.next;
-                        if class > SMALLEST {
-                            // SAFETY: as above. It is the middle of a block now, and not to be taken for a listed one.
-                            unsafe { high.cast::<u64>().add(1).write(0) };
-                        }
                         // SAFETY: both halves are free and ours; the next class is looked at next.
                         unsafe { low.write(Link { next: self.heads[class + 1] }) };
                         self.heads[class + 1] = Some(low);

@@ -13,7 +13,7 @@
 //! Context: any but the panic path; the lock is a leaf: nothing is called while it is held. Notrace: `task_main`,
 //! which owes to the switch, drops the work that the task was made for (O8).
 
-use super::classes::{Classes, SMALLEST, class_of};
+use super::classes::{Classes, SMALLEST, class_of, is_marked, unmark};
 use super::damage::{Damage, Deed};
 use super::poison::{LIVE, POISON, Quarantine, Tombstone, fill, first_change, first_other};
 use super::ranges::Ranges;
@@ -260,7 +260,7 @@ impl KernelHeap {
     #[inline(always)]
     fn refuse_free(&self, freed: &Freed, contents: &[u64]) {
         let block = freed.block.addr().get();
-        let is_listed = Classes::<ORDERS>::is_marked(block, contents);
+        let is_listed = is_marked(block, contents);
         // What lies behind a tombstone's place; a block that holds no more than that counts as a whole.
         let behind = if contents.len() > 2 { &contents[2..] } else { contents };
         let looks_freed = behind.last() == Some(&POISON) && first_other(behind).is_none();
@@ -329,7 +329,9 @@ unsafe impl GlobalAlloc for KernelHeap {
         }
         let Some(block) = block else { return core::ptr::null_mut() };
         // SAFETY: just allocated with this layout, and handed out below.
-        if let Some(last) = unsafe { words(block, layout) }.last_mut() {
+        let contents = unsafe { words(block, layout) };
+        unmark(contents);
+        if let Some(last) = contents.last_mut() {
             *last = LIVE;
         }
         block.as_ptr()

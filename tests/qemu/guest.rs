@@ -9,10 +9,12 @@ mod running;
 pub(crate) use running::Running;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Instant;
 
 /// Host seconds that a guest gets on top of what its boot arguments ask for: slow hosts are not failures.
@@ -24,6 +26,7 @@ const FIRST_BOOT_SECS: u64 = 90;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guest {
     options: Vec<String>,
+    cue: String,
     typed: String,
     extra_secs: u64,
     raw: bool,
@@ -79,6 +82,12 @@ impl Guest {
         self
     }
 
+    /// The same, typed when the guest has printed `cue`.
+    pub(crate) fn typing_behind(mut self, cue: &str, text: &str) -> Self {
+        cue.clone_into(&mut self.cue);
+        self.typing(text)
+    }
+
     /// Gives it so many host seconds more than other guests.
     pub(crate) fn patience(mut self, secs: u64) -> Self {
         self.extra_secs = secs;
@@ -88,8 +97,8 @@ impl Guest {
     /// Boots it with these words as boot arguments, and waits for its end. Panics with the console's tail when it
     /// does not end in time.
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
-        let arguments = self.arguments(words);
-        let ended = run(PATIENCE_SECS + self.extra_secs, "scripts/boot", &arguments, &self.typed);
+        let (secs, typing) = (PATIENCE_SECS + self.extra_secs, (&*self.cue, &*self.typed));
+        let ended = run_cued(secs, "scripts/boot", &self.arguments(words), typing);
         ended.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -175,12 +184,16 @@ pub(crate) fn alone() -> File {
 
 /// Runs a script of this tree under the lock, for at most `secs` host seconds.
 pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
+    run_cued(secs, script, arguments, ("", typed))
+}
+
+fn run_cued(secs: u64, script: &str, arguments: &[String], typing: (&str, &str)) -> Result<Ended, String> {
     let _alone = alone();
     let mut command = Command::new("timeout");
     command.arg("--kill-after=10").arg(secs.to_string()).arg(script).args(arguments).current_dir(root());
     let shown = format!("{script} {}", arguments.join(" "));
     let start = Instant::now();
-    let output = feed(&mut command, typed).map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    let output = feed(&mut command, typing).map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     let console = String::from_utf8_lossy(&output.stdout).replace('\r', "");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
@@ -192,16 +205,35 @@ pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) ->
     }
 }
 
-fn feed(command: &mut Command, typed: &str) -> std::io::Result<Output> {
+/// Types `text` when the command has printed `cue`, and then ends its input.
+fn feed(command: &mut Command, (cue, text): (&str, &str)) -> std::io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let mut input = child.stdin.take().expect("a piped input");
-    let typed = typed.to_owned();
+    let mut console = child.stdout.take().expect("a piped output");
+    let (cue, text) = (cue.to_owned(), text.to_owned());
+    // The cue is that the reader drops its end.
+    let (end, until_cue) = channel::<()>();
+    let reader = thread::spawn(move || {
+        let (mut end, mut seen, mut chunk) = (Some(end), Vec::new(), [0; 4096]);
+        loop {
+            if end.is_some() && String::from_utf8_lossy(&seen).contains(&cue) {
+                end = None;
+            }
+            match console.read(&mut chunk) {
+                Ok(0) | Err(_) => return seen,
+                Ok(len) => seen.extend_from_slice(&chunk[..len]),
+            }
+        }
+    });
     // A guest may end before it has read all of its input: a broken pipe is its right.
-    let writer = std::thread::spawn(move || drop(input.write_all(typed.as_bytes())));
-    let output = child.wait_with_output();
+    let writer = thread::spawn(move || {
+        let _ = until_cue.recv();
+        drop(input.write_all(text.as_bytes()));
+    });
+    let output = child.wait_with_output()?;
     writer.join().expect("the thread that types");
-    output
+    Ok(Output { stdout: reader.join().expect("the thread that reads"), ..output })
 }
 
 fn tail(console: &str) -> String {

@@ -11,6 +11,7 @@
 mod bench;
 mod boot;
 mod demo;
+mod dirty;
 mod epitaph;
 mod exact;
 mod faults;

@@ -1,6 +1,6 @@
 //! Listing, taking and joining, on an arena of the host's memory.
 
-use super::{Classes, SMALLEST, class_of};
+use super::{Classes, SMALLEST, class_of, is_marked, mark, unmark};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use rand_core::{Rng, SeedableRng};
@@ -57,16 +57,18 @@ fn what_was_freed_last_is_taken_first() {
     assert_eq!((classes.bytes(), classes.take_from(0)), (0, None));
 }
 
+/// The words of the block of 2^`class` bytes at `block`, of which nothing else is used meanwhile.
+fn words<'a>(block: NonNull<u8>, class: usize) -> &'a mut [u64] {
+    // SAFETY: a block of an arena, aligned, whose bytes have been written.
+    unsafe { core::slice::from_raw_parts_mut(block.cast().as_ptr(), (1 << class) / 8) }
+}
+
 #[test]
-fn a_listed_block_says_so_until_it_is_taken() {
+fn a_listed_block_says_so_until_it_is_handed_out() {
     let arena = Arena::new();
     let mut classes = Classes::<{ ORDER + 1 }>::new();
     let block = arena.at(64);
-    let says_so = || {
-        // SAFETY: the first words of a block of the arena.
-        let words = unsafe { core::slice::from_raw_parts(block.cast::<u64>().as_ptr(), 8) };
-        Classes::<ORDER>::is_marked(block.addr().get(), words)
-    };
+    let says_so = || is_marked(block.addr().get(), words(block, 6));
     // SAFETY: a block of the arena.
     unsafe { block.write_bytes(0xef, 64) };
     assert!(!says_so());
@@ -74,7 +76,23 @@ fn a_listed_block_says_so_until_it_is_taken() {
     unsafe { classes.put(block, 6) };
     assert!(says_so());
     assert_eq!(classes.take(6), Some(block));
+    unmark(words(block, 6));
     assert!(!says_so());
+}
+
+#[test]
+fn a_mark_that_an_earlier_kernel_left_does_not_outlast_handing_out() {
+    let arena = Arena::new();
+    for class in SMALLEST..ORDER {
+        let block = arena.at(1 << class);
+        // SAFETY: a block of the arena.
+        unsafe { block.write_bytes(0, 1 << class) };
+        if let [_, second, ..] = words(block, class) {
+            *second = mark(block.addr().get());
+        }
+        unmark(words(block, class));
+        assert!(!is_marked(block.addr().get(), words(block, class)), "a block of 2^{class} bytes");
+    }
 }
 
 #[test]
