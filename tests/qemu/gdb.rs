@@ -96,13 +96,20 @@ fn lines_are_shown_of_this_tree_of_the_library_and_of_a_dependency() {
     }
 }
 
+/// Shows where the debugger stands.
+const SHOW: &str = "backtrace 3\nwith language c -- printf \"at %#010lx\\n\", (unsigned long)$pc\n";
+
 /// A session that stops where `line` says, and shows where that is.
 fn replayed(line: &str) -> Ended {
+    replayed_with(line, SHOW)
+}
+
+/// A session that stops where `line` says, and obeys `commands` there.
+fn replayed_with(line: &str, commands: &str) -> Ended {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("replay-{}-{}.gdb", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&script, "backtrace 3\nwith language c -- printf \"at %#010lx\\n\", (unsigned long)$pc\n")
-        .expect("a place for it");
+    std::fs::write(&script, commands).expect("a place for it");
     let options = [format!("--batch={}", script.display()), "--profile=checked".into(), format!("--replay={line}")];
     let ended = run(SECS, "scripts/gdb", &options, "").unwrap_or_else(|error| panic!("{error}"));
     std::fs::remove_file(&script).expect("the file of GDB's commands");
@@ -129,6 +136,32 @@ fn a_replay_line_stops_at_the_boundary_of_its_story_with_the_ops_freed() {
         "the task is in the trampoline of its callsite: {}",
         ended.story()
     );
+}
+
+/// `ldr x12, [x2]`: the trampoline's load of func, which `none` lets come after the free.
+const LATE_LOAD: &str = "insn=0xf940004c";
+/// Shows where the debugger stands, the loaded register, and what it is loaded from, with a step before and behind.
+const STEP: &str = r#"
+set language c
+set $x12 = 0
+set $before = $pc
+stepi
+printf "stepped %ld bytes, loaded %d\n", (long)$pc - (long)$before, $x12 != 0 && $x12 == *(unsigned long *)$ops
+stepi
+printf "then at func %d\n", (unsigned long)$pc == $x12
+"#;
+
+#[test]
+fn a_step_from_a_replays_stop_is_the_late_load_itself() {
+    for scenario in ["preempted", "running"] {
+        let parts = format!("only=plain,{scenario}");
+        let found = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=none", &parts]).expect_status(1);
+        let load = found.line_with(&[LATE_LOAD, "held=ops verdict=unsafe"]);
+        let n = load.split(" n=").nth(1).and_then(|rest| rest.split(' ').next()).expect("its boundary");
+        let ended = replayed_with(&format!("windows tasks_rcu=none preempt=full cpus=2 {parts},{n}"), STEP);
+        ended.line_with(&["stepped 4 bytes, loaded 1"]);
+        ended.line_with(&["then at func 1"]);
+    }
 }
 
 #[test]
@@ -159,10 +192,11 @@ fn of_two_at_once_the_first_is_stopped_and_both_are_named() {
 #[test]
 fn a_line_at_which_gdb_cannot_stop_is_refused_with_the_reason() {
     let reasons = [
-        ("only=plain,preempted,300", "nobody can stand there"),
-        ("only=plain,inside,20", "nobody can stand there"),
+        ("only=plain,preempted,300", "the kernel refuses the line: `only=plain,preempted,300` names no run"),
+        ("only=plain,inside,20", "the kernel refuses the line: `only=plain,inside,20` names no run"),
         ("only=plain,nowhere,20", "the kernel refuses the line: "),
         ("only=plain,preempted", "names no boundary"),
+        ("cpus=1 only=plain,running,20", "nobody can stand there"),
     ];
     for (only, reason) in reasons {
         let line = format!("replay: windows tasks_rcu=ip preempt=full {only}");

@@ -1,14 +1,15 @@
 //! The explored thread: it makes a traced call under software step, and stands still at the boundary that it is told.
 //!
 //! ```text
-//! stop at boundary n: SGI to itself, one step allowed
+//! stop at boundary n, the last of the call: SGI to itself, and it is stepped no more
 //!   IRQ taken there, before the instruction: held back -> switched out at the IRQ's exit        OFF_CPU
 //!   or (nobody is preempted there) the handler of the stop opens IRQs and waits                 ON_CPU
-//! the director swaps, retires, looks, maybe frees; lets it go
-//! the next stop leaves the stepping; the call ends                                             DONE
+//! the director swaps, retires, looks, maybe frees; lets it go; the call ends                   DONE
 //! ```
-//! What is held is told by the instructions that were executed since the call began ([`crate::lab::held`]); no scheme is asked.
-//! Two may stand at once: another thread, or a call of a softirq on top of the first.
+//! Who stands is stepped no more, so that a debugger's step there is one instruction: else the kernel's own step
+//! exception would be taken behind it, and the debugger would show the exception vector. What is held is told by the
+//! instructions that were executed since the call began ([`crate::lab::held`]); no scheme is asked. Two may stand at
+//! once: another thread, or a call of a softirq on top of the first.
 
 use super::party::{
     AGAIN, ASKED, CALL, CALL_ELSEWHERE, DONE, FIRST, GO, MOVING, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, QUIT, SECOND,
@@ -71,9 +72,6 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let held = between.held;
     drop(between);
     let at = party.at.load(Ordering::Relaxed);
-    if at != NOWHERE && number > at {
-        return Then::Leave;
-    }
     if pc == marks.0 && frame.lr as usize == SITE.load(Ordering::Relaxed) + 8 {
         record::note_registers(party, frame);
     }
@@ -130,7 +128,7 @@ fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
     if is_interrupted {
         party.enter(ASKED);
         gic::send_sgi(SGI_LAB, cpu::id());
-        return Then::Step;
+        return Then::Leave;
     }
     let needs_to_leave = scenario_is(WindowScenario::Migrated) || scenario_is(WindowScenario::PreemptedHere);
     if needs_to_leave || !has_onlooker() {
