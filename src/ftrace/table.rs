@@ -1,8 +1,7 @@
 //! The table of callsites: every place in the image that can be traced, in the order of addresses. Pure.
 //!
-//! A record names a literal's address; the linker has sorted them. Only functions of this crate are traceable:
-//! generics of other crates that were instantiated here have a callsite too, but `notrace` cannot be put on
-//! them, so theirs are never enabled.
+//! A record names a literal's address; the linker has sorted them. [`Counts`] says what becomes of them: only
+//! functions of this crate are traceable.
 
 use crate::arch::site::CallSite;
 use crate::platform::symbols::{Symbol, SymbolTable, is_traceable};
@@ -17,6 +16,20 @@ pub type SiteId = u32;
 pub struct Table {
     sites: Vec<(CallSite, bool)>,
     symbols: SymbolTable,
+    nr_notrace: usize,
+}
+
+/// The records of the image, by what becomes of their callsites; the first two together are those of the table, and of
+/// the version line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Callsites of functions of this crate, which can be enabled.
+    pub traceable: usize,
+    /// Callsites of functions whose path is another: generics of other crates that were instantiated here, glue of the
+    /// compiler's, functions that have a C name. `notrace` cannot be put on most of them, so none is ever enabled.
+    pub foreign: usize,
+    /// Records of methods that must not be traced (`.text.notrace`): no callsites are made of them.
+    pub notrace: usize,
 }
 
 /// Why the image cannot be traced.
@@ -43,12 +56,19 @@ impl Table {
             let named = names.peek().filter(|symbol| symbol.start == site.entry() as u64);
             sites.push((site, named.is_some_and(|symbol| is_traceable(symbol.name))));
         }
-        Ok(Self { sites, symbols })
+        let nr_notrace = records.len() - sites.len();
+        Ok(Self { sites, symbols, nr_notrace })
     }
 
     /// How many callsites there are.
     pub const fn len(&self) -> usize {
         self.sites.len()
+    }
+
+    /// What the image's records are.
+    pub fn counts(&self) -> Counts {
+        let traceable = self.traceable().count();
+        Counts { traceable, foreign: self.len() - traceable, notrace: self.nr_notrace }
     }
 
     /// Whether there is none.
@@ -94,7 +114,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, TableError};
+    use super::{Counts, Table, TableError};
     use crate::platform::symbols::SymbolTable;
 
     const SYMBOLS: &[u8] = b"0000000040200008 _RNvCs1234_7holdout3foo\n\
@@ -109,6 +129,7 @@ mod tests {
         assert_eq!(table.find(0x4020_0088), Some(2));
         assert_eq!(table.find(0x4020_0048), None, "not ours");
         assert!(table.is_body(0x4020_0010) && !table.is_body(0x4020_0014));
+        assert_eq!(table.counts(), Counts { traceable: 2, foreign: 1, notrace: 0 });
     }
 
     #[test]
@@ -117,6 +138,7 @@ mod tests {
         let table = Table::new(&[0x4020_0004, 0x4020_0040], &notrace, SymbolTable::new(SYMBOLS)).unwrap();
         assert_eq!(table.len(), 1);
         assert_eq!(table.find(0x4020_000c), None);
+        assert_eq!(table.counts(), Counts { traceable: 0, foreign: 1, notrace: 1 });
     }
 
     #[test]

@@ -198,7 +198,9 @@ pub static COMMANDS: [Command; 19] = [
         what: "functions that can be traced, and what they call",
         details: "Each line: the function's address, whether its branch is on, how many ops it\n\
             calls, its name. Behind one that is on: its branch, the ops that its literal\n\
-            names, and the func of that.\n",
+            names, and the func of that. The last line accounts for the version line's\n\
+            number: generics of other crates have callsites too, in code that may not be\n\
+            traced; where a hit or a switch runs through, methods are notrace.\n",
         group: Group::Trace,
         completes: &[Argument::Function],
         counts: 0..=1,

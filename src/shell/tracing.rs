@@ -16,6 +16,7 @@ use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
 use crate::ftrace::ops::Ops;
 use crate::ftrace::registry::RegisterError;
+use crate::ftrace::table::Counts;
 use crate::platform::shown::Shown;
 use crate::sync::atomic::Ordering;
 use crate::tracers::count;
@@ -201,10 +202,11 @@ pub(super) fn for_each_function(visit: &mut dyn FnMut(&str)) {
     });
 }
 
-/// Prints every traceable callsite that `filter` matches, in the order of addresses, and how many there are.
+/// Prints every traceable callsite that `filter` matches, in the order of addresses, how many there are, and what the
+/// others are that the version line counts.
 pub(super) fn list_callsites(filter: &Filter) {
     // Changes wait while this prints: what a line says of the text is what the registry meant.
-    let (nr_listed, nr_on, nr_all) = live::with_registry(|registry| {
+    let (nr_listed, nr_on, counts) = live::with_registry(|registry| {
         let table = registry.table();
         let (mut nr_listed, mut nr_on) = (0, 0);
         for id in live::matching(table, filter) {
@@ -231,7 +233,13 @@ pub(super) fn list_callsites(filter: &Filter) {
             }
             sched::cond_resched();
         }
-        (nr_listed, nr_on, table.traceable().count())
+        (nr_listed, nr_on, table.counts())
     });
-    println!("{nr_listed} of {nr_all} traceable callsites, {nr_on} of them on");
+    let Counts { traceable, foreign, notrace } = counts;
+    println!("{nr_listed} of {traceable} traceable callsites, {nr_on} of them on");
+    let all = traceable + foreign;
+    println!(
+        "the image has {all} callsites: {traceable} traceable; {foreign} of functions whose path is not `holdout::`, \
+         never enabled; {notrace} more are notrace, and reserved"
+    );
 }

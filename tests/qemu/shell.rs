@@ -1,6 +1,8 @@
 //! The shell, as commands of a boot argument and over a plain pipe.
 
-use crate::guest::{Ended, Guest};
+use crate::guest::{Ended, Guest, image};
+use crate::verdict::FirstLine;
+use object::{Object, ObjectSection};
 
 fn commands(text: &str) -> Ended {
     Guest::with_cpus(2).boot(&["shell", &format!("cmds={text}")])
@@ -50,6 +52,28 @@ fn callsites_lists_what_matches_a_glob_and_nothing_else() {
     for line in listed {
         assert!(line.contains("holdout::shell::"), "`{line}` does not match in {}", ended.story());
     }
+}
+
+/// The numbers of a line, in their order.
+fn numbers(line: &str) -> Vec<u64> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+#[test]
+fn the_callsites_of_the_version_line_are_all_accounted_for() {
+    let ended = commands("callsites").expect_status(0);
+    let [listed, traceable, 0] = numbers(ended.line_with(&["traceable callsites, "]))[..] else {
+        panic!("three numbers, none on: {}", ended.story())
+    };
+    let [all, can_be, cannot_be, notrace] = numbers(ended.line_with(&["the image has ", " callsites: "]))[..] else {
+        panic!("four numbers: {}", ended.story())
+    };
+    assert_eq!(all, FirstLine::of(&ended).callsites, "{}", ended.story());
+    assert_eq!((all, traceable, listed), (can_be + cannot_be, can_be, can_be), "{}", ended.story());
+    let elf = std::fs::read(image()).expect("the image");
+    let elf = object::File::parse(&*elf).expect("an ELF file");
+    let records = elf.section_by_name(".callsites").expect("the records of callsites").size() / 8;
+    assert_eq!(records, all + notrace, "{}", ended.story());
 }
 
 #[test]
