@@ -13,7 +13,7 @@ mod tests;
 mod window;
 
 pub use self::replay::Replay;
-pub use self::selftest::{ScenarioLine, SelftestVerdict};
+pub use self::selftest::{Ending, ScenarioLine, SelftestVerdict};
 pub use self::window::{Cell, HeldWhat, PairsLine, PairsOf, WindowLine};
 
 use core::fmt;

@@ -1,9 +1,10 @@
 //! `selftest`: the kernel's own tests, inside the guest, as named scenarios with one line each.
 //!
-//! A scenario returns what it saw, or in words what did not hold; a panic or a fault in it ends the kernel as it would
-//! anywhere. What is random in it comes from the seed and its own name, so that `only=` replays it. Scenarios run one
-//! after the other in the mode's task; each leaves the kernel as it found it. To add one: a name in
-//! `platform::names::Selftest`, a row in `scenario`.
+//! A scenario returns what it saw, or in words what did not hold; one for which this machine is too small says so, and
+//! is skipped, which is no failure and is counted. A panic or a fault in it ends the kernel as it would anywhere. What
+//! is random in it comes from the seed and its own name, so that `only=` replays it. Scenarios run one after the other
+//! in the mode's task; each leaves the kernel as it found it. To add one: a name in `platform::names::Selftest`, a row
+//! in `scenario`.
 
 mod boosts;
 mod crew;
@@ -21,7 +22,7 @@ mod waits;
 
 pub(super) use tasks::room_for_tasks;
 
-use super::report::{ScenarioLine, SelftestVerdict, Verdict};
+use super::report::{Ending, ScenarioLine, SelftestVerdict, Verdict};
 use crate::platform::{BootArgs, Name, Selftest};
 use crate::println;
 use crate::sched::now_ns;
@@ -38,6 +39,8 @@ pub(super) struct Run {
     pub(super) random: Xoshiro256PlusPlus,
     /// The facts of its line.
     facts: String,
+    /// What this machine lacks for it, in words.
+    lacks: Option<String>,
 }
 
 impl Run {
@@ -45,6 +48,13 @@ impl Run {
     pub(super) fn note(&mut self, key: &str, value: impl fmt::Display) {
         // A string takes everything.
         let _ = write!(self.facts, " {key}={value}");
+    }
+
+    /// Skips the scenario, which returns: nothing was shown, and nothing failed, since the machine lacks what `why`
+    /// says.
+    pub(super) fn skip(&mut self, why: String) -> Outcome {
+        self.lacks = Some(why);
+        Ok(())
     }
 }
 
@@ -91,22 +101,27 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         return 0;
     }
     let seed = args.seed.unwrap_or_default();
-    let (mut n, mut failed) = (0, 0);
+    let (mut n, mut failed, mut skipped) = (0, 0, 0);
     let began_ns = now_ns();
     for (number, name) in Selftest::ALL.iter().copied().enumerate().filter(|(_, name)| args.selects(name.as_str())) {
         let mixed = seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut run = Run { random: Xoshiro256PlusPlus::seed_from_u64(mixed), facts: String::new() };
+        let mut run = Run { random: Xoshiro256PlusPlus::seed_from_u64(mixed), facts: String::new(), lacks: None };
         let start_ns = now_ns();
         let outcome = scenario(name).1(&mut run);
         let ms = (now_ns() - start_ns) / NS_PER_MS;
         n += 1;
-        failed += u64::from(outcome.is_err());
-        let failure = outcome.as_ref().err().map(String::as_str);
-        println!("{}", ScenarioLine { name, failure, facts: &run.facts, ms });
+        let ending = match (&outcome, &run.lacks) {
+            (Err(why), _) => Ending::Failed(why),
+            (Ok(()), Some(why)) => Ending::Skipped(why),
+            (Ok(()), None) => Ending::Ok,
+        };
+        failed += u64::from(matches!(ending, Ending::Failed(_)));
+        skipped += u64::from(matches!(ending, Ending::Skipped(_)));
+        println!("{}", ScenarioLine { name, ending, facts: &run.facts, ms });
     }
     let verdict = if failed == 0 { Verdict::Pass } else { Verdict::Fail };
     let ms = (now_ns() - began_ns) / NS_PER_MS;
-    println!("{}", SelftestVerdict { verdict, seed, preempt: args.preempt, cpus: args.cpus, n, failed, ms });
+    println!("{}", SelftestVerdict { verdict, seed, preempt: args.preempt, cpus: args.cpus, n, failed, ms, skipped });
     if verdict == Verdict::Fail {
         println!("{}", super::report::Replay::Run(*args));
     }

@@ -4,13 +4,24 @@ use super::{Pairs, Verdict};
 use crate::platform::names::{Mode, PreemptModel, Selftest};
 use core::fmt;
 
-/// One scenario's line: `test: <name> ok …` or `test: <name> FAILED … why=<words>`.
+/// How a scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending<'a> {
+    /// All held.
+    Ok,
+    /// This machine has no room for it: in words, what it lacks.
+    Skipped(&'a str),
+    /// In words, what did not hold.
+    Failed(&'a str),
+}
+
+/// One scenario's line: `test: <name> ok …`, or `test: <name> skipped|FAILED … why=<words>`.
 #[derive(Clone, Copy, Debug)]
 pub struct ScenarioLine<'a> {
     /// The scenario.
     pub name: Selftest,
-    /// What did not hold.
-    pub failure: Option<&'a str>,
+    /// How it ended.
+    pub ending: Ending<'a>,
     /// Its own ` key=value` pairs.
     pub facts: &'a str,
     /// Guest time that it took.
@@ -19,10 +30,11 @@ pub struct ScenarioLine<'a> {
 
 impl fmt::Display for ScenarioLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, failure, facts, ms } = self;
-        match failure {
-            None => write!(f, "test: {name} ok ms={ms}{facts}"),
-            Some(why) => write!(f, "test: {name} FAILED ms={ms}{facts} why={why}"),
+        let Self { name, ending, facts, ms } = self;
+        match ending {
+            Ending::Ok => write!(f, "test: {name} ok ms={ms}{facts}"),
+            Ending::Skipped(why) => write!(f, "test: {name} skipped ms={ms}{facts} why={why}"),
+            Ending::Failed(why) => write!(f, "test: {name} FAILED ms={ms}{facts} why={why}"),
         }
     }
 }
@@ -38,6 +50,7 @@ pub struct SelftestVerdict {
     pub n: u64,
     pub failed: u64,
     pub ms: u64,
+    pub skipped: u64,
 }
 
 impl fmt::Display for SelftestVerdict {
@@ -49,6 +62,7 @@ impl fmt::Display for SelftestVerdict {
         pairs.put("cpus", self.cpus)?;
         pairs.put("n", self.n)?;
         pairs.put("failed", self.failed)?;
-        pairs.put("ms", self.ms)
+        pairs.put("ms", self.ms)?;
+        pairs.put("skipped", self.skipped)
     }
 }
