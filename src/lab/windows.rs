@@ -17,6 +17,7 @@
 //! | `director` | one run: swap, retire, look, free, let go |
 //! | `decide` | whether the scheme waits |
 //! | `pairs` | two at once |
+//! | `named` | whether `only=` names a run at all |
 //! | `debugger` | where GDB stops |
 //! | `contain` | how the kernel survives a late use |
 //! | `story` | the first counterexample |
@@ -35,6 +36,7 @@ mod exiting;
 mod funcs;
 mod inside;
 mod levels;
+mod named;
 mod pairs;
 mod party;
 mod path;
@@ -47,6 +49,7 @@ mod wish;
 use super::calls::{self, Calls};
 use super::oracle::{self, Property};
 use super::report::{Cell, HeldWhat, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
+use crate::arch::exit;
 use crate::arch::relax::SpinMutex;
 use crate::ftrace::live;
 use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
@@ -81,8 +84,10 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     };
     let explored = [spawn("explored", Some(0), &FIRST), spawn("explored-2", None, &SECOND)];
     clear_first_cpu();
+    let refusal = named::refusal(args);
+    let is_chosen = |scheme| refusal.is_none() && args.tasks_rcu.is_none_or(|only| only == scheme);
     let mut first = None;
-    for scheme in SchemeName::ALL.iter().copied().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
+    for scheme in SchemeName::ALL.iter().copied().filter(|&scheme| is_chosen(scheme)) {
         live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
         let failure = explore(args, scheme);
         let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
@@ -105,6 +110,10 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     calls::end();
     oracle::contain(None);
     oracle::end();
+    if let Some(why) = refusal {
+        println!("holdout: {why}");
+        return exit::STATUS_REFUSED;
+    }
     if let Some((scheme, only)) = &first {
         println!("{}", Replay::Part(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
     }
@@ -148,13 +157,8 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
             let _ = met.push(scenario); // as many as there are
         }
     };
-    let is_func = |part: &str| WindowFunc::from_word(part).is_some();
-    let funcs = WindowFunc::ALL.iter().copied().filter(|func| args.selects_of(is_func, func.as_str()));
-    for (func, is_last_call) in funcs.flat_map(|func| [(func, false), (func, true)]) {
-        let scenarios = || {
-            let is_of_stage = move |&scenario: &WindowScenario| (scenario == WindowScenario::Exiting) == is_last_call;
-            WindowScenario::ALL.iter().copied().filter(is_of_stage).filter(|&scenario| selects(args, func, scenario))
-        };
+    for (func, is_last_call) in named::stages() {
+        let scenarios = || named::scenarios(args, (func, is_last_call)).filter(|&scenario| has_cpus(scenario));
         if scenarios().next().is_none() {
             continue;
         }
@@ -212,9 +216,18 @@ fn row(scenario: WindowScenario, func: WindowFunc, boundary: &Boundary) -> Optio
     }
 }
 
+/// Whether `args` select this func and this scenario, and the func is explored under it.
+fn names(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> bool {
+    let is_func = |part: &str| WindowFunc::from_word(part).is_some();
+    let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
+    is_sensible(func, scenario)
+        && args.selects_of(is_func, func.as_str())
+        && args.selects_of(is_scenario, scenario.as_str())
+}
+
 /// Whether this func is explored under this scenario.
-fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> bool {
-    let is_sensible = match scenario {
+fn is_sensible(func: WindowFunc, scenario: WindowScenario) -> bool {
+    match scenario {
         WindowScenario::Inside => matches!(func, WindowFunc::Enable | WindowFunc::Block),
         // How the ops is taken off, and where from, is the same to each func: one that calls, and one with others beside it.
         WindowScenario::PreemptedHere => func == WindowFunc::Callee,
@@ -233,25 +246,30 @@ fn selects(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario) -> b
         WindowScenario::IrqElsewhere if func == WindowFunc::Enable => false,
         // Where it does not block, which it does for `inside` alone, it is one more that calls a helper.
         _ => func != WindowFunc::Block,
-    };
+    }
+}
+
+/// Whether there are as many CPUs as the scenario needs.
+fn has_cpus(scenario: WindowScenario) -> bool {
     // With one CPU the director has it while the holder is off it; else nobody looks on, and no run would come of it.
     let needs_two = matches!(
         scenario,
         WindowScenario::Running | WindowScenario::Migrated | WindowScenario::PairOnTop | WindowScenario::Wished
     ) || levels::ALL.contains(&scenario);
-    let is_sensible = is_sensible && (!needs_two || sched::nr_cpus() > 1);
-    let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
-    is_sensible && args.selects_of(is_scenario, scenario.as_str())
+    !needs_two || sched::nr_cpus() > 1
 }
 
 fn is_wanted(args: &BootArgs<'_>, func: WindowFunc, scenario: WindowScenario, n: usize, boundary: &Boundary) -> bool {
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let can_stand = match scenario {
+    can_stand(func, scenario, boundary) && args.selects_of(named::is_boundary, alloc::format!("{n}").as_str())
+}
+
+/// Whether somebody can stand at the boundary in this way, and be looked at.
+fn can_stand(func: WindowFunc, scenario: WindowScenario, boundary: &Boundary) -> bool {
+    match scenario {
         WindowScenario::Inside => boundary.pc == funcs::helper(func),
         WindowScenario::Wished => boundary.phase == "11",
         _ => boundary.held != HeldWhat::Nothing || levels::can_be_seen(scenario),
-    };
-    can_stand && args.selects_of(is_number, alloc::format!("{n}").as_str())
+    }
 }
 
 fn tally(change: impl FnOnce(&mut WindowsLine)) {

@@ -272,3 +272,28 @@ fn the_first_counterexample_is_a_story_that_its_replay_line_tells_again() {
     assert_eq!(line.text("verdict"), "unsafe", "{}", again.story());
     assert!(again.lines().any(|line| line.starts_with("story: the task goes on: p")), "{}", again.story());
 }
+
+#[test]
+fn a_selection_that_names_no_run_is_refused_with_what_is_there_and_without_a_verdict() {
+    let cases = [
+        ("callee,pair,2+21", "there each of two can stand at "),
+        ("callee,preempted,2+16", "there one can stand at 0 to "),
+        ("plain,preempted,300", "there one can stand at 0 to "),
+        ("plain,inside", "inside has func enable block"),
+    ];
+    for (only, what) in cases {
+        let words = ["windows", "tasks_rcu=scan", "seed=1", &format!("only={only}")];
+        let ended = Guest::with_cpus(2).boot(&words).expect_status(2);
+        let refusal = ended.refusal();
+        assert!(refusal.starts_with(&format!("`only={only}` names no run: {what}")), "{refusal}");
+        assert_eq!(ended.lines().count(), 2, "the version line and the refusal alone: {}", ended.story());
+    }
+}
+
+/// Boundaries are the trampoline's: what one scheme has, another may lack.
+#[test]
+fn a_boundary_that_one_scheme_has_is_no_error_under_all_of_them() {
+    let ended = Guest::with_cpus(2).boot(&["windows", "seed=1", "only=plain,preempted,34"]).expect_status(1);
+    ended.line_with(&["windows: PASS scheme=depth", " runs=1 "]);
+    ended.line_with(&["nothing seen: under scan and preempt=full nobody stands where it may, on 2 CPUs"]);
+}

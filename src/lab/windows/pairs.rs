@@ -28,8 +28,20 @@ fn is_pair(part: &str) -> bool {
     part.contains('+')
 }
 
+/// Whether `args` name this cell: by its first boundary, or by both.
+fn is_named(args: &BootArgs<'_>, n: usize, m: usize) -> bool {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    args.selects_of(is_number, &n.to_string()) && args.selects_of(is_pair, &alloc::format!("{n}+{m}"))
+}
+
+/// Whether `args` name any cell.
+pub(super) fn are_named(args: &BootArgs<'_>, path: &[Boundary], trampoline: &Trampoline) -> bool {
+    let paired = paired(path, trampoline);
+    paired.iter().any(|&n| paired.iter().any(|&m| is_named(args, n, m)))
+}
+
 /// The boundaries that are paired, by number.
-fn paired(path: &[Boundary], trampoline: &Trampoline) -> Vec<usize> {
+pub(super) fn paired(path: &[Boundary], trampoline: &Trampoline) -> Vec<usize> {
     let is_first_of_phase = |n: usize| path[..n].iter().all(|at| at.phase != path[n].phase);
     let is_of_func = |n: usize| matches!(path[n].phase, "3" | "4" | "10") && is_first_of_phase(n);
     (0..path.len()).filter(|&n| trampoline.contains(path[n].pc) || is_of_func(n)).collect()
@@ -46,10 +58,9 @@ pub(super) fn explore(
 ) -> Option<Failure> {
     let mut failure = None;
     let paired = paired(path, trampoline);
-    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    for &n in paired.iter().filter(|n| args.selects_of(is_number, &n.to_string())) {
+    for &n in &paired {
         let mut cells = Vec::new();
-        for &m in paired.iter().filter(|m| args.selects_of(is_pair, &alloc::format!("{n}+{m}"))) {
+        for &m in paired.iter().filter(|&&m| is_named(args, n, m)) {
             let spots = [n, m].map(|n| Spot { n, at: &path[n] });
             let seen = stage.run(&spots, scenario);
             cells.push((m, seen.as_ref().map(|seen| seen.cell)));

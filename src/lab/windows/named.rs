@@ -1,0 +1,111 @@
+//! Whether `only=` names a run at all. A run that exists, and that nobody comes to under this scheme, under this model
+//! or on so many CPUs, is no error of whoever typed the line: that is `nothing seen`. Context: the mode's task.
+
+use super::director::Stage;
+use super::{can_stand, has_cpus, is_sensible, is_wanted, names, pairs};
+use crate::ftrace::live;
+use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+/// Every func, in a task's last call and in any other.
+pub(super) fn stages() -> impl Iterator<Item = (WindowFunc, bool)> {
+    WindowFunc::ALL.iter().flat_map(|&func| [(func, false), (func, true)])
+}
+
+/// The scenarios that `args` name for a stage.
+pub(super) fn scenarios(
+    args: &BootArgs<'_>,
+    (func, is_last_call): (WindowFunc, bool),
+) -> impl Iterator<Item = WindowScenario> {
+    let is_of_stage = move |scenario| (scenario == WindowScenario::Exiting) == is_last_call;
+    WindowScenario::ALL.iter().copied().filter(move |&scenario| is_of_stage(scenario) && names(args, func, scenario))
+}
+
+/// Whether a part of `only=` is the number of a boundary, or two of them.
+pub(super) fn is_boundary(part: &str) -> bool {
+    part.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The scenario whose path this one's boundaries are of.
+fn path_of(scenario: WindowScenario) -> WindowScenario {
+    if scenario == WindowScenario::Wished { scenario } else { WindowScenario::Running }
+}
+
+/// The line that says that `args` name no run, and what is there; `None` if they name one.
+pub(super) fn refusal(args: &BootArgs<'_>) -> Option<String> {
+    let only = args.only?;
+    if stages().all(|stage| scenarios(args, stage).next().is_none()) {
+        return Some(format!("`only={only}` names no run: {}", FuncsOf(args)));
+    }
+    if !only.split(',').any(is_boundary) {
+        return None;
+    }
+    let mut there = BTreeSet::new();
+    let mut who = "one";
+    // Which boundaries there are is the trampoline's, and so the scheme's.
+    for scheme in SchemeName::ALL.iter().filter(|&&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
+        live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
+        for (func, is_last_call) in stages() {
+            for scenario in scenarios(args, (func, is_last_call)) {
+                if !has_cpus(scenario) {
+                    return None;
+                }
+                let trampoline = live::trampoline();
+                let mut stage = Stage::open(func, is_last_call);
+                let path = stage.record(&trampoline, path_of(scenario));
+                stage.close();
+                if pairs::ALL.contains(&scenario) {
+                    if pairs::are_named(args, &path, &trampoline) {
+                        return None;
+                    }
+                    who = "each of two";
+                    there.extend(pairs::paired(&path, &trampoline));
+                } else {
+                    if path.iter().enumerate().any(|(n, at)| is_wanted(args, func, scenario, n, at)) {
+                        return None;
+                    }
+                    there.extend((0..path.len()).filter(|&n| can_stand(func, scenario, &path[n])));
+                }
+            }
+        }
+    }
+    Some(format!("`only={only}` names no run: there {who} can stand at {}", Ranges(&there)))
+}
+
+/// Prints the funcs that the scenarios named by the boot arguments are explored with.
+struct FuncsOf<'a>(&'a BootArgs<'a>);
+
+impl fmt::Display for FuncsOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_scenario = |part: &str| WindowScenario::from_word(part).is_some();
+        let named = WindowScenario::ALL.iter().filter(|it| self.0.selects_of(is_scenario, it.as_str()));
+        for (index, &scenario) in named.enumerate() {
+            write!(f, "{}{scenario} has func", if index == 0 { "" } else { "; " })?;
+            for func in WindowFunc::ALL.iter().filter(|&&func| is_sensible(func, scenario)) {
+                write!(f, " {func}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints numbers in their order, as ranges.
+struct Ranges<'a>(&'a BTreeSet<usize>);
+
+impl fmt::Display for Ranges<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has = |number: usize| self.0.contains(&number);
+        for &number in self.0 {
+            let is_first = number == 0 || !has(number - 1);
+            match (is_first, has(number + 1)) {
+                (true, _) => write!(f, "{}{number}", if Some(&number) == self.0.first() { "" } else { ", " })?,
+                (false, true) => {}
+                (false, false) => write!(f, " to {number}")?,
+            }
+        }
+        Ok(())
+    }
+}
