@@ -39,6 +39,8 @@ pub enum RegisterError<E> {
         /// The first such callsite.
         site: SiteId,
     },
+    /// Another scheme is being selected, which finds every callsite off at its end.
+    SchemeChanges,
     /// The text could not be patched.
     Text(E),
 }
@@ -48,6 +50,9 @@ impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
         match self {
             Self::NoSite => f.write_str("no traceable function matches"),
             Self::TooManyOps { site } => write!(f, "callsite {site} has {MOST_OPS_PER_SITE} ops already"),
+            Self::SchemeChanges => {
+                f.write_str("another scheme is being selected: nothing can be registered until that is done")
+            }
             Self::Text(error) => error.fmt(f),
         }
     }

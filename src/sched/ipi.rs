@@ -68,10 +68,15 @@ static REQUEST: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn synchronise_every_cpu() {
-    #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-    fn nothing(_: &Visit) {}
-    visit_every_cpu(nothing);
-    // The others took an exception; this one did not.
+    visit_every_cpu(synchronise_context);
+}
+
+/// The ISB by which a CPU synchronises its own context (O16). It is the visit's work, so that each CPU executes it itself, behind
+/// the barrier that reads the request and before the acknowledgement: the asker cannot have moved to another CPU since, and a
+/// softirq that runs on top of the visit finds the new text although no exception has returned yet.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn synchronise_context(_: &Visit) {
     cpu::isb();
 }
 
@@ -137,11 +142,13 @@ pub fn visit_every_cpu(work: Work) {
     VISITOR.store(0, Ordering::Relaxed);
 }
 
-/// The visit's SGI. Context: IRQ.
+/// The visit's SGI. Context: IRQ. A call, and not inlined: `tests/image` looks for the barrier of [`gic::acknowledge`] before it.
+#[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn on_visit() {
     let cpu = cpu::id();
-    // Order: Acquire pairs with the requester's Release. A left-over SGI finds a generation it has answered.
+    // Order: Acquire pairs with the requester's Release; the load comes behind the acknowledgement's barrier (O15). A left-over
+    // SGI finds a generation it has answered.
     let generation = GENERATION.load(Ordering::Acquire);
     let acknowledged = ACKNOWLEDGED.of(cpu);
     if acknowledged.load(Ordering::Relaxed) >= generation {

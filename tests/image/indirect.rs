@@ -76,9 +76,10 @@ pub(crate) const INDIRECT: &[Indirect] = &[
     Indirect {
         caller: "holdout::irq::entry::irq",
         callees: SCHEMES,
-        given_to: VISIT,
-        reason: "visits; the seam; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
+        given_to: &[],
+        reason: "the seam; the hooks LAB_SGI and LAB are IRQ-level and softirq tracees, traceable by design",
     },
+    Indirect { caller: "holdout::sched::ipi::on_visit", callees: &[], given_to: VISIT, reason: "visits" },
     Indirect { caller: "holdout::sched::ipi::visit_every_cpu", callees: &[], given_to: VISIT, reason: "visits" },
     Indirect { caller: "holdout::sched::wait::blocks_atomic", callees: SCHEMES, given_to: &[], reason: "the seam" },
     Indirect { caller: "holdout::sched::switch::schedule", callees: SCHEMES, given_to: &[], reason: "the seam" },

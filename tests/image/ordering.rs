@@ -28,6 +28,8 @@ fn event(pc: u64, word: u32) -> Option<&'static str> {
         0xd503_3b9f => "dsb ish",
         0xd503_3f9f => "dsb sy",
         0xd503_3fdf => "isb",
+        // mrs x, icc_iar1_el1 and icc_iar0_el1
+        _ if word & !31 == 0xd538_cc00 || word & !31 == 0xd538_c800 => "ack",
         0xd508_711f => "ic",
         _ if word & !31 == 0xd50b_7520 => "ic",
         _ if word & !31 == 0xd50b_7b20 => "dc cvau",
@@ -275,6 +277,7 @@ mod tests {
             (0xd503_39bf, Some("dmb ishld")),
             (0xd503_3f9f, Some("dsb sy")),
             (0xd503_3fdf, Some("isb")),
+            (0xd538_cc09, Some("ack")), // mrs x9, icc_iar1_el1
             (0xd50b_7b28, Some("dc cvau")),
             (0xd50b_7528, Some("ic")),
             (0xd508_711f, Some("ic")),
