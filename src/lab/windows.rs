@@ -84,11 +84,15 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     };
     let explored = [spawn("explored", Some(0), &FIRST), spawn("explored-2", None, &SECOND)];
     clear_first_cpu();
-    let refusal = named::refusal(args);
-    let is_chosen = |scheme| refusal.is_none() && args.tasks_rcu.is_none_or(|only| only == scheme);
-    let mut first = None;
-    for scheme in SchemeName::ALL.iter().copied().filter(|&scheme| is_chosen(scheme)) {
+    let schemes = || SchemeName::ALL.iter().copied().filter(|&it| args.tasks_rcu.is_none_or(|only| only == it));
+    let select = |scheme: SchemeName| {
         live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
+        live::trampoline()
+    };
+    let refusal = named::refusal(args, schemes().map(select));
+    let mut first = None;
+    for scheme in schemes().filter(|_| refusal.is_none()) {
+        select(scheme);
         let failure = explore(args, scheme);
         let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
         if let Some(failure) = failure {

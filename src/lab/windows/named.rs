@@ -3,8 +3,8 @@
 
 use super::director::Stage;
 use super::{can_stand, has_cpus, is_sensible, is_wanted, names, pairs};
-use crate::ftrace::live;
-use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
+use crate::arch::trampoline::Trampoline;
+use crate::platform::{BootArgs, Name, WindowFunc, WindowScenario};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -34,8 +34,9 @@ fn path_of(scenario: WindowScenario) -> WindowScenario {
     if scenario == WindowScenario::Wished { scenario } else { WindowScenario::Running }
 }
 
-/// The line that says that `args` name no run, and what is there; `None` if they name one.
-pub(super) fn refusal(args: &BootArgs<'_>) -> Option<String> {
+/// The line that says that `args` name no run, and what is there; `None` if they name one. Which boundaries there are is
+/// the trampoline's: `trampolines` selects each before it gives it.
+pub(super) fn refusal(args: &BootArgs<'_>, trampolines: impl Iterator<Item = Trampoline>) -> Option<String> {
     let only = args.only?;
     if stages().all(|stage| scenarios(args, stage).next().is_none()) {
         return Some(format!("`only={only}` names no run: {}", FuncsOf(args)));
@@ -45,15 +46,12 @@ pub(super) fn refusal(args: &BootArgs<'_>) -> Option<String> {
     }
     let mut there = BTreeSet::new();
     let mut who = "one";
-    // Which boundaries there are is the trampoline's, and so the scheme's.
-    for scheme in SchemeName::ALL.iter().filter(|&&scheme| args.tasks_rcu.is_none_or(|only| only == scheme)) {
-        live::set_scheme(scheme.as_str()).unwrap_or_else(|error| panic!("windows: {error}"));
+    for trampoline in trampolines {
         for (func, is_last_call) in stages() {
             for scenario in scenarios(args, (func, is_last_call)) {
                 if !has_cpus(scenario) {
                     return None;
                 }
-                let trampoline = live::trampoline();
                 let mut stage = Stage::open(func, is_last_call);
                 let path = stage.record(&trampoline, path_of(scenario));
                 stage.close();
