@@ -1,7 +1,7 @@
 //! `demo`: trace, swap, wait, free, on a kernel that runs; then the same without waiting, in a sandbox.
 //!
 //! Each sentence is true when it is printed, however slow the host is: the demo goes from event to event, never by the clock.
-//! Somebody is inside the old ops whenever it is swapped, since a [`gate`] is closed: the next caller stays in func until the
+//! Somebody is inside the old ops whenever it is swapped, since a *gate* is closed: the next caller stays in func until the
 //! demo lets it go. The sandbox poisons the ops but does not give its memory back, so the kernel survives what it shows; an ops
 //! whose grace period ended too early is kept likewise.
 
