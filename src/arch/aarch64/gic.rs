@@ -128,7 +128,7 @@ pub fn enable_shared(id: u32) {
 /// Takes the pending IRQ of the highest priority; `None` when there is none. Context: IRQ entry.
 ///
 /// Order: what the handler loads is loaded after the acknowledgement took effect (O15), so the handler sees what the sender
-/// of an SGI stored before [`send_sgi`], or a device before its signal. See [`settle`].
+/// of an SGI stored before [`send_sgi`], or a device before its signal.
 #[inline(always)]
 pub fn acknowledge() -> Option<Interrupt> {
     let taken = match v2::cpu_interface() {

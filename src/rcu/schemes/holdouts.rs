@@ -97,7 +97,8 @@ impl<R: Rule> Look for Listed<R> {
     ///
     /// Order: the mark is `Release`, so that whoever takes it decrements after our increment. The fence pairs with the
     /// one in `switch_out`: two flags, and a full barrier on both sides (O11). The load of `away` is `Acquire`, pairing with
-    /// the store there.
+    /// the store there. A function of its own: `tests/image` looks for these three in it.
+    #[inline(never)]
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn look(&self, subject: &Subject<'_>) {
         if subject.kind == Kind::Exempt {
