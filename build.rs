@@ -1,6 +1,9 @@
 //! Puts the commit into the kernel's version line: `HOLDOUT_COMMIT` is the short hash, with `+` when what the kernel is
 //! made of differs from that commit.
 //!
+//! The text has 12 bytes in each case. An exact machine takes its time to print one byte more, and all that follows would
+//! come out another way than after the next commit.
+//!
 //! Cargo compiles the kernel again whenever this has run. So this runs only when the answer can be another one: HEAD
 //! names another commit, or a file that the kernel is made of was written. Git's index counts for nothing: it is
 //! written by `git status` too.
@@ -29,7 +32,7 @@ fn main() {
     for watched in MADE_OF.iter().map(PathBuf::from).chain(head()) {
         println!("cargo:rerun-if-changed={}", watched.display());
     }
-    println!("cargo:rustc-env=HOLDOUT_COMMIT={}", commit().unwrap_or_else(|| "unknown".into()));
+    println!("cargo:rustc-env=HOLDOUT_COMMIT={}", commit().unwrap_or_else(|| "not-from-git".into()));
 }
 
 /// What changes when HEAD names another commit: the file of HEAD, and that of the branch that HEAD names. A branch that
@@ -44,7 +47,7 @@ fn head() -> Vec<PathBuf> {
 fn commit() -> Option<String> {
     let hash = git(&["rev-parse", "--short=12", "HEAD"])?;
     let changed = git(&[&["status", "--porcelain", "--untracked-files=no", "--"], &MADE_OF[..]].concat())?;
-    Some(if changed.is_empty() { hash } else { format!("{hash}+") })
+    Some(if changed.is_empty() { hash } else { format!("{}+", &hash[..11]) })
 }
 
 /// What git says, without a line's end. Git writes nothing, so that another git at the same time is not refused.
