@@ -1,7 +1,7 @@
-//! What README.md shows, laid beside what there is: which line stands for which line, and in a line which word for which.
+//! What README.md shows, laid beside what there is: which line stands for which, and in a line which word for which.
 //!
-//! Both are one problem: items, with `...` between them for as much as there is. The pairing is the best of all, not the
-//! first that fits, so that one line that has changed leaves the others where they are.
+//! Both are one problem: items, with `...` between them for as much as there is. The pairing is the best of all, not
+//! the first that fits, so that one line that has changed leaves the others where they are.
 
 /// An item that README.md shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

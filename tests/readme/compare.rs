@@ -2,11 +2,12 @@
 //!
 //! - [`ANY`] is not compared at all: addresses, instruction words, offsets in a function, the commit.
 //! - Of [`WHO`] it was the number is not compared: tasks and CPUs.
-//! - [`MEASURED`] numbers may differ by [`FACTOR`]: times, and what is counted while a load runs. They are the same each time
-//!   that an exact machine runs the same image, but each change of the kernel makes another schedule. Those of `stress`
-//!   came out within a factor of 1.5 for seeds 1 to 4, which are other schedules too; beyond two something else changed.
-//! - All else is compared to the letter: words, keys, names, their order, source lines, and counts, which only a change of the
-//!   sources changes. So a new number is exact until it is named here.
+//! - [`MEASURED`] numbers may differ by [`FACTOR`]: times, and what is counted while a load runs. They are the same each
+//!   time that an exact machine runs the same image, but each change of the kernel makes another schedule. Those of
+//!   `stress` came out within a factor of 1.5 for seeds 1 to 4, which are other schedules too; beyond two something
+//!   else changed.
+//! - All else is compared to the letter: words, keys, names, their order, source lines, and counts, which only a change
+//!   of the sources changes. So a new number is exact until it is named here.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
 //! Figures: numbers in tables and sentences of README.md that `scripts/bench` measures, or that the sources hold.
 //!
-//! [`all`] says where each stands and what it is. The other numbers of the text are cited, or contracts that have tests.
+//! [`all`] says where each stands and what it is. The other numbers are cited, or contracts that have their tests.
 //! One run of `scripts/bench` serves all figures. It counts instructions, so it comes out the same on each host.
 
 use std::sync::LazyLock;
@@ -23,7 +23,7 @@ pub(crate) struct Figure {
 
 /// What a number is.
 enum Of {
-    /// Instructions that a traced call costs above an untraced one, by scheme and by ops on the callsite. func is one `ret`.
+    /// Instructions that a traced call costs above an untraced one, by scheme and ops on the callsite; func is one `ret`.
     Call(&'static str, u32),
     /// The line of `bench` that holds all these words, and the key.
     Line(&'static str, &'static str),

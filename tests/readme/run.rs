@@ -52,8 +52,8 @@ fn told(command: &str) -> Result<String, io::Error> {
     }
 }
 
-/// The PATH of all commands. There the emulator that `QEMU=` picks has the name `qemu-system-aarch64`: README.md shows no
-/// other, and replay lines would.
+/// The PATH of all commands. There the emulator that `QEMU=` picks has the name `qemu-system-aarch64`: README.md shows
+/// no other, and replay lines would.
 static PATH: LazyLock<OsString> = LazyLock::new(|| {
     let path = std::env::var_os("PATH").expect("a PATH");
     let Some(qemu) = std::env::var_os("QEMU") else { return path };

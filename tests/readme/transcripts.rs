@@ -1,7 +1,7 @@
 //! Transcripts: fenced blocks that begin with a command, and show some of what it prints.
 //!
-//! A block without a language is one or several: `$ COMMAND`, then lines of its output. A line `...` stands for any lines,
-//! and ` ... ` within a line for any text. `holdout> COMMAND` at a block's start is typed into the kernel's shell, and
+//! A block without a language is one or several: `$ COMMAND`, then lines of its output. A line `...` stands for any
+//! lines, and ` ... ` within a line for any text. `holdout> COMMAND` at a block's start is typed into the kernel's shell, and
 //! `(gdb) COMMAND` into the debugger of `scripts/gdb`. A command whose output hangs on timing says `--exact`: then the
 //! command prints the same each time.
 
