@@ -92,7 +92,10 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let refusal = named::refusal(args, schemes().map(select));
     let mut first = None;
     for scheme in schemes().filter(|_| refusal.is_none()) {
-        select(scheme);
+        if let Some(why) = named::refusal(args, core::iter::once(select(scheme))) {
+            println!("left out: under {scheme} {why}");
+            continue;
+        }
         let failure = explore(args, scheme);
         let Some(mut line) = TALLY.lock().take() else { unreachable!("it is there while a scheme is explored") };
         if let Some(failure) = failure {

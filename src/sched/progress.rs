@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(rounds(3, [0, 1]), 0);
         assert_eq!(rounds(3, [2, 0, 1]), 1);
         assert_eq!(rounds(3, [0, 1, 2, 2, 1, 0]), 2);
+        assert_eq!(rounds(2, [0, 1, 0, 1]), 2, "a round takes nothing over from the one before");
         assert_eq!(rounds(1, [0; 7]), 7, "alone, each tick is one");
     }
 

@@ -103,8 +103,7 @@ fn other_seeds_are_other_schedules() {
 fn a_machine_that_runs_free_says_what_its_line_does_not_repeat() {
     let ended = Guest::with_cpus(2).boot(&["stress", "tasks_rcu=none", "secs=1", "seed=1"]).expect_status(1);
     let last: Vec<&str> = ended.lines().rev().take(2).collect();
-    let said =
-        "this machine runs free: the next line repeats the load, not the timing; scripts/run --exact repeats both";
+    let said = "the next line repeats the load, not the timing: only what scripts/run --exact boots repeats both";
     assert_eq!(last, ["replay: stress tasks_rcu=none preempt=full secs=1 cpus=2 seed=1", said]);
 }
 

@@ -8,7 +8,8 @@ use crate::platform::bootargs::{self, BootArgs, Exact};
 /// The very last line after a FAIL: what shows it again.
 ///
 /// On an exact machine the line is the whole command, and doing it gives the same console to the byte. On a machine that
-/// runs free the line is the boot arguments, and a line before it says what they do not repeat.
+/// runs free, and for a run that somebody typed, the line is the boot arguments, and a line before it says what they do not
+/// repeat.
 #[derive(Clone, Copy, Debug)]
 pub enum Replay<'a> {
     /// The run that was booted, all of it.
@@ -35,7 +36,7 @@ impl fmt::Display for Replay<'_> {
         match (self, args.exact) {
             (Self::Run(_), Some(exact)) => {
                 command(f, exact)?;
-                bootargs::words(exact.line).filter(|word| word.0 != "machine").try_for_each(|word| put(f, word))
+                put_line(f, exact.line)
             }
             (_, Some(exact)) => {
                 command(f, exact)?;
@@ -44,11 +45,28 @@ impl fmt::Display for Replay<'_> {
             (Self::Story(_), None) => write!(f, "replay: {arguments}"),
             (_, None) => write!(
                 f,
-                "this machine runs free: the next line repeats the load, not the timing; scripts/run --exact repeats both\n\
+                "the next line repeats the load, not the timing: only what scripts/run --exact boots repeats both\n\
                  replay: {arguments}"
             ),
         }
     }
+}
+
+/// Writes the boot line, but for `machine=` at its end, as a shell takes it. Where words with one space between would make
+/// another line of it, which takes another time to read, the line is one word.
+fn put_line(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
+    let given = line.rfind("machine=\"").map_or(line, |at| line[..at].strip_suffix(' ').unwrap_or(&line[..at]));
+    let words = || bootargs::words(given);
+    let length = |(key, value): (&str, Option<&str>)| {
+        let of_value = |value: &str| 1 + value.len() + 2 * usize::from(value.contains(' '));
+        key.len() + value.map_or(0, of_value)
+    };
+    if words().map(length).sum::<usize>() + words().count().saturating_sub(1) == given.len() {
+        return words().try_for_each(|word| put(f, word));
+    }
+    f.write_str(" '")?;
+    put_quoted(f, given)?;
+    f.write_str("'")
 }
 
 /// Writes a word as a shell takes it.
@@ -59,9 +77,14 @@ fn put(f: &mut fmt::Formatter<'_>, (key, value): (&str, Option<&str>)) -> fmt::R
         return write!(f, " {key}={value}");
     }
     write!(f, " '{key}=")?;
-    value.split_inclusive('\'').try_for_each(|part| match part.strip_suffix('\'') {
+    put_quoted(f, value)?;
+    f.write_str("'")
+}
+
+/// Writes what stands between single quotes.
+fn put_quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.split_inclusive('\'').try_for_each(|part| match part.strip_suffix('\'') {
         Some(text) => write!(f, "{text}'\\''"),
         None => f.write_str(part),
-    })?;
-    f.write_str("'")
+    })
 }
