@@ -47,7 +47,7 @@ fn ps_lists_tasks_with_an_idle_task_for_each_cpu() {
 #[test]
 fn callsites_lists_what_matches_a_glob_and_nothing_else() {
     let ended = commands("callsites holdout::shell::*").expect_status(0);
-    let listed: Vec<&str> = said(&ended).into_iter().filter(|line| line.contains("holdout::")).collect();
+    let listed: Vec<&str> = said(&ended).into_iter().filter(|line| line.starts_with("0x")).collect();
     assert!(listed.len() > 3, "too few in {}", ended.story());
     for line in listed {
         assert!(line.contains("holdout::shell::"), "`{line}` does not match in {}", ended.story());
