@@ -79,9 +79,10 @@ pub fn begin_schedule() {
     COUNTERS.iter().for_each(|counters| counters.schedule.store(0, Ordering::Relaxed));
 }
 
-/// A digest of the schedule since [`begin_schedule`]: for each CPU, which task followed which, where the first was preempted,
-/// and what else was noted between. Two runs with equal digests took the same way through their switches; no clock and
-/// no seed is in it. Context: any; a glance, where CPUs go on meanwhile.
+/// A digest of the schedule since [`begin_schedule`]: for each CPU, which task followed which, where a task was preempted by an
+/// interrupt, and what else was noted between. No clock and no seed is in the digest, nor where a task let go by itself, nor how
+/// the steps of one CPU lie between those of another. So runs of unequal digests took other ways; runs of one digest took the
+/// same way through each CPU's switches, but for a collision of 64 bits. Context: any; a glance, where CPUs go on meanwhile.
 pub fn schedule_digest() -> u64 {
     COUNTERS.iter().fold(0, |all: u64, counters| {
         (all ^ counters.schedule.load(Ordering::Relaxed)).wrapping_mul(MIX).rotate_left(29)

@@ -142,9 +142,9 @@ pub fn acknowledge() -> Option<Interrupt> {
 /// The barrier between an acknowledgement and the handler's loads (O15). Without it a load of the handler may have been
 /// satisfied before the interrupt left its pending state: an SGI that is sent in between is merged with the one that is being
 /// taken, and the handler serves the request before that. Exception entry orders no accesses. DSB SY serves both controllers:
-/// the read of ICC_IAR1_EL1 is complete behind it (GICv3 section 4.4, on the effects of an acknowledgement), and so is the load
-/// from the GICv2's device memory. Partner: the DSB ISH in [`send_sgi`]. By reasoning: the GIC is outside Arm's axiomatic model;
-/// `tests/image` looks for the barrier.
+/// the read of ICC_IAR1_EL1 is complete behind it (Arm IHI 0069, observability of the effects of accesses to the GIC registers),
+/// and so is the load from the GICv2's device memory. Partner: the DSB ISH in [`send_sgi`]. By reasoning: the GIC is outside
+/// Arm's axiomatic model; `tests/image` looks for the barrier.
 #[inline(always)]
 fn settle() {
     cpu::dsb_sy();
