@@ -5,7 +5,7 @@
 use super::fanout::fan_out;
 use super::filter::Filter;
 use super::ops::{LATE_ENTRY, Node as FanOut, Ops, OpsBox};
-use super::registry::{RegisterError, Registration, Registry, Text};
+use super::registry::{CloseError, RegisterError, Registration, Registry, Text};
 use super::table::{SiteId, Table, TableError};
 use crate::arch::site::{CallSite, OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
@@ -17,7 +17,7 @@ use crate::hook::Hook;
 use crate::mm::heap;
 use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
-use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -93,9 +93,6 @@ pub fn trampoline() -> Trampoline {
     }
 }
 
-/// A scheme is being changed: nobody registers until that is done. Written and read under the registry's lock.
-static IS_CHANGING: AtomicBool = AtomicBool::new(false);
-
 /// Why the scheme stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemeError {
@@ -108,6 +105,15 @@ pub enum SchemeError {
     },
     /// Another change is under way.
     Changing,
+}
+
+impl From<CloseError> for SchemeError {
+    fn from(error: CloseError) -> Self {
+        match error {
+            CloseError::Registered { ops } => Self::Traced { ops },
+            CloseError::Closed => Self::Changing,
+        }
+    }
 }
 
 impl fmt::Display for SchemeError {
@@ -125,17 +131,13 @@ impl fmt::Display for SchemeError {
 /// Selects a scheme while nothing is traced, and waits until nobody is inside the trampoline and nothing is retired.
 /// Context: task.
 ///
-/// Registering is refused meanwhile ([`RegisterError::SchemeChanges`]), so nobody enters, and no callsite ever branches to a
-/// trampoline that is not the scheme's. The registry itself is free while this waits: whoever only looks does not wait.
+/// The registry is closed meanwhile ([`RegisterError::Closed`]), so nobody enters, and no callsite ever branches to a trampoline
+/// that is not the scheme's. Its lock is free while this waits: whoever only looks does not wait.
 pub fn set_scheme(name: &str) -> Result<(), SchemeError> {
-    with_registry(|registry| match registry.registrations().count() {
-        0 if IS_CHANGING.swap(true, Ordering::Relaxed) => Err(SchemeError::Changing),
-        0 => Ok(()),
-        ops => Err(SchemeError::Traced { ops }),
-    })?;
+    REGISTRY.lock().as_mut().expect("init ran").close()?;
     rcu::until_nobody_is_inside();
     let selected = rcu::set_scheme(name).map_err(SchemeError::Unknown);
-    with_registry(|_| IS_CHANGING.store(false, Ordering::Relaxed));
+    REGISTRY.lock().as_mut().expect("init ran").open();
     selected
 }
 
@@ -170,24 +172,12 @@ pub fn register(ops: OpsBox, filter: &Filter) -> Result<*const Ops, RegisterErro
     let mut registry = REGISTRY.lock();
     let registry = registry.as_mut().expect("init ran");
     let sites = matching(registry.table(), filter).collect();
-    add(registry, ops, sites)
+    registry.register(ops, sites, &mut Live)
 }
 
 /// Registers `ops` on these callsites, ascending. Context: task.
 pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, RegisterError<PatchError>> {
-    add(REGISTRY.lock().as_mut().expect("init ran"), ops, sites)
-}
-
-/// Registers, unless a change of schemes has to find every callsite off at its end.
-fn add(
-    registry: &mut Registry<Grave>,
-    ops: OpsBox,
-    sites: Vec<SiteId>,
-) -> Result<*const Ops, RegisterError<PatchError>> {
-    if IS_CHANGING.load(Ordering::Relaxed) {
-        return Err(RegisterError::SchemeChanges);
-    }
-    registry.register(ops, sites, &mut Live)
+    REGISTRY.lock().as_mut().expect("init ran").register(ops, sites, &mut Live)
 }
 
 /// Takes `ops` off its callsites; `None` when it is not registered. Context: task.

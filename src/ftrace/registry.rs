@@ -7,14 +7,16 @@
 //! A change is planned, shown to [`Text`] as patches, and kept only if they were applied; what it unlinked comes
 //! back as a [`Registration`], which the caller retires as one: its nodes are dropped before its ops.
 
+mod refusal;
 mod registration;
 mod set;
 
+pub use refusal::{CloseError, RegisterError};
 pub use registration::Registration;
 
 use set::{EMPTY, Members, Set, SetId};
 
-use super::ops::{MOST_OPS_PER_SITE, NodeBox, Ops, OpsBox};
+use super::ops::{NodeBox, Ops, OpsBox};
 use super::table::{SiteId, Table};
 use crate::arch::site::{Branch, CallSite, Func, OpsHeader, Patch};
 use crate::fault::{self, Fault};
@@ -29,35 +31,6 @@ pub trait Text {
     fn apply(&mut self, patches: impl Iterator<Item = Patch> + Clone) -> Result<(), Self::Error>;
 }
 
-/// Why an ops was not registered. Nothing was done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RegisterError<E> {
-    /// The filter matches no traceable callsite.
-    NoSite,
-    /// A callsite has as many ops as it can.
-    TooManyOps {
-        /// The first such callsite.
-        site: SiteId,
-    },
-    /// Another scheme is being selected, which finds every callsite off at its end.
-    SchemeChanges,
-    /// The text could not be patched.
-    Text(E),
-}
-
-impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::NoSite => f.write_str("no traceable function matches"),
-            Self::TooManyOps { site } => write!(f, "callsite {site} has {MOST_OPS_PER_SITE} ops already"),
-            Self::SchemeChanges => {
-                f.write_str("another scheme is being selected: nothing can be registered until that is done")
-            }
-            Self::Text(error) => error.fmt(f),
-        }
-    }
-}
-
 /// Which ops each callsite has.
 #[derive(Debug)]
 pub struct Registry<R> {
@@ -68,6 +41,8 @@ pub struct Registry<R> {
     /// What the literal of a callsite that is off names: immortal.
     nop: *const OpsHeader,
     fan_out: Func,
+    /// Set from [`Registry::close`] to [`Registry::open`]: nothing is registered.
+    is_closed: bool,
 }
 
 // SAFETY: the raw pointers name ops that the registrations own; they are handed on, never followed here.
@@ -79,7 +54,7 @@ impl<R: Default> Registry<R> {
         let of_site = alloc::vec![EMPTY; table.len()];
         let mut empty = Set::new(Members::new(), nop);
         empty.sites = table.len() as u32;
-        Self { table, of_site, sets: alloc::vec![empty], registrations: Vec::new(), nop, fan_out }
+        Self { table, of_site, sets: alloc::vec![empty], registrations: Vec::new(), nop, fan_out, is_closed: false }
     }
 
     /// The callsites.
@@ -97,6 +72,25 @@ impl<R: Default> Registry<R> {
         &self.sets[self.of_site[site as usize] as usize].members
     }
 
+    /// Refuses registrations until [`Registry::open`]: every callsite is off, and stays so.
+    pub fn close(&mut self) -> Result<(), CloseError> {
+        if self.is_closed {
+            return Err(CloseError::Closed);
+        }
+        match self.registrations.len() {
+            0 => {
+                self.is_closed = true;
+                Ok(())
+            }
+            ops => Err(CloseError::Registered { ops }),
+        }
+    }
+
+    /// Takes registrations again. Whoever has closed the registry calls it.
+    pub fn open(&mut self) {
+        self.is_closed = false;
+    }
+
     /// Registers `ops` on `sites`, ascending. On an error nothing was done.
     pub fn register<T: Text>(
         &mut self,
@@ -104,6 +98,9 @@ impl<R: Default> Registry<R> {
         sites: Vec<SiteId>,
         text: &mut T,
     ) -> Result<*const Ops, RegisterError<T::Error>> {
+        if self.is_closed {
+            return Err(RegisterError::Closed);
+        }
         if sites.is_empty() {
             return Err(RegisterError::NoSite);
         }

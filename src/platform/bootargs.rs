@@ -63,8 +63,8 @@ pub struct BootArgs<'a> {
 pub struct Exact<'a> {
     /// The options of `scripts/run` that make such a machine.
     pub options: &'a str,
-    /// The whole line of boot arguments. Not the canonical one: reading another line takes another time, and all that
-    /// follows would be another run.
+    /// The whole line of boot arguments before these options. Not the canonical one: reading another line takes another
+    /// time, and all that follows would be another run.
     pub line: &'a str,
 }
 
@@ -229,8 +229,11 @@ fn set<'a>(
         }
         Kind::Fault if !fault::ARE_BUILT => return Err((word, Problem::NoFaults)),
         Kind::Fault => args.fault = Some(Fault::ALL.iter().copied().find(|fault| fault.as_str() == value).ok_or(bad)?),
-        Kind::Machine if value.contains(char::is_control) => return Err(bad),
-        Kind::Machine => args.exact = Some(Exact { options: value, line }),
+        Kind::Machine => {
+            let before =
+                line.trim_ascii_end().strip_suffix(word).filter(|_| !value.contains(char::is_control)).ok_or(bad)?;
+            args.exact = Some(Exact { options: value, line: before.strip_suffix(' ').unwrap_or(before) });
+        }
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ pub mod deadlines;
 pub mod fifo;
 #[cfg(target_os = "none")]
 pub mod ipi;
+pub mod jitter;
 #[cfg(target_os = "none")]
 mod mutex;
 #[cfg(target_os = "none")]

@@ -3,6 +3,7 @@
 //! The tick is 4 ms, as CONFIG_HZ=250: long enough to cost nothing, short enough that a time slice and a
 //! lazy reschedule are what users of Linux know.
 
+use super::jitter::Jitter;
 use super::{patience, switch, timers};
 use crate::arch::{cpu, timer};
 use crate::hook::Hook;
@@ -23,33 +24,12 @@ static TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 /// Those that found the CPU idle.
 static IDLE_TICKS: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
 
-/// State of the generator of each CPU's jitter; 0 is none: the ticks come evenly.
-static JITTER: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
+static JITTER: PerCpu<Jitter> = percpu!(Jitter::none());
 
 /// From now on each CPU's ticks come up to an eighth of their distance early or late, by chance that follows from `seed`: turns
 /// differ in length, and the CPUs' ticks stand in all ways to each other. `None` is the even tick. Context: task.
 pub fn jitter(seed: Option<u64>) {
-    for (cpu, state) in (1..).zip(JITTER.iter()) {
-        // Never 0, which would be none.
-        state.store(seed.map_or(0, |seed| seed.wrapping_mul(2 * cpu + 1) | 1), Ordering::Relaxed);
-    }
-}
-
-/// How much later than evenly this CPU's next tick comes, [`TICK_NS`] / 8 being none. Context: IRQ.
-#[inline(always)]
-fn draw_jitter(cpu: usize) -> u64 {
-    let state = JITTER.of(cpu);
-    match state.load(Ordering::Relaxed) {
-        0 => TICK_NS / 8,
-        drawn => {
-            // Marsaglia's xorshift64.
-            let drawn = drawn ^ drawn << 13;
-            let drawn = drawn ^ drawn >> 7;
-            let drawn = drawn ^ drawn << 17;
-            state.store(drawn, Ordering::Relaxed);
-            drawn % (TICK_NS / 4)
-        }
-    }
+    JITTER.iter().enumerate().for_each(|(cpu, jitter)| jitter.start(seed, cpu));
 }
 
 /// Starts this CPU's tick. Context: boot of each CPU, IRQs masked.
@@ -88,7 +68,7 @@ pub fn on_alarm() {
         // Ticks that were missed (a stopped guest) are not made up for, and the next one is half a tick away at least:
         // one at once would cost a task its turn.
         let passed = (now - due + TICK_NS / 2) / TICK_NS + 1;
-        next.store(due + passed * TICK_NS - TICK_NS / 8 + draw_jitter(cpu), Ordering::Relaxed);
+        next.store(due + passed * TICK_NS - TICK_NS / 8 + JITTER.of(cpu).draw(TICK_NS), Ordering::Relaxed);
         let ticks = TICKS.of(cpu);
         ticks.store(ticks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         patience::on_tick(cpu);

@@ -1,6 +1,6 @@
 //! The registry over a text that only records: what each literal names and each branch does after every change.
 
-use super::{RegisterError, Registry, Text};
+use super::{CloseError, RegisterError, Registry, Text};
 use crate::arch::site::{Branch, CallSite, OpsHeader, Patch, Regs};
 use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, Ops, OpsBox};
 use crate::ftrace::table::{SiteId, Table};
@@ -123,6 +123,21 @@ fn a_refused_registration_changes_nothing() {
     }
     let full = registry.register(OpsBox::new("over", no_op, 0), vec![1, 0], &mut text);
     assert_eq!(full, Err(RegisterError::TooManyOps { site: 0 }));
+}
+
+#[test]
+fn a_registry_is_closed_while_nothing_is_registered_by_one_at_a_time_and_refuses_until_it_is_open() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), vec![0], &mut text).unwrap();
+    assert_eq!(registry.close(), Err(CloseError::Registered { ops: 1 }));
+    registry.register(OpsBox::new("b", no_op, 0), vec![1], &mut text).expect("a refused close closes nothing");
+    let b = registry.ops_of(1)[0];
+    [a, b].into_iter().for_each(|ops| drop(registry.unregister(ops, &mut text)));
+    assert_eq!([registry.close(), registry.close()], [Ok(()), Err(CloseError::Closed)]);
+    let refused = registry.register(OpsBox::new("c", no_op, 0), vec![0], &mut text);
+    assert_eq!((refused, registry.ops_of(0)), (Err(RegisterError::Closed), &[][..]));
+    registry.open();
+    registry.register(OpsBox::new("c", no_op, 0), vec![0], &mut text).expect("open again");
 }
 
 #[test]

@@ -52,20 +52,19 @@ impl fmt::Display for Replay<'_> {
     }
 }
 
-/// Writes the boot line, but for `machine=` at its end, as a shell takes it. Where words with one space between would make
-/// another line of it, which takes another time to read, the line is one word.
+/// Writes the boot line as a shell takes it. Where words with one space between would make another line of it, which takes
+/// another time to read, the line is one word.
 fn put_line(f: &mut fmt::Formatter<'_>, line: &str) -> fmt::Result {
-    let given = line.rfind("machine=\"").map_or(line, |at| line[..at].strip_suffix(' ').unwrap_or(&line[..at]));
-    let words = || bootargs::words(given);
+    let words = || bootargs::words(line);
     let length = |(key, value): (&str, Option<&str>)| {
         let of_value = |value: &str| 1 + value.len() + 2 * usize::from(value.contains(' '));
         key.len() + value.map_or(0, of_value)
     };
-    if words().map(length).sum::<usize>() + words().count().saturating_sub(1) == given.len() {
+    if words().map(length).sum::<usize>() + words().count().saturating_sub(1) == line.len() {
         return words().try_for_each(|word| put(f, word));
     }
     f.write_str(" '")?;
-    put_quoted(f, given)?;
+    put_quoted(f, line)?;
     f.write_str("'")
 }
 

@@ -187,7 +187,7 @@ impl fmt::Display for Allowed {
             Kind::Parts => write!(f, "any of {}, with commas between them", NamesOf::<Bench>::table()),
             Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
             Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
-            Kind::Machine => f.write_str("options of scripts/run, in double quotes"),
+            Kind::Machine => f.write_str("options of scripts/run, in double quotes, at the end of the line"),
         }
     }
 }

@@ -137,14 +137,17 @@ fn a_wrong_part_of_a_list_is_named_itself() {
 
 #[test]
 fn an_exact_machine_keeps_its_options_and_its_whole_line() {
-    let line = " stress machine=\"--exact --smp=4\"  seed=7";
+    let line = " stress  seed=7 machine=\"--exact --smp=4\" ";
     let args = parse(line, 4).unwrap();
-    assert_eq!(args.exact, Some(Exact { options: "--exact --smp=4", line }));
+    assert_eq!(args.exact, Some(Exact { options: "--exact --smp=4", line: " stress  seed=7" }));
     assert_eq!(args.to_string(), "stress preempt=full secs=10 cpus=4 seed=7 machine=\"--exact --smp=4\"");
     assert_eq!(parse("stress", 4).unwrap().exact, None);
-    let said: Vec<_> = words(line).collect();
-    assert_eq!(said, [("stress", None), ("machine", Some("--exact --smp=4")), ("seed", Some("7"))]);
-    assert!(refusal("demo machine=\"a\u{7}\"").ends_with("allowed: options of scripts/run, in double quotes"));
+    let said: Vec<_> = words("stress  seed=\"7\" ").collect();
+    assert_eq!(said, [("stress", None), ("seed", Some("7"))]);
+    for line in ["demo machine=\"a\u{7}\"", "demo machine=x seed=1", "machine=x demo"] {
+        let end = "allowed: options of scripts/run, in double quotes, at the end of the line";
+        assert!(refusal(line).ends_with(end), "{line}: {}", refusal(line));
+    }
 }
 
 #[test]
