@@ -1,6 +1,6 @@
 //! The measures, held to their limits: counted instructions on one CPU, so that they are the same on every host.
 
-use crate::guest::{Ended, Guest, image, run};
+use crate::guest::{Ended, Guest, each, image, run_on_one_cpu};
 use crate::verdict::Pairs;
 use std::sync::OnceLock;
 
@@ -34,7 +34,7 @@ impl Measurements {
         image();
         let mut arguments = vec!["--raw".to_owned()];
         arguments.extend(words.iter().map(|&word| word.to_owned()));
-        let ended = run(SECS, "scripts/bench", &arguments, "").unwrap_or_else(|error| panic!("{error}"));
+        let ended = run_on_one_cpu(SECS, "scripts/bench", &arguments).unwrap_or_else(|error| panic!("{error}"));
         Self::of_run(ended.expect_status(0))
     }
 
@@ -240,13 +240,13 @@ fn busy_cpus_hold_up_only_schemes_that_wait_for_a_switch_under_full_and_lazy() {
 
 #[test]
 fn a_busy_cpu_that_nobody_may_preempt_holds_up_every_scheme_and_the_report_names_who_runs_there() {
-    for (model, schemes) in [("none", None), ("voluntary", Some("tasks_rcu=scan"))] {
+    each([("none", None), ("voluntary", Some("tasks_rcu=scan"))], |(model, schemes)| {
         let model = format!("preempt={model}");
         let words: Vec<&str> = [model.as_str(), "only=gp"].into_iter().chain(schemes).collect();
         let found = Measurements::take(&words);
         let ended = found.expect_stalls(|_| true);
         assert!(ended.is_empty() && found.grace_periods(0, 100, 0).is_empty(), "{model}: {}", found.ended.story());
-    }
+    });
 }
 
 #[test]

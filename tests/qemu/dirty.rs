@@ -18,7 +18,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::guest::{Ended, Guest, emulator, image, run};
+use crate::guest::{Ended, Guest, each, emulator, image, run};
 use crate::verdict::{FirstLine, Verdict};
 
 const RAM_START: u64 = 0x4000_0000;
@@ -94,16 +94,14 @@ fn changes_nothing(ram: &Ram, words: &[&str], what: &str) {
 #[test]
 fn what_lies_in_ram_changes_no_instruction_of_a_run() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
-    let patterns: [(&str, &mut dyn FnMut(u64) -> u64); 5] = [
+    let patterns: [(&str, &mut (dyn FnMut(u64) -> u64 + Send)); 5] = [
         ("ones", &mut |_| u64::MAX),
         ("poison", &mut |_| POISON),
         ("the mark of a block that was just handed out", &mut |_| LIVE),
         ("free blocks that name themselves", &mut |at| if at % 16 == 0 { at } else { !(at - 8) }),
         ("noise", &mut |_| random.next_u64()),
     ];
-    for (what, word) in patterns {
-        changes_nothing(&Ram::of(word), &WINDOWS, &format!("{what}, seed {SEED:#x}"));
-    }
+    each(patterns, |(what, word)| changes_nothing(&Ram::of(word), &WINDOWS, &format!("{what}, seed {SEED:#x}")));
 }
 
 #[test]

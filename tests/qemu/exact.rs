@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use crate::guest::{Ended, Guest, image, root, run};
+use crate::guest::{Ended, Guest, each, image, one_cpu, root, run_on_one_cpu};
 use crate::verdict::Verdict;
 
 /// Host seconds for one exact run of a second under load, on a busy host.
@@ -17,9 +17,9 @@ fn exact(cpus: u32) -> Guest {
 /// Boots the same twice, and gives what both printed.
 #[track_caller]
 fn twice(guest: &Guest, words: &[&str]) -> Ended {
-    let [first, second] = [(); 2].map(|()| guest.boot(words));
-    assert_eq!(first.console, second.console, "the same twice: {}", first.story());
-    first
+    let booted = each([(); 2], |()| guest.boot(words));
+    assert_eq!(booted[0].console, booted[1].console, "the same twice: {}", booted[0].story());
+    booted.into_iter().next().expect("two were booted")
 }
 
 /// The command of a replay line that carries all of it.
@@ -31,16 +31,17 @@ fn command(ended: &Ended) -> &str {
 
 #[test]
 fn the_last_line_of_a_fail_does_it_again_to_the_byte() {
-    for (scheme, cpus) in [("flag", 4), ("none", 2), ("sched", 4)] {
-        for seed in ["seed=1", "seed=2", "seed=3"] {
-            let ended = exact(cpus).boot(&["stress", &format!("tasks_rcu={scheme}"), "secs=1", seed]).expect_status(1);
-            let again = format!("--profile checked --exact --smp={cpus} stress tasks_rcu={scheme} secs=1 {seed}");
-            assert_eq!(command(&ended), again);
-            let words: Vec<String> = again.split(' ').map(str::to_owned).collect();
-            let again = run(PATIENCE_SECS, "scripts/run", &words, "").expect("an end");
-            assert_eq!(ended.console, again.console, "done again by {}", again.story());
-        }
-    }
+    let does_it_again = |(scheme, cpus, seed)| {
+        let ended = exact(cpus).boot(&["stress", &format!("tasks_rcu={scheme}"), "secs=1", seed]).expect_status(1);
+        let again = format!("--profile checked --exact --smp={cpus} stress tasks_rcu={scheme} secs=1 {seed}");
+        assert_eq!(command(&ended), again);
+        let words: Vec<String> = again.split(' ').map(str::to_owned).collect();
+        let again = run_on_one_cpu(PATIENCE_SECS, "scripts/run", &words).expect("an end");
+        assert_eq!(ended.console, again.console, "done again by {}", again.story());
+    };
+    let seeds = ["seed=1", "seed=2", "seed=3"];
+    let of_seeds = |(scheme, cpus)| seeds.map(|seed| (scheme, cpus, seed));
+    each([("flag", 4), ("none", 2), ("sched", 4)].into_iter().flat_map(of_seeds), does_it_again);
 }
 
 #[test]
@@ -63,6 +64,8 @@ fn other_modes_are_the_same_twice() {
 /// Boots the demonstration, which hands over to a prompt, and gives what stands before that.
 fn demonstration() -> String {
     let mut boot = Command::new("timeout");
+    image(); // before the CPU is asked for: to try it takes one
+    let _lent = one_cpu();
     boot.args(["--kill-after=1", &PATIENCE_SECS.to_string(), "scripts/boot", "--exact", "--smp=4"]);
     boot.arg(image()).args(["demo", "seed=1"]).current_dir(root());
     let mut boot = boot.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("timeout(1)");
@@ -89,12 +92,11 @@ fn the_demonstration_is_the_same_twice() {
 #[test]
 fn other_seeds_are_other_schedules() {
     for cpus in [2, 4] {
-        let schedules: BTreeSet<u64> = (1..=8)
-            .map(|seed| {
-                let ended = exact(cpus).boot(&["stress", "tasks_rcu=none", "secs=1", &format!("seed={seed}")]);
-                Verdict::of("stress", &ended).pairs.number("schedule")
-            })
-            .collect();
+        let schedule = |seed| {
+            let ended = exact(cpus).boot(&["stress", "tasks_rcu=none", "secs=1", &format!("seed={seed}")]);
+            Verdict::of("stress", &ended).pairs.number("schedule")
+        };
+        let schedules: BTreeSet<u64> = each(1..=8, schedule).into_iter().collect();
         assert_eq!(schedules.len(), 8, "of 8 seeds on {cpus} CPUs: {schedules:?}");
     }
 }
@@ -112,7 +114,7 @@ fn both_names_of_the_option_make_the_same_machine_on_one_cpu_of_the_host() {
     let printed = |option: &str| {
         let arguments = ["--print", option, "--smp=2", "--qemu-arg=-d", "IMAGE", "--", "stress"];
         let arguments = arguments.map(|word| word.replace("IMAGE", &image().display().to_string()));
-        run(60, "scripts/boot", &arguments, "").expect("an end").expect_status(0).console
+        run_on_one_cpu(60, "scripts/boot", &arguments).expect("an end").expect_status(0).console
     };
     // Which CPU of the host differs from run to run.
     let pinned = |option| {

@@ -1,14 +1,15 @@
 //! A guest: built once, booted by `scripts/boot`, fed, watched, and ended when its time is up.
 //!
-//! INVARIANT `one-guest`: a lock file keeps guests apart, also those of other test runs in this tree, since time limits
-//! mean little on a machine that several emulators share. A limit starts when the lock is held.
+//! Each guest has CPUs of the host to itself, also beside other test runs in this tree, since time limits mean little on CPUs
+//! that several emulators share: see [`host`]. A limit starts when the guest has them.
 //! A kernel that does not boot at all is found out once, and every scenario says so at once.
 
+mod host;
 mod running;
 
+pub(crate) use host::{Lent, alone, each, one_cpu};
 pub(crate) use running::Running;
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -31,6 +32,7 @@ pub(crate) struct Guest {
     extra_secs: u64,
     raw: bool,
     with_faults: bool,
+    is_brief: bool,
 }
 
 /// A guest that ended by itself.
@@ -76,6 +78,12 @@ impl Guest {
         self
     }
 
+    /// Says that it ends before time means anything to it: with a refusal. How busy the host is makes no difference then.
+    pub(crate) fn brief(mut self) -> Self {
+        self.is_brief = true;
+        self
+    }
+
     /// What stands in the guest's input, which then ends.
     pub(crate) fn typing(mut self, text: &str) -> Self {
         text.clone_into(&mut self.typed);
@@ -98,13 +106,21 @@ impl Guest {
     /// does not end in time.
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
         let (secs, typing) = (PATIENCE_SECS + self.extra_secs, (&*self.cue, &*self.typed));
-        let ended = run_cued(secs, "scripts/boot", &self.arguments(words), typing);
+        let arguments = self.arguments(words); // first: there may be an image to build and to try
+        let lent = if self.is_on_one_cpu() { one_cpu() } else { alone() };
+        let ended = run_cued(secs, lent, "scripts/boot", &arguments, typing);
         ended.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Boots it, and watches it while it runs. The caller keeps other guests away: see [`alone`].
     pub(crate) fn start(&self, words: &[&str]) -> Running {
         Running::start(&self.arguments(words), PATIENCE_SECS + self.extra_secs)
+    }
+
+    /// Whether one CPU of the host is all that it uses, or could use: its CPUs take turns, or it does not get that far.
+    fn is_on_one_cpu(&self) -> bool {
+        let by_turns = ["--exact", "--icount", "--one-thread", "--qemu-arg=-icount"];
+        self.is_brief || self.options.iter().any(|option| by_turns.contains(&option.as_str()))
     }
 
     /// What `scripts/boot` is called with.
@@ -175,21 +191,23 @@ pub(crate) fn line_of(file: &str, after: &str, what: &str) -> u32 {
     (start + offset + 1) as u32
 }
 
-/// Keeps all other guests away until it is dropped (`one-guest`). The image is built by then: that boots one.
-pub(crate) fn alone() -> File {
-    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("one-guest.lock")).expect("a lock file");
-    lock.lock().expect("the lock on guests");
-    lock
-}
-
-/// Runs a script of this tree under the lock, for at most `secs` host seconds.
+/// Runs a script of this tree that boots a guest, for at most `secs` host seconds.
 pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
-    run_cued(secs, script, arguments, ("", typed))
+    run_cued(secs, alone(), script, arguments, ("", typed))
 }
 
-fn run_cued(secs: u64, script: &str, arguments: &[String], typing: (&str, &str)) -> Result<Ended, String> {
-    let _alone = alone();
+/// The same, if the guest runs on one CPU of the host: its CPUs take turns.
+pub(crate) fn run_on_one_cpu(secs: u64, script: &str, arguments: &[String]) -> Result<Ended, String> {
+    run_cued(secs, one_cpu(), script, arguments, ("", ""))
+}
+
+/// With what is `lent`, until it ends.
+fn run_cued(secs: u64, lent: Lent, script: &str, arguments: &[String], typing: (&str, &str)) -> Result<Ended, String> {
     let mut command = Command::new("timeout");
+    if let Some(cpu) = lent.cpu {
+        command = Command::new("taskset");
+        command.args(["-c", &cpu.to_string(), "timeout"]);
+    }
     command.arg("--kill-after=10").arg(secs.to_string()).arg(script).args(arguments).current_dir(root());
     let shown = format!("{script} {}", arguments.join(" "));
     let start = Instant::now();

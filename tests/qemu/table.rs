@@ -3,7 +3,7 @@
 //! Sound everywhere: classic, linux, nopreempt, depth, scan. Sound only where nobody is preempted: sched, rude, ip, flag; under full and
 //! lazy they have to be caught, soon, by one property, with a story and a replay line.
 
-use crate::guest::Guest;
+use crate::guest::{Guest, each};
 use crate::verdict::Verdict;
 
 const SOUND: [&str; 5] = ["classic", "linux", "nopreempt", "depth", "scan"];
@@ -57,18 +57,17 @@ fn schemes_that_look_at_cpus_or_at_the_pc_pass_where_nobody_is_preempted() {
 
 #[test]
 fn schemes_that_look_at_cpus_or_at_the_pc_are_caught_where_tasks_are_preempted() {
-    for scheme in BROKEN {
-        for model in PREEMPTS {
-            let (ended, verdict) = run(&Guest::with_cpus(4).option("--exact"), scheme, model, 2, 34);
-            assert!(ended.status == 1 && !verdict.passed, "{scheme} under {model}: {}", ended.story());
-            let broken: u64 = ["p1", "p2", "p3"].iter().map(|property| verdict.pairs.number(property)).sum();
-            assert_eq!(broken, 1, "the first early free is told: {}", ended.story());
-            assert!(ended.lines().any(|line| line.starts_with("violation of p")), "no story: {}", ended.story());
-            let words = format!("stress tasks_rcu={scheme} preempt={model} secs=2 seed=34");
-            let replay = format!("replay: scripts/run --profile checked --exact --smp=4 {words}");
-            assert_eq!(ended.lines().last(), Some(replay.as_str()), "{}", ended.story());
-        }
-    }
+    let is_caught = |(scheme, model)| {
+        let (ended, verdict) = run(&Guest::with_cpus(4).option("--exact"), scheme, model, 2, 34);
+        assert!(ended.status == 1 && !verdict.passed, "{scheme} under {model}: {}", ended.story());
+        let broken: u64 = ["p1", "p2", "p3"].iter().map(|property| verdict.pairs.number(property)).sum();
+        assert_eq!(broken, 1, "the first early free is told: {}", ended.story());
+        assert!(ended.lines().any(|line| line.starts_with("violation of p")), "no story: {}", ended.story());
+        let words = format!("stress tasks_rcu={scheme} preempt={model} secs=2 seed=34");
+        let replay = format!("replay: scripts/run --profile checked --exact --smp=4 {words}");
+        assert_eq!(ended.lines().last(), Some(replay.as_str()), "{}", ended.story());
+    };
+    each(BROKEN.into_iter().flat_map(|scheme| PREEMPTS.map(|model| (scheme, model))), is_caught);
 }
 
 #[test]

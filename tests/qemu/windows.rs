@@ -9,7 +9,7 @@ mod nested;
 mod pairs;
 mod scenes;
 
-use crate::guest::{Ended, Guest};
+use crate::guest::{Ended, Guest, each};
 use crate::verdict::Pairs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -225,7 +225,7 @@ const PLANTED: [(&str, &str, &str, &[&str]); 14] = [
 
 #[test]
 fn planted_faults_are_found_at_the_boundaries_where_they_are() {
-    for (fault, scheme, scenario, phases) in PLANTED {
+    each(PLANTED, |(fault, scheme, scenario, phases)| {
         let words = format!("windows tasks_rcu={scheme} only=callee,{scenario} fault={fault}");
         let ended = explorer(2).with_faults().boot(&words.split(' ').collect::<Vec<_>>()).expect_status(1);
         let lines = lines(&ended);
@@ -233,12 +233,12 @@ fn planted_faults_are_found_at_the_boundaries_where_they_are() {
         let met: BTreeSet<&str> = red.map(|line| line.text("phase")).collect();
         assert_eq!(met, phases.iter().copied().collect(), "{fault}: {}", ended.story());
         assert!(ended.lines().next_back().is_some_and(|line| line.ends_with(&format!("fault={fault}"))));
-    }
+    });
 }
 
 #[test]
 fn where_nobody_is_preempted_only_the_control_frees_early_and_lazy_is_as_full() {
-    for model in ["none", "voluntary", "lazy"] {
+    each(["none", "voluntary", "lazy"], |model| {
         let preempt = format!("preempt={model}");
         let parts = "only=callee,enable,fanout,preempted,running,inside";
         let ended = explorer(2).boot(&["windows", &preempt, parts]).expect_status(1);
@@ -250,7 +250,7 @@ fn where_nobody_is_preempted_only_the_control_frees_early_and_lazy_is_as_full() 
             let is_sound = scheme != "none" && (model != "lazy" || SOUND.contains(&scheme));
             assert_eq!(verdicts(&ended)[scheme].0, is_sound, "{scheme} under {model}: {}", ended.story());
         }
-    }
+    });
 }
 
 #[test]

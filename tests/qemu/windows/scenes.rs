@@ -1,7 +1,7 @@
 //! Ways to stand at a boundary, and ways to take the ops off there.
 
 use super::{SCHEMES, SOUND, assert_adds_up, assert_is_the_table, explorer, lines, verdicts};
-use crate::guest::Ended;
+use crate::guest::{Ended, each};
 use crate::verdict::Pairs;
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn told(ended: &Ended, start: &str) -> String {
 fn the_updater_can_be_on_the_holders_own_cpu_and_can_leave_nothing_in_the_ops_place() {
     let places =
         [("preempted", "on CPU 1 swaps"), ("preempted-here", "on CPU 0 swaps"), ("preempted-nop", "unregisters")];
-    for (scenario, change) in places {
+    each(places, |(scenario, change)| {
         let only = format!("only=callee,fanout,{scenario}");
         let ended = explorer(2).boot(&["windows", &only]).expect_status(1);
         assert_adds_up(&ended);
@@ -30,7 +30,7 @@ fn the_updater_can_be_on_the_holders_own_cpu_and_can_leave_nothing_in_the_ops_pl
             assert_eq!(rows, wanted.into_iter().collect(), "{scheme}, {scenario}");
         }
         assert!(lines(&ended).iter().all(|line| line.text("scenario") == scenario));
-    }
+    });
 }
 
 #[test]
