@@ -65,28 +65,35 @@ fn bytes(dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
+/// Whether cells show a text, and nothing but blanks behind it. No text is built: each key that is tried asks for this.
+fn show<'a>(mut cells: impl Iterator<Item = &'a char>, text: impl Iterator<Item = char>) -> bool {
+    let mut text = text.fuse();
+    cells.all(|cell| *cell == text.next().unwrap_or(' ')) && text.all(|c| c == ' ')
+}
+
 /// What a terminal must show of a line: in rows as it was typed, or in one row with a window around the cursor.
 pub(crate) fn shows(terminal: &Terminal, first_row: usize, line: &LineInput) -> Result<(), String> {
     let (text, before) = (line.buffer().text(), line.buffer().before().chars().count());
-    let row = terminal.text(terminal.row);
-    if row.starts_with("(search: ") || row.starts_with("(not found: ") {
+    let cells = terminal.cells(terminal.row);
+    if ["(search: ", "(not found: "].iter().any(|start| cells.iter().zip(start.chars()).all(|(cell, c)| *cell == c)) {
+        let row = terminal.text(terminal.row);
         return if row.chars().count() < WIDTH { Ok(()) } else { Err(format!("a row is too long: {row:?}")) };
     }
-    let whole: String = (first_row..=terminal.row).map(|row| format!("{:<WIDTH$}", terminal.text(row))).collect();
-    let end = PROMPT.len() + text.chars().count();
-    let column = if end.is_multiple_of(WIDTH) { WIDTH - 1 } else { end % WIDTH };
-    let is_flowing = before == text.chars().count() && column == terminal.column;
-    if is_flowing && whole.trim_end_matches(' ') == format!("{PROMPT}{text}").trim_end_matches(' ') {
-        return Ok(());
-    }
     let prompt = PROMPT.chars().count();
-    let shown = terminal.column.checked_sub(prompt).and_then(|column| before.checked_sub(column)).map(|first| {
-        let window: String = text.chars().skip(first).take(WIDTH - 1 - prompt).collect();
-        format!("{PROMPT}{window}").trim_end_matches(' ').to_owned()
-    });
-    if shown.as_deref() == Some(row.as_str()) {
+    let len = text.chars().count();
+    let end = prompt + len;
+    let column = if end.is_multiple_of(WIDTH) { WIDTH - 1 } else { end % WIDTH };
+    let is_flowing = before == len && column == terminal.column;
+    let all_cells = (first_row..=terminal.row).flat_map(|row| terminal.cells(row));
+    if is_flowing && show(all_cells, PROMPT.chars().chain(text.chars())) {
         return Ok(());
     }
+    let first = terminal.column.checked_sub(prompt).and_then(|column| before.checked_sub(column));
+    let window = |first| text.chars().skip(first).take(WIDTH - 1 - prompt);
+    if first.is_some_and(|first| show(cells.iter(), PROMPT.chars().chain(window(first)))) {
+        return Ok(());
+    }
+    let row = terminal.text(terminal.row);
     Err(format!(
         "the line is {text:?}, its cursor at {before}; shown is {row:?}, the cursor in column {}",
         terminal.column

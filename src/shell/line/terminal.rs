@@ -20,9 +20,14 @@ impl Terminal {
         Self { rows: vec![vec![' '; WIDTH]], row: 0, column: 0, is_wrapping: false, is_steered: false }
     }
 
+    /// A row from edge to edge.
+    pub(crate) fn cells(&self, row: usize) -> &[char] {
+        &self.rows[row]
+    }
+
     /// What stands in a row, without the blanks at its end.
     pub(crate) fn text(&self, row: usize) -> String {
-        self.rows[row].iter().collect::<String>().trim_end_matches(' ').to_owned()
+        self.cells(row).iter().collect::<String>().trim_end_matches(' ').to_owned()
     }
 
     fn next_row(&mut self) {
