@@ -32,7 +32,7 @@ pub(crate) struct Guest {
     extra_secs: u64,
     raw: bool,
     with_faults: bool,
-    is_brief: bool,
+    is_content_with_one: bool,
 }
 
 /// A guest that ended by itself.
@@ -78,9 +78,9 @@ impl Guest {
         self
     }
 
-    /// Says that it ends before time means anything to it: with a refusal. How busy the host is makes no difference then.
-    pub(crate) fn brief(mut self) -> Self {
-        self.is_brief = true;
+    /// Says that one CPU of the host is enough for it, though its CPUs do not take turns: it has one, or ends with a refusal.
+    pub(crate) fn on_one_cpu_of_the_host(mut self) -> Self {
+        self.is_content_with_one = true;
         self
     }
 
@@ -117,10 +117,10 @@ impl Guest {
         Running::start(&self.arguments(words), PATIENCE_SECS + self.extra_secs)
     }
 
-    /// Whether one CPU of the host is all that it uses, or could use: its CPUs take turns, or it does not get that far.
+    /// Whether one CPU of the host is all that it could use.
     fn is_on_one_cpu(&self) -> bool {
         let by_turns = ["--exact", "--icount", "--one-thread", "--qemu-arg=-icount"];
-        self.is_brief || self.options.iter().any(|option| by_turns.contains(&option.as_str()))
+        self.is_content_with_one || self.options.iter().any(|option| by_turns.contains(&option.as_str()))
     }
 
     /// What `scripts/boot` is called with.
@@ -143,6 +143,14 @@ impl Ended {
     pub(crate) fn expect_status(self, status: i32) -> Self {
         assert_eq!(self.status, status, "the exit status of {}", self.story());
         self
+    }
+
+    /// Both as if one guest had printed it all: the statuses are judged by then.
+    pub(crate) fn followed_by(mut self, next: Self) -> Self {
+        self.console += &next.console;
+        self.errors += &next.errors;
+        self.seconds += next.seconds;
+        Self { status: next.status, command: format!("{}` and `{}", self.command, next.command), ..self }
     }
 
     /// Lines that are not blank.

@@ -4,7 +4,7 @@
 //! `scripts/test boot::` for a part.
 //!
 //! A guest whose CPUs run at once has the whole host to itself. Guests whose CPUs take turns (`--exact`, `--icount`,
-//! `--one-thread`) or that end with a refusal run side by side, each pinned to a CPU of the host that no other guest has. That
+//! `--one-thread`), that have one, or that end with a refusal can run side by side, each pinned to a CPU of the host that no other guest has. That
 //! changes no outcome: such a guest could not use a second CPU, so it has all that it would have alone; and the time of an exact
 //! machine is its own instructions, so that not even a busy CPU would show. `guest/host.rs` lends the CPUs.
 //!

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::guest::{Ended, Guest};
+use crate::guest::{Ended, Guest, each};
 use crate::verdict::{FirstLine, Verdict};
 
 /// The keys of a verdict as the boot contract fixes them; others may only follow.
@@ -155,17 +155,20 @@ fn none_is_caught_when_interrupts_can_come_after_each_instruction() {
 
 #[test]
 fn the_suite_as_a_whole_makes_a_million_swaps() {
-    // What other runs of this process swapped counts; what is missing is made here, seed after seed, on one CPU, where
+    // What other runs of this process swapped counts; what is missing is made here, seeds after seeds, on one CPU each, where
     // a swap does not wait for others that the host has put aside.
-    for (seed, model) in (1..=24).zip(["full", "none", "lazy", "voluntary"].into_iter().cycle()) {
+    let seeds: Vec<(u64, &str)> = (1..=48).zip(["full", "none", "lazy", "voluntary"].into_iter().cycle()).collect();
+    for two in seeds.chunks(2) {
         if SWAPS.load(Ordering::Relaxed) >= SWAPS_OF_THE_SUITE {
             return;
         }
-        let words = ["stress".to_owned(), format!("seed={seed}"), format!("preempt={model}"), "secs=10".to_owned()];
-        let ended = Guest::with_cpus(1).boot(&words.each_ref().map(String::as_str)).expect_status(0);
-        let verdict = verdict(&ended);
-        assert!(verdict.passed, "{}", ended.story());
-        SWAPS.fetch_add(verdict.pairs.number("swaps"), Ordering::Relaxed);
+        each(two, |(seed, model)| {
+            let words = ["stress", &format!("seed={seed}"), &format!("preempt={model}"), "secs=10"];
+            let ended = Guest::with_cpus(1).on_one_cpu_of_the_host().boot(&words).expect_status(0);
+            let verdict = verdict(&ended);
+            assert!(verdict.passed, "{}", ended.story());
+            SWAPS.fetch_add(verdict.pairs.number("swaps"), Ordering::Relaxed);
+        });
     }
     panic!("only {} swaps", SWAPS.load(Ordering::Relaxed));
 }

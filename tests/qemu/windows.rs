@@ -105,10 +105,16 @@ fn explorer(cpus: u32) -> Guest {
     Guest::with_cpus(cpus).option("--one-thread")
 }
 
-/// Everything under full preemption, on two CPUs.
+/// Everything under full preemption, on two CPUs: a guest for each scheme.
 fn whole() -> &'static Ended {
-    static WHOLE: LazyLock<Ended> =
-        LazyLock::new(|| explorer(2).patience(300).boot(&["windows", "preempt=full"]).expect_status(1));
+    static WHOLE: LazyLock<Ended> = LazyLock::new(|| {
+        let of = |scheme: &str| {
+            let scheme_word = format!("tasks_rcu={scheme}");
+            let ended = explorer(2).patience(300).boot(&["windows", &scheme_word, "preempt=full"]);
+            ended.expect_status(i32::from(!SOUND.contains(&scheme)))
+        };
+        each(SCHEMES, of).into_iter().reduce(Ended::followed_by).expect("there are schemes")
+    });
     &WHOLE
 }
 
@@ -281,13 +287,13 @@ fn a_selection_that_names_no_run_is_refused_with_what_is_there_and_without_a_ver
         ("plain,preempted,300", "there one can stand at 0 to "),
         ("plain,inside", "inside has func enable block"),
     ];
-    for (only, what) in cases {
+    each(cases, |(only, what)| {
         let words = ["windows", "tasks_rcu=scan", "seed=1", &format!("only={only}")];
-        let ended = Guest::with_cpus(2).boot(&words).expect_status(2);
+        let ended = Guest::with_cpus(2).on_one_cpu_of_the_host().boot(&words).expect_status(2);
         let refusal = ended.refusal();
         assert!(refusal.starts_with(&format!("`only={only}` names no run: {what}")), "{refusal}");
         assert_eq!(ended.lines().count(), 2, "the version line and the refusal alone: {}", ended.story());
-    }
+    });
 }
 
 /// Boundaries are the trampoline's: what one scheme has, another may lack.
