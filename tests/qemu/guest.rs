@@ -1,7 +1,7 @@
 //! A guest: built once, booted by `scripts/boot`, fed, watched, and ended when its time is up.
 //!
-//! Each guest has CPUs of the host to itself, also beside other test runs in this tree, since time limits mean little on CPUs
-//! that several emulators share: see [`host`]. A limit starts when the guest has them.
+//! Each guest has CPUs of the host to itself, also beside other test runs in this tree, since time limits mean little
+//! on CPUs that several emulators share: see [`host`]. A limit starts when the guest has them.
 //! A kernel that does not boot at all is found out once, and every scenario says so at once.
 
 mod host;
@@ -78,7 +78,7 @@ impl Guest {
         self
     }
 
-    /// Says that one CPU of the host is enough for it, though its CPUs do not take turns: it has one, or ends with a refusal.
+    /// Says that one CPU of the host is enough for it, though its CPUs take no turns: it has one, or it is refused.
     pub(crate) fn on_one_cpu_of_the_host(mut self) -> Self {
         self.is_content_with_one = true;
         self

@@ -1,12 +1,13 @@
 //! Scenarios that boot the kernel under QEMU and talk to it, by the same scripts that a person uses.
 //!
-//! They run the `checked` profile, and judge what the guest printed, not only how it ended. `cargo test --test qemu`, or
-//! `scripts/test boot::` for a part.
+//! They run the `checked` profile, and judge what the guest printed, not only how it ended. `cargo test --test qemu`,
+//! or `scripts/test boot::` for a part.
 //!
 //! A guest whose CPUs run at once has the whole host to itself. Guests whose CPUs take turns (`--exact`, `--icount`,
-//! `--one-thread`), that have one, or that end with a refusal can run side by side, each pinned to a CPU of the host that no other guest has. That
-//! changes no outcome: such a guest could not use a second CPU, so it has all that it would have alone; and the time of an exact
-//! machine is its own instructions, so that not even a busy CPU would show. `guest/host.rs` lends the CPUs.
+//! `--one-thread`), that have one, or that end with a refusal can run side by side, each pinned to a CPU of the host
+//! that no other guest has. That changes no outcome: such a guest could not use a second CPU, so it has all that it
+//! would have alone; and the time of an exact machine is its own instructions, so that not even a busy CPU would show.
+//! `guest/host.rs` lends the CPUs.
 //!
 //! What depends on timing runs on exact machines (`--exact`), where it comes out the same each time, unless that loses
 //! something. On machines that run free stay: sound schemes under load (CPUs that really run at once meet what CPUs that

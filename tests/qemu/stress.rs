@@ -155,7 +155,7 @@ fn none_is_caught_when_interrupts_can_come_after_each_instruction() {
 
 #[test]
 fn the_suite_as_a_whole_makes_a_million_swaps() {
-    // What other runs of this process swapped counts; what is missing is made here, seeds after seeds, on one CPU each, where
+    // What other runs of this process swapped counts; what is missing is made here, on one CPU each, where
     // a swap does not wait for others that the host has put aside.
     let seeds: Vec<(u64, &str)> = (1..=48).zip(["full", "none", "lazy", "voluntary"].into_iter().cycle()).collect();
     for two in seeds.chunks(2) {
