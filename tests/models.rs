@@ -13,6 +13,8 @@
 //!
 //! No harness of rustc's: the models would run as unit tests under loom's atomics outside of loom.
 
+#[path = "models/arch.rs"]
+pub mod arch;
 #[path = "models/batching.rs"]
 pub mod batching;
 #[path = "models/broken.rs"]

@@ -6,4 +6,4 @@ pub mod aarch64;
 pub use aarch64::{
     boot, context, cpu, exit, gic, image, mmu, pmu, psci, relax, step, text, timer, trampoline, uart, unwind, vectors,
 };
-pub use aarch64::{insn, site};
+pub use aarch64::{hold_words, insn, site};

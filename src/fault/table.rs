@@ -33,7 +33,7 @@ faults! {
     SoftirqOverlooked = "softirq-overlooked", "an SGI that interrupts a softirq takes its CPU for quiescent";
     AcknowledgementStale = "acknowledgement-stale", "a visit takes the acknowledgement of the round before for its own";
     CpuForgotten = "cpu-forgotten", "a plain grace period does not wait for the last CPU";
-    CookieEarly = "cookie-early", "the cookie is taken before the ops is unlinked";
+    CookieEarly = "cookie-early", "a grace period that began before the ops was unlinked frees it";
     CookieOfRunning = "cookie-of-running", "a caller is served by the grace period that runs already";
     LiteralStale = "literal-stale", "a swap leaves the old ops in the literals";
     BranchFirst = "branch-first", "callsites are enabled branch first, literal second";
@@ -47,9 +47,9 @@ faults! {
     MarkUndoneEarly = "mark-undone-early", "an IRQ's exit undoes its mark before the preemption point";
     MarkClearedInside = "mark-cleared-inside", "an inner IRQ clears the mark that an outer one has set";
     RoundMissing = "round-missing", "nobody asks the CPUs: who runs is not looked at";
-    ListReadEarly = "list-read-early", "the list of preempted holders is read before the CPUs have answered";
-    DelistedAtSwitchIn = "delisted-at-switch-in", "a preempted holder leaves the list when it goes on, not looked at";
-    NumberMissing = "number-missing", "a retired ops does not say which grace period frees it";
+    ListReadEarly = "list-read-early", "the lists of who is off its CPU are emptied before the CPUs have answered";
+    DelistedAtSwitchIn = "delisted-at-switch-in", "a task that goes on while a look is under way is not looked at";
+    NumberMissing = "number-missing", "a look does not leave its number in the ops that it meets";
     InnermostRecordOnly = "innermost-record-only", "a scan looks at the innermost frame record of a context alone";
     RegisterOverlooked = "register-overlooked", "a scan does not look for an ops that is still in its register";
     OuterContextsOverlooked = "outer-contexts-overlooked", "an answer does not look under the context that it interrupted";

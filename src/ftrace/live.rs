@@ -15,7 +15,7 @@ use crate::console::events::{self, Event};
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
 use crate::mm::heap;
-use crate::rcu::{self, Cookie, NoSuchScheme, Node, Reclaim, Retired, schemes};
+use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
@@ -33,6 +33,11 @@ pub struct Grave {
 impl Reclaim for Registration<Grave> {
     fn node(&self) -> &Node<Self> {
         &self.reclaim.node
+    }
+
+    #[inline(always)]
+    fn is_held(&self, look: u64) -> bool {
+        Registration::is_held(self, look)
     }
 }
 
@@ -182,37 +187,33 @@ pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, Regist
 
 /// Takes `ops` off its callsites; `None` when it is not registered. Context: task.
 pub fn unregister(ops: *const Ops) -> Option<Gone> {
-    let early = too_early();
+    begin_too_early();
     let mut registry = REGISTRY.lock();
-    registry.as_mut().expect("init ran").unregister(ops, &mut Live).map(|gone| retire(gone, early))
+    registry.as_mut().expect("init ran").unregister(ops, &mut Live).map(retire)
 }
 
 /// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
 pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, PatchError> {
-    let early = too_early();
+    begin_too_early();
     let mut registry = REGISTRY.lock();
-    Ok(registry.as_mut().expect("init ran").swap(old, new, &mut Live)?.map(|gone| retire(gone, early)))
+    Ok(registry.as_mut().expect("init ran").swap(old, new, &mut Live)?.map(retire))
 }
 
-/// A cookie that proves nothing about what is still linked: a deliberate fault.
-fn too_early() -> Option<Cookie> {
-    fault::is(Fault::CookieEarly).then(rcu::start_poll)
-}
-
-/// What was unlinked, with the cookie of a grace period that starts after it. Context: the registry is still locked.
-/// Else another member of a node that is unlinked here could be retired before the node says that it is: whoever is in
-/// the node's fan-out would not be waited for, and call that member next.
-fn retire(gone: Box<Registration<Grave>>, early: Option<Cookie>) -> Gone {
-    // Before the cookie is taken: a grace period that begins in between must find it. One that began before waits for
-    // it too, which does no harm.
-    if !fault::is(Fault::NumberMissing) {
-        gone.note_retired(rcu::next_number());
+/// A grace period that begins before anything is unlinked: a deliberate fault takes what is retired for one of its own.
+fn begin_too_early() {
+    if fault::is(Fault::CookieEarly) {
+        let _ = rcu::start_poll();
     }
+}
+
+/// What was unlinked, handed over to its grace period. Context: the registry is still locked: what unlinks a node is retired
+/// before any other member of that node is.
+fn retire(gone: Box<Registration<Grave>>) -> Gone {
+    gone.note_retired();
     // SAFETY:
     // 1. From `Box::into_raw`; the registry has let go of it.
-    // 2. The literals that named it were overwritten and `text::apply` ended that with DSB ISH; the cookie is
-    //    taken after that (O3 disable).
-    unsafe { Retired::new(NonNull::from(Box::leak(gone)), early.unwrap_or_else(rcu::start_poll)) }
+    // 2. The literals that named it were overwritten and `text::apply` ended that with DSB ISH, before this (O3 disable).
+    unsafe { rcu::retire(NonNull::from(Box::leak(gone))) }
 }
 
 /// Looks at the registry. Context: task; changes wait meanwhile.
@@ -286,8 +287,7 @@ fn try_describe(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Wr
         // SAFETY: alive by its generation, and no node: an `Ops`.
         write!(out, "{}", Named(unsafe { &*ops.cast::<Ops>() }))?;
     }
-    let retired = header.retired.load(Ordering::Relaxed) != 0;
-    out.write_str(if retired { ", retired" } else { ", in use" })
+    out.write_str(if header.holds.is_retired() { ", retired" } else { ", in use" })
 }
 
 /// Prints an ops by name, address and func.

@@ -3,8 +3,9 @@
 //! Dropping one buries it: its memory is poisoned, its generation is bumped, and its func points to a stub that
 //! reports the late entry. So a hit that comes too late is seen, not served (P1, P2).
 
+use crate::arch::hold_words::HoldWords;
 use crate::arch::site::{Func, OpsHeader};
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use alloc::alloc::{alloc, handle_alloc_error};
 use alloc::boxed::Box;
 use core::alloc::Layout;
@@ -70,11 +71,10 @@ impl Ops {
         self.header.generation.load(Ordering::Relaxed)
     }
 
-    /// Says which grace period may free it, the first one that may: whoever meets it in a frame looks.
-    ///
-    /// Order: relaxed; `Sequence::cookie` has the fence behind it.
-    pub fn note_retired(&self, number: u64) {
-        self.header.retired.store(number, Ordering::Relaxed);
+    /// Who was seen to hold it.
+    #[inline(always)]
+    pub const fn holds(&self) -> &HoldWords {
+        &self.header.holds
     }
 }
 
@@ -84,15 +84,38 @@ impl Ops {
 #[derive(Debug)]
 pub struct Node {
     header: OpsHeader,
+    /// The members have been told that the node is held. The grace-period task's own.
+    is_told: AtomicBool,
     /// Past the last member.
     end: *const *const Ops,
     members: [*const Ops; 0],
 }
 
 impl Node {
-    /// As [`Ops::note_retired`]: a frame that names the node holds its members.
-    pub fn note_retired(&self, number: u64) {
-        self.header.retired.store(number, Ordering::Relaxed);
+    /// Who was seen to hold it.
+    #[inline(always)]
+    pub const fn holds(&self) -> &HoldWords {
+        &self.header.holds
+    }
+
+    /// Whether somebody holds the node by look number `look`; its members hear when that changes. Who holds a node holds its
+    /// members: they live until it is held no more. Context: the grace-period task; the node is retired.
+    #[inline(always)]
+    pub fn judge(&self, look: u64) -> bool {
+        let is_held = self.holds().is_held(look);
+        if self.is_told.swap(is_held, Ordering::Relaxed) != is_held {
+            let members = self.member_range();
+            let mut at = members.start;
+            while at != members.end {
+                // SAFETY: 1. Inside the array. 2. A member is kept while it is told that the node is held; and before it is told
+                // the first time, since the node was retired before it, or with it.
+                unsafe {
+                    (**at).holds().count_node(is_held);
+                    at = at.add(1);
+                }
+            }
+        }
+        is_held
     }
 
     /// The ops, in the order in which they are called: from the first to past the last, at least two.
@@ -126,7 +149,12 @@ impl NodeBox {
         let layout = Self::layout(capacity);
         // SAFETY: the layout has a size.
         let Some(node) = NonNull::new(unsafe { alloc(layout) }.cast::<Node>()) else { handle_alloc_error(layout) };
-        let empty = Node { header: OpsHeader::unfilled(), end: core::ptr::null(), members: [] };
+        let empty = Node {
+            header: OpsHeader::unfilled(),
+            is_told: AtomicBool::new(false),
+            end: core::ptr::null(),
+            members: [],
+        };
         // SAFETY: freshly allocated with room for a node.
         unsafe { node.write(empty) };
         Self { node, capacity }

@@ -9,6 +9,8 @@ mod change;
 mod gp;
 mod held;
 mod hit;
+mod overlap;
+mod switch;
 
 use super::report::{BenchLine, BenchVerdict, Summary, Verdict, summary};
 use crate::arch::{mmu, pmu};
@@ -143,6 +145,12 @@ fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeE
         }
         if args.selects(Bench::Swap.as_str()) {
             change::swap(bencher, line(Bench::Swap, scheme));
+        }
+        if args.selects(Bench::Switch.as_str()) {
+            switch::rows(bencher, line(Bench::Switch, scheme));
+        }
+        if args.selects(Bench::Overlap.as_str()) && rcu::lets_funcs_block() {
+            overlap::rows(bencher, line(Bench::Overlap, scheme));
         }
     })?;
     if !args.selects(Bench::Gp.as_str()) {

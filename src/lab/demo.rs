@@ -63,7 +63,7 @@ fn tell() {
     callers.into_iter().for_each(JoinHandle::join);
     // Nobody calls any more: nobody is inside, whatever the scheme says.
     for gone in [kept, Some(freed), live::unregister(last)].into_iter().flatten() {
-        let elapsed = rcu::synchronize();
+        let elapsed = rcu::synchronize_for(&gone);
         drop(gone.reclaim(elapsed));
     }
     println!(
@@ -94,7 +94,7 @@ fn wait_and_free(old: *const Ops) -> (*const Ops, Option<Gone>) {
         return (new, Some(gone));
     }
     gate::let_go();
-    let elapsed = rcu::cond_synchronize(gone.cookie());
+    let elapsed = rcu::synchronize_for(&gone);
     let us = (now_ns() - before) / 1000;
     if holder.is_some() && !gate::has_left() {
         println!("   over after {us} us, while that task is on its way out: the demo keeps the old ops");
@@ -118,8 +118,8 @@ fn wait_and_free(old: *const Ops) -> (*const Ops, Option<Gone>) {
 /// Whether the grace period of `gone` ends, though its holder is kept inside, while every CPU runs for some time.
 fn ends_while_held(gone: &Gone) -> bool {
     let patience = Patience::of(SEEN_TO_WAIT_NS);
-    wait_until(|| patience.is_over() || rcu::poll(gone.cookie()).is_some());
-    rcu::poll(gone.cookie()).is_some()
+    wait_until(|| patience.is_over() || gone.poll().is_some());
+    gone.poll().is_some()
 }
 
 /// The same swap, but the old ops is gone at once. Returns the new ops, and the old one, whose memory is there still.

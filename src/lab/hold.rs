@@ -74,13 +74,14 @@ fn free(ops: *const Ops, urgency: Urgency) {
     }
     let began_ns = now_ns();
     let gone = live::unregister(ops).expect("registered by `run`, and nobody else takes it off");
-    let elapsed = match urgency {
+    match urgency {
         Urgency::Normal => rcu::synchronize(),
         Urgency::Expedited => rcu::synchronize_expedited(),
-    };
+    }
     WAITED_NS.store(now_ns() - began_ns, Ordering::Relaxed);
     HAD_LEFT.store(HAS_LEFT.load(Ordering::Relaxed), Ordering::Relaxed);
-    assert!(gone.reclaim(elapsed).is_ok(), "synchronize covers what was retired before it");
+    let elapsed = gone.poll().expect("synchronize waits for what was retired before it");
+    assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
 }
 
 fn spawn(name: &'static str, cpu: usize, work: fn()) -> JoinHandle {

@@ -211,6 +211,10 @@ pub struct BenchLine {
     pub walk: Option<u64>,
     /// Loads and stores on the hit path that order.
     pub ordered: Option<u64>,
+    /// Frames on the stack that is left.
+    pub frames: Option<u64>,
+    /// Whether that stack stands in the func of an ops.
+    pub traced: Option<u64>,
     /// The mark `func=ret`: the func is a single `ret`.
     pub is_func_ret: bool,
     /// The mark `early=1`: the grace period ended while holders were inside.
@@ -242,6 +246,8 @@ impl BenchLine {
             rounds: None,
             walk: None,
             ordered: None,
+            frames: None,
+            traced: None,
             is_func_ret: false,
             is_early: false,
             is_stalled: false,
@@ -272,6 +278,8 @@ impl fmt::Display for BenchLine {
             ("rounds", self.rounds),
             ("walk", self.walk),
             ("ordered", self.ordered),
+            ("frames", self.frames),
+            ("traced", self.traced),
         ])?;
         let is_it = |mark: bool| mark.then_some("1");
         pairs.put_all(&[

@@ -13,6 +13,7 @@ mod fairness;
 mod ground;
 mod memory;
 mod mutexes;
+mod overlaps;
 mod softirqs;
 mod step;
 mod switches;
@@ -89,6 +90,7 @@ fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
         Selftest::Fairness => ("the high class goes first, and within a class turns are equal", fairness::shares),
         Selftest::MutexTorture => ("a mutex has one holder, and everybody gets it", mutexes::torture),
         Selftest::WaitTorture => ("no wake-up is lost, from whatever context", waits::torture),
+        Selftest::Overlaps => ("what nobody holds is freed, whatever else is held", overlaps::overlaps),
     }
 }
 

@@ -107,7 +107,8 @@ pub fn run(entry: usize) -> Result<(), &'static str> {
         print(id, site, &trampoline);
     }
     let gone = live::unregister(ops).expect("registered above");
-    drop(gone.reclaim(rcu::synchronize()));
+    let elapsed = rcu::synchronize_for(&gone);
+    drop(gone.reclaim(elapsed));
     outcome
 }
 

@@ -79,6 +79,7 @@ pub unsafe fn add(range: Range<usize>) {
 }
 
 /// Whether `address` is in the heap's memory. Context: any.
+#[inline(always)]
 pub fn holds(address: usize) -> bool {
     GIVEN.holds(address)
 }

@@ -202,6 +202,10 @@ names! {
         Gp = "gp",
         /// A swap of the ops of one callsite.
         Swap = "swap",
+        /// A switch from one task to another, by the depth of the stack.
+        Switch = "switch",
+        /// Freeing an ops that nobody holds, beside holders of others.
+        Overlap = "overlap",
         /// Enabling every callsite, per callsite.
         EnableAll = "enable_all",
         /// Disabling every callsite, per callsite.
@@ -246,6 +250,8 @@ names! {
         MutexTorture = "mutex-torture",
         /// No wake-up is lost, whatever context it comes from.
         WaitTorture = "wait-torture",
+        /// Grace periods that overlap.
+        Overlaps = "overlaps",
     }
 }
 

@@ -2,28 +2,31 @@
 //!
 //! | here | in Linux | what |
 //! |---|---|---|
-//! | [`synchronize`] | `synchronize_rcu_tasks` | waits for a grace period |
+//! | [`retire`] | | hands over what was unlinked: it is listed until nobody uses it |
+//! | [`synchronize_for`] | | waits for one retired object, whatever else is held |
+//! | [`call`] | `call_rcu_tasks` | frees one retired object when nobody uses it |
+//! | [`barrier`] | `rcu_barrier_tasks` | waits until all that was given to `call` is freed |
+//! | [`synchronize`] | `synchronize_rcu_tasks` | waits for a grace period, and for all that was retired before |
 //! | [`synchronize_expedited`] | `synchronize_rcu_expedited` | the same, in a hurry; Linux has none for Tasks RCU |
-//! | [`call`] | `call_rcu_tasks` | frees an object behind a grace period |
-//! | [`barrier`] | `rcu_barrier_tasks` | waits for all that was given to `call` |
-//! | [`next_number`] | `get_state_synchronize_rcu` | names the next grace period, and asks for none |
-//! | [`start_poll`] | `start_poll_synchronize_rcu` | asks for one, and gives its cookie |
-//! | [`poll`] | `poll_state_synchronize_rcu` | whether a cookie's has ended: gives the proof |
-//! | [`cond_synchronize`] | `cond_synchronize_rcu` | waits for a cookie's, unless it has ended |
+//! | [`start_poll`] | `start_poll_synchronize_rcu` | asks for the same, and gives a cookie |
+//! | [`has_ended`] | `poll_state_synchronize_rcu` | whether that has come |
+//! | [`cond_synchronize`] | `cond_synchronize_rcu` | waits for a cookie's, unless it has come |
+//!
+//! What was retired counts for those that wait without a name from [`retire`] on, whether it was called, is polled, or was dropped.
 
-use super::cookie::{Cookie, Elapsed};
-use super::gp_task::{self, ENDED, REQUESTS, rcu};
+use super::cookie;
+use super::gp_task::{self, ENDED, STEP, rcu};
 use super::grace::Statistics;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::report;
-use super::retired::{Reclaim, Retired};
+use super::retired::{Elapsed, Reclaim, Retired};
 use super::schemes::{NAMES, Scheme, Trampoline};
 use super::{hooks, hurry};
 use crate::arch::cpu;
 use crate::sched::{self, Class, Spawn, SpawnError, seam, tick};
-use crate::sync::atomic::Ordering;
 use crate::sync::preempt;
 use alloc::boxed::Box;
+use core::ptr::NonNull;
 
 /// There is no scheme of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,13 @@ impl core::fmt::Display for NoSuchScheme {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "no such scheme; there are: {}", NAMES.join(" "))
     }
+}
+
+/// Names a grace period that begins from now on, and all that was retired before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    number: cookie::Cookie,
+    retired: u64,
 }
 
 /// How Tasks RCU stands.
@@ -48,8 +58,10 @@ pub struct Summary {
     pub max_ns: u64,
     /// Stall reports made.
     pub stalls: u64,
-    /// Objects that wait for a grace period, or are being freed.
+    /// Objects that were given to `call`, and are not freed.
     pub pending: u64,
+    /// Objects that are retired, and that somebody may use.
+    pub retired: usize,
     /// When a step counts as stalled.
     pub stall_after_ns: u64,
     /// What each scheme's grace periods came to, in the order of [`NAMES`].
@@ -73,10 +85,38 @@ pub fn start() -> Result<(), SpawnError> {
     Ok(())
 }
 
-/// Blocks until a grace period that starts from now on has ended; the proof covers every cookie taken before.
+/// Takes over an object that was unlinked. Allocates nothing, waits for nobody, and does not fail. Context: task.
+///
+/// # Safety
+/// 1. `object` came from `Box::into_raw`, and nobody else will free it.
+/// 2. The last store that made it reachable was overwritten, and that overwrite was followed by a full barrier:
+///    `retired-is-unlinked`.
+pub unsafe fn retire<T: Reclaim>(object: NonNull<T>) -> Retired<T> {
+    let mut graveyard = rcu().graveyard.lock();
+    // SAFETY: the caller.
+    let retired = unsafe { graveyard.retire(object) };
+    graveyard.tell(&rcu().extent);
+    drop(graveyard);
+    request(rcu().sequence.cookie());
+    retired
+}
+
+/// Blocks until nobody uses this object, whatever else is held by whomever.
 /// Context: task, preemptible, not inside a func, holding no lock that a func may take (O9).
-pub fn synchronize() -> Elapsed {
-    cond_synchronize(start_poll())
+pub fn synchronize_for<T: Reclaim>(retired: &Retired<T>) -> Elapsed {
+    assert_may_wait();
+    let mut elapsed = None;
+    ENDED.wait_until(|| {
+        elapsed = retired.poll();
+        elapsed.is_some()
+    });
+    elapsed.expect("the wait ends when it is there")
+}
+
+/// Blocks until a grace period that starts from now on has ended, and all that was retired before has elapsed.
+/// Context: as [`synchronize_for`].
+pub fn synchronize() {
+    cond_synchronize(start_poll());
 }
 
 /// As [`synchronize`], but the holdouts of the grace period, and of one that stands before it, go before all normal tasks:
@@ -84,62 +124,54 @@ pub fn synchronize() -> Elapsed {
 ///
 /// It differs where tasks are listed that may have been preempted: `classic`, `linux`, `ip`, `flag`. `depth` and `scan` boost
 /// their holdouts in any case; `sched` asks each CPU to reschedule, `rude`'s workers are of the high class, and whom
-/// `nopreempt` waits for has the CPU. Context: as [`synchronize`].
-pub fn synchronize_expedited() -> Elapsed {
-    let cookie = rcu().sequence.cookie();
-    hurry::ask(rcu(), cookie);
-    cond_synchronize(cookie)
+/// `nopreempt` waits for has the CPU. Context: as [`synchronize_for`].
+pub fn synchronize_expedited() {
+    let cookie = name_next();
+    hurry::ask(rcu(), cookie.number);
+    request(cookie.number);
+    cond_synchronize(cookie);
 }
 
-/// Blocks until the grace period of `cookie` has ended: not for another one, as [`synchronize`] may have to.
-/// Context: as [`synchronize`].
-pub fn cond_synchronize(cookie: Cookie) -> Elapsed {
+/// Blocks until what `cookie` names has come: not for another grace period, as [`synchronize`] may have to.
+/// Context: as [`synchronize_for`].
+pub fn cond_synchronize(cookie: Cookie) {
     assert_may_wait();
-    request(cookie);
-    let mut elapsed = None;
-    ENDED.wait_until(|| {
-        elapsed = poll(cookie);
-        elapsed.is_some()
-    });
-    elapsed.expect("the wait ends when it is there")
+    ENDED.wait_until(|| has_ended(cookie));
 }
 
-/// Queues a retired object: when its grace period has ended, `then` gets it in the reclaimer's task. Objects go in the
-/// order in which they were queued. Allocates nothing. Context: task.
+/// Frees a retired object when nobody uses it: `then` gets it in the reclaimer's task. Objects go in the order in which they
+/// elapse. Allocates nothing. Context: task.
 pub fn call<T: Reclaim>(retired: Retired<T>, then: fn(Box<T>)) {
-    let cookie = retired.cookie();
-    rcu().callbacks.lock().push(retired, then);
-    request(cookie);
-    // It may have ended long ago: then no end of a grace period is to come that would wake the reclaimer.
-    if poll(cookie).is_some() {
+    // It may have elapsed long ago: then no end of a grace period is to come that would wake the reclaimer.
+    if rcu().graveyard.lock().call(retired, then) {
         EXPIRED.wake_all();
     }
 }
 
-/// Blocks until everything that was queued before has been freed. Context: as [`synchronize`], and not in a `then`,
+/// Blocks until everything that was called before has been freed. Context: as [`synchronize_for`], and not in a `then`,
 /// which would wait for itself.
 pub fn barrier() {
     assert_may_wait();
-    let barrier = rcu().callbacks.lock().barrier();
-    RECLAIMED.wait_until(|| rcu().callbacks.lock().has_passed(barrier));
+    let barrier = rcu().graveyard.lock().barrier();
+    RECLAIMED.wait_until(|| rcu().graveyard.lock().has_passed(barrier));
+}
+
+/// Names what [`synchronize`] would wait for; asks nobody for it.
+fn name_next() -> Cookie {
+    Cookie { number: rcu().sequence.cookie(), retired: rcu().extent.last() }
 }
 
 /// Asks for a grace period that starts from now on, without waiting. Context: task.
 #[must_use = "only the cookie tells when it has ended"]
 pub fn start_poll() -> Cookie {
-    let cookie = rcu().sequence.cookie();
-    request(cookie);
+    let cookie = name_next();
+    request(cookie.number);
     cookie
 }
 
-/// The number of the first grace period that starts from now on; asks nobody to run it. Context: any.
-pub fn next_number() -> u64 {
-    rcu().sequence.cookie().number()
-}
-
-/// The proof that the grace period of `cookie` has ended, if it has. Context: any.
-pub fn poll(cookie: Cookie) -> Option<Elapsed> {
-    rcu().sequence.poll(cookie)
+/// Whether what `cookie` names has come. Context: any.
+pub fn has_ended(cookie: Cookie) -> bool {
+    rcu().sequence.has_ended(cookie.number) && rcu().extent.is_past(cookie.retired)
 }
 
 /// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled, and nobody may be
@@ -148,7 +180,7 @@ pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
     let index = NAMES.iter().position(|&scheme| scheme == name).ok_or(NoSuchScheme)?;
     while !rcu().select(index) {
         barrier();
-        let _ = synchronize();
+        synchronize();
     }
     Ok(())
 }
@@ -157,6 +189,11 @@ pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
 #[inline(always)]
 pub fn lets_funcs_block() -> bool {
     rcu().scheme().lets_funcs_block()
+}
+
+/// Whether a holder keeps what it holds and nothing else, under the selected scheme. Context: any.
+pub fn tells_ops_apart() -> bool {
+    rcu().scheme().tells_ops_apart()
 }
 
 /// The selected scheme.
@@ -185,6 +222,10 @@ pub fn statistics() -> Summary {
         let machine = rcu().machine.lock();
         (machine.statistics().last_ns, machine.all_statistics(), machine.stall_after_ns())
     };
+    let (pending, retired) = {
+        let graveyard = rcu().graveyard.lock();
+        (graveyard.nr_pending(), graveyard.nr_retired())
+    };
     let sum = |field: fn(&Statistics) -> u64| of_schemes.iter().map(field).sum();
     Summary {
         scheme: scheme_name(),
@@ -192,25 +233,23 @@ pub fn statistics() -> Summary {
         last_ns,
         max_ns: of_schemes.iter().map(|of| of.max_ns).max().unwrap_or(0),
         stalls: sum(|of| of.nr_stalls),
-        pending: rcu().callbacks.lock().nr_pending(),
+        pending,
+        retired,
         stall_after_ns,
         of_schemes,
     }
 }
 
-fn request(cookie: Cookie) {
-    if rcu().sequence.request(cookie) {
-        REQUESTS.wake_all();
+fn request(number: cookie::Cookie) {
+    if rcu().sequence.request(number) {
+        STEP.wake_all();
     }
 }
 
 /// A holder that waits for a grace period waits for itself (O9).
 fn assert_may_wait() {
     let task = sched::current();
-    assert!(
-        task.header.recursion.load(Ordering::Relaxed) == 0,
-        "task {task:?} waits for a grace period inside a func, which that grace period waits for",
-    );
+    report::forbid_wait_in_func(task);
     assert!(preempt::count() == 0, "task {task:?} waits for a grace period with preemption disabled");
     assert!(!cpu::irqs_are_masked(), "task {task:?} waits for a grace period with IRQs masked");
 }

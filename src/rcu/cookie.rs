@@ -1,16 +1,15 @@
-//! Grace-period numbers: which grace period a caller must wait for, and the proof that it has ended.
+//! Grace-period numbers: which grace period a caller must wait for.
 //!
-//! One word counts half grace periods: even, none is running; odd, one is. A caller that unlinked something takes a
-//! [`Cookie`], the even value that proves a *full* grace period since then; one that arrives while a grace period
-//! runs is not served by it, because that one may have looked already, and waits for the next.
-//! Promises: an [`Elapsed`] exists only for grace periods that have ended; making a [`Sequence`] is `unsafe`, because it
-//! vouches for that, and the kernel's only one is private to `rcu`. Context: everything here is lock-free
-//! and callable anywhere; [`Sequence::begin`] and [`Sequence::end`] belong to the grace-period task.
+//! One word counts half grace periods: even, none is running; odd, one is. A caller takes a [`Cookie`], the even value that
+//! proves a *full* grace period since then; one that arrives while a grace period runs is not served by it, because that one
+//! may have looked already, and waits for the next. A grace period of a scheme that looks for holders ends when it has looked,
+//! while held objects wait on: so a cookie names the last retirement before it, too (see [`super::graveyard`]).
+//! Context: everything here is lock-free and callable anywhere; [`Sequence::begin`] and [`Sequence::end`] belong to the
+//! grace-period task.
 //!
 //! # Why not a lock
-//! `poll` runs in spinning updaters and in wait conditions; as one load it needs no place in the lock order.
+//! `has_ended` runs in spinning updaters and in wait conditions; as one load it needs no place in the lock order.
 
-use crate::fault::{self, Fault};
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Names the grace period that covers everything unlinked before the cookie was taken.
@@ -24,17 +23,6 @@ impl Cookie {
     }
 }
 
-/// Proof that a grace period has ended. Made by [`Sequence`] alone, when one has.
-#[derive(Clone, Copy, Debug)]
-pub struct Elapsed(u64);
-
-impl Elapsed {
-    /// Whether the grace period that `cookie` names is among those that have ended.
-    pub const fn covers(self, cookie: Cookie) -> bool {
-        cookie.0 <= self.0
-    }
-}
-
 /// The count of grace periods, and how far somebody wants it to go.
 #[derive(Debug)]
 pub struct Sequence {
@@ -42,13 +30,15 @@ pub struct Sequence {
     wanted: AtomicU64,
 }
 
+impl Default for Sequence {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Sequence {
     /// A sequence in which no grace period has run.
-    ///
-    /// # Safety
-    /// Its proofs free memory. 1. It is the only one whose [`Elapsed`] meet the program's `Retired` objects, and those
-    /// objects' cookies come from it. 2. Between [`Sequence::begin`] and [`Sequence::end`] a grace period really passes.
-    pub unsafe fn new() -> Self {
+    pub fn new() -> Self {
         Self { state: AtomicU64::new(0), wanted: AtomicU64::new(0) }
     }
 
@@ -58,8 +48,7 @@ impl Sequence {
     /// has begun, and the next one is named, or that grace period sees every store the caller made before.
     pub fn cookie(&self) -> Cookie {
         fence(Ordering::SeqCst);
-        let until_full = if fault::is(Fault::CookieOfRunning) { 2 } else { 3 };
-        Cookie((self.state.load(Ordering::Relaxed) + until_full) & !1)
+        Cookie((self.state.load(Ordering::Relaxed) + 3) & !1)
     }
 
     /// Asks that grace periods run until `cookie` is covered; true if the grace-period task must be woken for it.
@@ -71,14 +60,12 @@ impl Sequence {
         self.wanted.fetch_max(cookie.0, Ordering::Release) < cookie.0
     }
 
-    /// The proof that the grace period of `cookie` has ended, if it has.
+    /// Whether the grace period of `cookie` has ended.
     ///
-    /// Order: `Acquire`, pairing with [`Sequence::end`]: what every reader did before it left comes before whatever
-    /// the holder of the proof does to the memory (O5).
+    /// Order: `Acquire`, pairing with [`Sequence::end`].
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn poll(&self, cookie: Cookie) -> Option<Elapsed> {
-        let ended = Elapsed(self.state.load(Ordering::Acquire) & !1);
-        ended.covers(cookie).then_some(ended)
+    pub fn has_ended(&self, cookie: Cookie) -> bool {
+        self.state.load(Ordering::Acquire) >= cookie.0
     }
 
     /// How many grace periods have ended. Context: any; takes no lock.
@@ -92,8 +79,7 @@ impl Sequence {
         self.wanted.load(Ordering::Acquire) > self.state.load(Ordering::Relaxed)
     }
 
-    /// The number of the cookies that the running grace period covers when it ends. Only the grace-period task, or what
-    /// it waits for.
+    /// The number of the running grace period, and of its look. Only the grace-period task, or what it waits for.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn running(&self) -> u64 {
         self.state.load(Ordering::Relaxed) + 1
@@ -112,12 +98,11 @@ impl Sequence {
 
     /// The running grace period ends; everything that waited for it is served at once.
     ///
-    /// Order: `Release`, pairing with [`Sequence::poll`].
+    /// Order: `Release`, pairing with [`Sequence::has_ended`].
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn end(&self) -> Elapsed {
+    pub fn end(&self) {
         let state = self.state.load(Ordering::Relaxed);
         assert!(state & 1 == 1, "a grace period ends that never began");
         self.state.store(state + 1, Ordering::Release);
-        Elapsed(state + 1)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Notrace (O8). Context: IRQs masked; `At::Here` is the current task, `At::Saved` one that is kept off its CPU.
 
-use super::schemes::{At, Eyes, What};
+use super::schemes::{At, Eyes, Meet};
 use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task};
@@ -35,28 +35,17 @@ fn chain(words: &TaskWords, at: At) -> Holds {
 }
 
 impl Eyes for Kernel {
-    /// Order: relaxed loads of `retired`. It was stored before the grace period began that it names, and each handler of
-    /// the round, and whoever takes the list's lock, comes after that (O4).
     #[unsafe(link_section = ".text.notrace")]
-    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
+    fn each_hold(&self, task: &TaskWords, at: At, who: &dyn Meet) -> bool {
         let mut holds = chain(task, at);
         for hold in holds.by_ref() {
-            let is_it = match what {
-                What::Anything => true,
-                What::RetiredBy(number) => {
-                    // SAFETY: held by the chain, which does not go on meanwhile: so it is not freed.
-                    let retired = unsafe { &*hold.ops }.retired.load(Ordering::Relaxed);
-                    retired != 0 && retired <= number
-                }
-            };
-            if is_it {
-                return true;
-            }
+            // SAFETY: held by the chain, which does not go on meanwhile: so it is not freed.
+            who.meet(unsafe { &(*hold.ops).holds });
         }
         if !holds.is_whole() {
             BROKEN.fetch_add(1, Ordering::Relaxed);
         }
-        !holds.is_whole()
+        holds.is_whole()
     }
 
     #[unsafe(link_section = ".text.notrace")]

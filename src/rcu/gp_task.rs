@@ -6,10 +6,11 @@
 //! grace period has one scheme from its begin to its end.
 
 use super::bracket::MAX_CPUS;
-use super::callbacks::Callbacks;
+use super::conclude::conclude;
 use super::cookie::Sequence;
 use super::eyes::Kernel;
 use super::grace::{Action, Machine, Now};
+use super::graveyard::{Extent, Graveyard};
 use super::hooks;
 use super::reclaimer::EXPIRED;
 use super::schemes::built::Built;
@@ -28,9 +29,7 @@ const _: () = assert!(MAX_CPUS == cpu::MAX_CPUS);
 /// After how much progress a step counts as stalled, until somebody sets another time.
 const STALL_AFTER_NS: u64 = 10_000_000_000;
 
-/// The grace-period task waits here for requests.
-pub(super) static REQUESTS: WaitQueue = WaitQueue::new();
-/// The grace-period task waits here for the end of a step.
+/// The grace-period task waits here: for requests, for the end of a step, for somebody who holds less.
 pub(super) static STEP: WaitQueue = WaitQueue::new();
 /// Whoever waits for a grace period.
 pub(super) static ENDED: WaitQueue = WaitQueue::new();
@@ -45,7 +44,9 @@ static RCU: spin::Once<Rcu> = spin::Once::new();
 pub(super) struct Rcu {
     pub(super) sequence: Sequence,
     pub(super) machine: IrqLock<Machine>,
-    pub(super) callbacks: IrqLock<Callbacks>,
+    pub(super) graveyard: IrqLock<Graveyard>,
+    /// Of the graveyard.
+    pub(super) extent: Extent,
     /// The grace-period task, once it is spawned.
     pub(super) task: spin::Once<&'static Task>,
     pub(super) starved: IrqLock<Starved>,
@@ -60,10 +61,11 @@ pub(super) struct Rcu {
 /// Makes the instance; the first call counts.
 pub(super) fn init() -> &'static Rcu {
     RCU.call_once(|| Rcu {
-        // SAFETY: 1. The only one: `Once`, and `RCU` is private. 2. `run_grace_periods` carries each step out.
-        sequence: unsafe { Sequence::new() },
+        sequence: Sequence::new(),
         machine: IrqLock::new(Machine::new(STALL_AFTER_NS)),
-        callbacks: IrqLock::new(Callbacks::default()),
+        // SAFETY: `run_grace_periods` carries each step out, and judges what it has begun with behind the last.
+        graveyard: IrqLock::new(unsafe { Graveyard::new() }),
+        extent: Extent::default(),
         task: spin::Once::new(),
         starved: IrqLock::new(Starved::default()),
         hurried: AtomicU64::new(0),
@@ -87,10 +89,10 @@ impl Rcu {
     }
 
     /// Selects the scheme that stands at this place of [`NAMES`], unless a grace period runs or is wanted, or something
-    /// waits to be freed; says whether it did.
+    /// is retired or waits to be freed; says whether it did.
     pub(super) fn select(&self, index: usize) -> bool {
         let mut machine = self.machine.lock();
-        let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.callbacks.lock().nr_pending() == 0;
+        let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.graveyard.lock().is_empty();
         if is_quiet {
             self.scheme().select(false);
             self.schemes[index].select(true);
@@ -171,24 +173,37 @@ pub(super) fn work(rcu: &'static Rcu, cpu: usize) -> ! {
     }
 }
 
-/// The grace-period task. Every decision is the machine's.
+#[inline(always)]
+fn now() -> Now {
+    Now { clock_ns: sched::now_ns(), progress_ns: sched::progress_ns() }
+}
+
+/// The grace-period task. Every decision is the machine's, or the graveyard's.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
+    // Nobody else adds to what is held, or takes from it.
+    let mut oldest_held = None;
     loop {
         let mut machine = rcu.machine.lock();
-        let now = Now { clock_ns: sched::now_ns(), progress_ns: sched::progress_ns() };
         let scheme = rcu.scheme(); // under the lock: `one-scheme`
-        let action = machine.step(&rcu.sequence, scheme, now);
+        let action = machine.step(&rcu.sequence, scheme, now(), oldest_held, || rcu.graveyard.lock().begin());
         drop(machine);
+        let is_wanted = || rcu.sequence.is_wanted() || scheme.is_due();
         match action {
-            Action::Sleep => REQUESTS.wait_until(|| rcu.sequence.is_wanted()),
+            Action::Sleep => STEP.wait_until(is_wanted),
+            Action::Rest { most_ns } => {
+                let _ = STEP.wait_until_deadline(is_wanted, sched::now_ns() + most_ns);
+            }
             Action::Begin { step } => scheme.begin(step, &Kernel),
             Action::Wait { step, most_ns } => hurry::wait(rcu, scheme, step, most_ns),
             Action::Report { step, stalled_ns } => report::tell_stall(scheme, step, stalled_ns),
-            Action::Finish(_) => {
+            Action::Judge => {
+                let left = conclude(&rcu.graveyard, &rcu.extent, scheme, rcu.sequence.running());
+                oldest_held = left.oldest_held;
+                rcu.machine.lock().finish(&rcu.sequence, now());
                 ENDED.wake_all();
-                // Who queues something later than this look finds that the grace period has ended, and wakes by itself.
-                if rcu.callbacks.lock().has_expired(&rcu.sequence) {
+                // Who calls something that has elapsed wakes the reclaimer by itself.
+                if left.has_expired {
                     EXPIRED.wake_all();
                 }
             }

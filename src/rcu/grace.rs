@@ -2,15 +2,16 @@
 //!
 //! The task asks [`Machine::step`] in a loop and carries the [`Action`] out; it has no decisions of its own. A grace
 //! period is the steps of the selected scheme, one after the other; each begins, and is over when the scheme counts
-//! nobody outstanding. Promises: one grace period serves all that asked before it began; a step that does not end is
-//! reported after `stall_after_ns`, and again after each further interval; waiting has no period of its own, the
+//! nobody outstanding. When the last one is, what is retired is judged. Promises: one grace period serves all that asked before it
+//! began; a step that does not end is reported after `stall_after_ns`, and again after each further interval; so is an object
+//! that is held for so long, where grace periods end without waiting for holders; waiting has no period of its own, the
 //! end of a wait is the next report. What each scheme's grace periods came to is kept apart.
 //! Context: the grace-period task. Pure: time and the scheme's counts come in, actions go out.
 //!
 //! How long grace periods took is told by the clock; when one counts as stalled, by progress ([`crate::sched::progress`]): a host
 //! that stops the guest keeps no grace period from ending.
 
-use super::cookie::{Elapsed, Sequence};
+use super::cookie::Sequence;
 use super::schemes::{NAMES, Scheme};
 
 /// What the grace-period task does now; then it asks again.
@@ -18,6 +19,11 @@ use super::schemes::{NAMES, Scheme};
 pub enum Action {
     /// Nobody waits: sleep until a request comes.
     Sleep,
+    /// Something is held: sleep until a request comes, or somebody holds less, at most for so long.
+    Rest {
+        /// How much progress is left before what is held counts as stalled.
+        most_ns: u64,
+    },
     /// Begin this step of the scheme.
     Begin {
         /// Counted from 0.
@@ -37,8 +43,8 @@ pub enum Action {
         /// How long it has waited.
         stalled_ns: u64,
     },
-    /// The grace period is over: wake those who waited, reclaim what it covers.
-    Finish(Elapsed),
+    /// Everybody was met: judge what is retired, and then [`Machine::finish`].
+    Judge,
 }
 
 /// What time it is.
@@ -87,15 +93,41 @@ enum State {
     },
     Waiting {
         step: usize,
-        since_ns: u64,
-        report_ns: u64,
+        wait: Wait,
     },
+    Judging,
+}
+
+/// Since when something waits, and when that is reported next. By progress.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    since_ns: u64,
+    report_ns: u64,
+}
+
+impl Wait {
+    #[inline(always)]
+    fn begin(now: Now, stall_after_ns: u64) -> Self {
+        Self { since_ns: now.progress_ns, report_ns: now.progress_ns + stall_after_ns }
+    }
+
+    /// How long it has waited, if that is to be reported now.
+    #[inline(always)]
+    fn stalled_ns(&mut self, now: Now, stall_after_ns: u64) -> Option<u64> {
+        if now.progress_ns < self.report_ns {
+            return None;
+        }
+        self.report_ns = now.progress_ns + stall_after_ns;
+        Some(now.progress_ns.saturating_sub(self.since_ns))
+    }
 }
 
 /// Where the running grace period stands.
 #[derive(Debug)]
 pub struct Machine {
     state: State,
+    /// The oldest retirement that is held, and its wait.
+    held: Option<(u64, Wait)>,
     stall_after_ns: u64,
     began_ns: u64,
     /// Of the schemes of [`NAMES`].
@@ -107,7 +139,7 @@ impl Machine {
     /// A machine at rest, which reports a step after this long.
     pub fn new(stall_after_ns: u64) -> Self {
         let statistics = [Statistics::default(); NAMES.len()];
-        Self { state: State::Idle, stall_after_ns, began_ns: 0, statistics, selected: 0 }
+        Self { state: State::Idle, held: None, stall_after_ns, began_ns: 0, statistics, selected: 0 }
     }
 
     /// From now on what happens is counted for the scheme that stands at this place of [`NAMES`].
@@ -138,54 +170,100 @@ impl Machine {
         self.figures().nr_stalls += 1;
     }
 
-    /// The next action. `scheme` is the same from the first step of a grace period to its last.
+    /// The next action. `scheme` is the same from the first step of a grace period to its last. `oldest_held` is the number of
+    /// the oldest retirement that was judged and is held; `take_over` takes over what is retired, when a grace period has begun.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    pub fn step(&mut self, sequence: &Sequence, scheme: &dyn Scheme, now: Now) -> Action {
-        match self.state {
-            State::Idle if sequence.is_wanted() => {
+    pub fn step(
+        &mut self,
+        sequence: &Sequence,
+        scheme: &dyn Scheme,
+        now: Now,
+        oldest_held: Option<u64>,
+        take_over: impl FnOnce(),
+    ) -> Action {
+        let stall_after_ns = self.stall_after_ns;
+        match &mut self.state {
+            State::Idle => {
+                let (held_for, stalled_ns) = self.look_at_held(oldest_held, now);
+                if let Some(stalled_ns) = stalled_ns {
+                    self.count_stall();
+                    return Action::Report { step: 0, stalled_ns };
+                }
+                if !sequence.is_wanted() && !scheme.is_due() {
+                    return held_for.map_or(Action::Sleep, |most_ns| Action::Rest { most_ns });
+                }
                 sequence.begin();
                 self.began_ns = now.clock_ns;
-                self.go_to(0, sequence, scheme, now)
+                take_over();
+                self.go_to(0, scheme)
             }
-            State::Idle => Action::Sleep,
             State::Begun { step } => {
-                let report_ns = now.progress_ns + self.stall_after_ns;
-                self.state = State::Waiting { step, since_ns: now.progress_ns, report_ns };
+                let step = *step;
+                self.state = State::Waiting { step, wait: Wait::begin(now, stall_after_ns) };
                 self.figures().nr_waited_for += scheme.outstanding(step) as u64;
-                self.step(sequence, scheme, now)
+                self.step(sequence, scheme, now, oldest_held, take_over)
             }
-            State::Waiting { step, .. } if scheme.outstanding(step) == 0 => self.go_to(step + 1, sequence, scheme, now),
-            State::Waiting { step, since_ns, report_ns } if now.progress_ns >= report_ns => {
-                let report_ns = now.progress_ns + self.stall_after_ns;
-                self.state = State::Waiting { step, since_ns, report_ns };
-                self.count_stall();
-                Action::Report { step, stalled_ns: now.progress_ns.saturating_sub(since_ns) }
+            State::Waiting { step, .. } if scheme.outstanding(*step) == 0 => {
+                let step = *step;
+                self.go_to(step + 1, scheme)
             }
-            State::Waiting { step, report_ns, .. } => Action::Wait { step, most_ns: report_ns - now.progress_ns },
+            State::Waiting { step, wait } => {
+                let step = *step;
+                match wait.stalled_ns(now, stall_after_ns) {
+                    None => Action::Wait { step, most_ns: wait.report_ns - now.progress_ns },
+                    Some(stalled_ns) => {
+                        self.count_stall();
+                        Action::Report { step, stalled_ns }
+                    }
+                }
+            }
+            State::Judging => Action::Judge,
         }
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn go_to(&mut self, step: usize, sequence: &Sequence, scheme: &dyn Scheme, now: Now) -> Action {
+    fn go_to(&mut self, step: usize, scheme: &dyn Scheme) -> Action {
         if step < scheme.nr_steps() {
             self.state = State::Begun { step };
             return Action::Begin { step };
         }
+        self.state = State::Judging;
+        Action::Judge
+    }
+
+    /// What is held, be it that grace periods go on or not: how long until that is to be reported, or how long it has been held
+    /// if that is to be reported now.
+    #[inline(always)]
+    fn look_at_held(&mut self, oldest_held: Option<u64>, now: Now) -> (Option<u64>, Option<u64>) {
+        let stall_after_ns = self.stall_after_ns;
+        let before = self.held.take();
+        let Some(number) = oldest_held else { return (None, None) };
+        let same = before.filter(|&(oldest, _)| oldest == number);
+        let (_, wait) = self.held.insert(same.unwrap_or((number, Wait::begin(now, stall_after_ns))));
+        let stalled_ns = wait.stalled_ns(now, stall_after_ns);
+        (Some(wait.report_ns - now.progress_ns), stalled_ns)
+    }
+
+    /// What is retired has been judged: the grace period is over, and those who waited for it may be woken.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn finish(&mut self, sequence: &Sequence, now: Now) {
+        assert!(matches!(self.state, State::Judging), "a grace period ends that was not judged");
         self.state = State::Idle;
+        sequence.end();
         let last_ns = now.clock_ns.saturating_sub(self.began_ns);
         let figures = self.figures();
         figures.nr_grace_periods += 1;
         figures.last_ns = last_ns;
         figures.max_ns = figures.max_ns.max(last_ns);
         figures.total_ns += last_ns;
-        Action::Finish(sequence.end())
     }
 
-    /// The step that it waits in, and since when, by progress.
+    /// The step that it waits in, or behind which something is held, and since when, by progress.
     pub fn waiting(&self) -> Option<(usize, u64)> {
-        match self.state {
-            State::Waiting { step, since_ns, .. } => Some((step, since_ns)),
-            State::Idle | State::Begun { .. } => None,
+        match (self.state, self.held) {
+            (State::Waiting { step, wait }, _) => Some((step, wait.since_ns)),
+            (State::Idle, Some((_, wait))) => Some((0, wait.since_ns)),
+            _ => None,
         }
     }
 

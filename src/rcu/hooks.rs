@@ -6,13 +6,12 @@
 use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
 use super::hurry;
-use super::report::forbid_block;
+use super::report::{forbid_block, is_in_func};
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
 use crate::fault::{self, Fault};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
-use crate::sync::atomic::Ordering;
 use crate::sync::irqs;
 
 /// What is put on the seam.
@@ -56,13 +55,13 @@ impl Hooks for Wiring {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn resume(&self, next: &Task) {
-        schemes::resume(self.0.scheme(), &context(next));
+        wake(schemes::resume(self.0.scheme(), &context(next)));
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn off_cpu(&self, prev: &Task, dead: bool) {
         let left = if dead { Left::Dead } else { Left::Alive };
-        wake(self.0.scheme().off_cpu(&context(prev), left));
+        wake(self.0.scheme().off_cpu(&context(prev), cpu::id(), left));
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -103,8 +102,7 @@ fn wake(wake: Wake) {
 /// A scheme that takes a voluntary switch for the end of every call cannot let a func make one.
 #[inline(always)]
 fn assert_may_block(scheme: &impl Scheme, task: &Task) {
-    let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
-    if is_in_func && !scheme.lets_funcs_block() {
+    if !scheme.lets_funcs_block() && is_in_func(task) {
         forbid_block(task, scheme.name());
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`cookie`] | grace-period numbers, and [`Elapsed`], the proof that one has ended |
-//! | [`retired`] | the type rule: an unlinked object becomes memory again only against that proof |
-//! | [`callbacks`] | the queue of retired objects that nobody waits for |
+//! | [`cookie`] | grace-period numbers |
+//! | [`retired`] | the type rule: an unlinked object becomes memory again only against [`Elapsed`], the proof that is its own |
+//! | [`graveyard`] | all that is retired: each waits for its own holders |
+//! | `links` | the lists that the graveyard keeps |
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`outside`] | before a change of schemes: nobody is inside a trampoline |
+//! | [`conclude`] | the end of a grace period, in its one order |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
 //! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing` | glue to the running scheduler; target only |
@@ -21,9 +23,11 @@
 //! Floor 5. Below: `sched`, whose hooks `start` fills. Above: `ftrace` retires, `lab` and `shell` select and watch.
 
 pub mod bracket;
-pub mod callbacks;
+pub mod conclude;
 pub mod cookie;
 pub mod grace;
+pub mod graveyard;
+mod links;
 pub mod outside;
 pub mod retired;
 pub mod schemes;
@@ -61,8 +65,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    NoSuchScheme, Summary, barrier, call, cond_synchronize, lets_funcs_block, next_number, nr_ended, poll, scheme_name,
-    set_scheme, set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited, trampoline,
+    Cookie, NoSuchScheme, Summary, barrier, call, cond_synchronize, has_ended, lets_funcs_block, nr_ended, retire,
+    scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited,
+    synchronize_for, tells_ops_apart, trampoline,
 };
-pub use cookie::{Cookie, Elapsed};
-pub use retired::{Node, Reclaim, Retired};
+pub use retired::{Elapsed, Node, Reclaim, Retired};

@@ -1,8 +1,8 @@
-//! The task that frees what ended grace periods cover.
+//! The task that frees what was called and has elapsed.
 //!
 //! It is not the grace-period task, because what it frees may sleep (unmapping text waits for other CPUs), and grace
-//! periods must not wait for that. It is of the high class, so that memory comes back under any load. It frees in order,
-//! one object at a time, with no lock held. Ordinary task code: it may be traced, and is a holdout like any other.
+//! periods must not wait for that. It is of the high class, so that memory comes back under any load. It frees
+//! one object at a time, in the order in which they elapsed, with no lock held. Ordinary task code: it may be traced, and is a holdout like any other.
 
 use super::gp_task::Rcu;
 use crate::sched::WaitQueue;
@@ -15,12 +15,12 @@ pub(super) static RECLAIMED: WaitQueue = WaitQueue::new();
 /// The task's work.
 pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
     loop {
-        EXPIRED.wait_until(|| rcu.callbacks.lock().has_expired(&rcu.sequence));
-        let expired = rcu.callbacks.lock().take_expired(&rcu.sequence);
+        EXPIRED.wait_until(|| rcu.graveyard.lock().has_expired());
+        let expired = rcu.graveyard.lock().take_expired();
         if let Some(expired) = expired {
             expired.run();
             rcu.machine.lock().count_freed(); // before it counts as finished: no other scheme is selected until then
-            rcu.callbacks.lock().finished_one();
+            rcu.graveyard.lock().finished_one();
             RECLAIMED.wake_all();
         }
     }

@@ -9,12 +9,14 @@
 use super::gp_task::{Rcu, rcu};
 use super::schemes::Scheme;
 use super::schemes::built::Built;
+use super::standing::nr_outstanding;
 use crate::arch::cpu;
 use crate::arch::relax::SpinMutex;
 use crate::arch::site::{CallSite, OpsHeader};
 use crate::arch::unwind::{Frames, Holds};
 use crate::console::epitaph::{Place, print_backtrace};
 use crate::hook::Hook;
+use crate::mm::heap;
 use crate::println;
 use crate::sched::{self, Task, Visit};
 use crate::sync::atomic::Ordering;
@@ -42,7 +44,7 @@ pub(super) fn tell_stall(scheme: &Built, step: usize, stalled_ns: u64) {
         stalled_ns / 1_000_000,
         step + 1,
         scheme.nr_steps(),
-        scheme.outstanding(step),
+        nr_outstanding(scheme, step),
     );
     let mut nr_told = 0;
     sched::for_each_task(|task| {
@@ -125,7 +127,7 @@ pub fn tell_holdouts() {
             sched::progress_ns().saturating_sub(since_ns) / 1_000_000,
             step + 1,
             scheme.nr_steps(),
-            scheme.outstanding(step),
+            scheme.nr_holdouts(step),
         ),
     }
     for cpu in (0..sched::nr_cpus()).filter(|&cpu| scheme.waits_for_cpu(cpu)) {
@@ -157,9 +159,25 @@ fn tell_running(visit: &Visit) {
     tell(task, "running", Frames::here());
 }
 
+/// Whether something retired waits for the task. Context: a task list is locked, or the task stays.
 #[inline(always)]
-fn is_holdout(task: &Task) -> bool {
-    task.rcu.holdout.load(Ordering::Relaxed)
+pub(super) fn is_holdout(task: &Task) -> bool {
+    task.rcu.holdout.load(Ordering::Relaxed) || is_unmarked_holdout(task)
+}
+
+/// Whether it does though the task is not marked: it sleeps, and was examined before what it holds was retired. Context: as
+/// [`is_holdout`].
+#[inline(always)]
+pub(super) fn is_unmarked_holdout(task: &Task) -> bool {
+    !task.rcu.holdout.load(Ordering::Relaxed)
+        && task.rcu.nr_counted.load(Ordering::Relaxed) > 0
+        && task.is_off_cpu()
+        && Holds::of(Frames::from_fp(task.saved_fp())).any(|hold| {
+            // A task that goes on at this instant may have left anything where its frame was.
+            let can_be_ops = hold.ops.is_aligned() && heap::holds(hold.ops.addr());
+            // SAFETY: an aligned address of the heap, which is mapped: what is read is told, not believed.
+            can_be_ops && unsafe { &*hold.ops }.holds.is_retired()
+        })
 }
 
 /// Prints who a task is, what it is inside of, and where.
@@ -212,6 +230,24 @@ impl fmt::Display for Held {
         }
         Ok(())
     }
+}
+
+/// Panics if `task`, which runs and is about to wait for a grace period, does so inside of a func, guarded or not: its frames
+/// tell (O9). Context: task.
+pub(super) fn forbid_wait_in_func(task: &Task) {
+    let frames = Frames::here();
+    if let Some(hold) = Holds::of(frames).next() {
+        let held = Held { ops: hold.ops, site: hold.site, frames };
+        panic!("task {task:?} waits for a grace period inside a func, which a grace period waits for: it is {held}");
+    }
+}
+
+/// Whether a task that leaves its CPU by itself stands in a func. Its recursion guard says so; where none was taken its frames
+/// do, which `checked` builds read. Context: inside the switch, that task's.
+#[inline(always)]
+pub(super) fn is_in_func(task: &Task) -> bool {
+    task.header.recursion.load(Ordering::Relaxed) != 0
+        || cfg!(debug_assertions) && Holds::of(Frames::here()).next().is_some()
 }
 
 /// Panics: `task`, which runs, blocks inside of a func where `scheme` cannot have that.

@@ -4,9 +4,10 @@
 //! show that nothing is on its way any more.
 
 use super::gp_task::rcu;
+use super::report;
 use super::schemes::Scheme;
+use super::schemes::built::Built;
 use crate::sched::{self, Task};
-use crate::sync::atomic::Ordering;
 
 /// A grace period that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ impl Standing {
     }
 }
 
-/// How the running grace period stands towards `tasks`, if there is one that has looked at everybody and waits.
-/// Context: task.
+/// How the running grace period stands towards `tasks`, if there is one that has looked at everybody and waits; or how what it left
+/// held does. Context: task.
 pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let rcu = rcu();
     let machine = rcu.machine.lock();
@@ -44,9 +45,16 @@ pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let standing = Standing {
         nr_ended: rcu.sequence.nr_ended(),
         step,
-        nr_outstanding: scheme.outstanding(step),
-        nr_tasks: tasks.iter().filter(|task| task.rcu.holdout.load(Ordering::Relaxed)).count(),
+        nr_outstanding: nr_outstanding(scheme, step),
+        nr_tasks: tasks.iter().filter(|task| report::is_holdout(task)).count(),
         cpus,
     };
     (standing.nr_outstanding > 0).then_some(standing)
+}
+
+/// How many are waited for: those that the scheme knows of, and sleepers that were examined before what they hold was retired.
+pub(super) fn nr_outstanding(scheme: &Built, step: usize) -> usize {
+    let mut nr_holdouts = scheme.nr_holdouts(step);
+    sched::for_each_task(|task| nr_holdouts += usize::from(report::is_unmarked_holdout(task)));
+    nr_holdouts
 }

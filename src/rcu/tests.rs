@@ -1,15 +1,9 @@
 //! Unit tests of the pure part: arithmetic, the machine's decisions, the queue, the hooks of `classic` one by one.
 //! What depends on interleaving is in `tests/models.rs`.
 
-use alloc::boxed::Box;
-use core::ptr::NonNull;
-use std::sync::Mutex;
-
 use super::bracket::Bracket;
-use super::callbacks::Callbacks;
 use super::cookie::Sequence;
 use super::grace::{Action, Machine, Now};
-use super::retired::{Node, Reclaim, Retired};
 use super::schemes::built::Built;
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
@@ -19,6 +13,7 @@ use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::Ordering;
 
 mod figures;
+mod graveyard;
 mod holders;
 mod outside;
 mod schemes;
@@ -29,19 +24,22 @@ use world::{Still, at_task_level, blind, world};
 const STALL_NS: u64 = 1000;
 
 fn sequence() -> Sequence {
-    // SAFETY: 1. Each test has one sequence, and its objects take their cookies from it. 2. No test has a reader.
-    unsafe { Sequence::new() }
+    Sequence::new()
 }
 
-/// Steps until the machine waits, sleeps, reports or finishes, on a host that runs the guest all the time.
+/// Steps until the machine waits, sleeps, reports, or has finished behind the judging, on a host that runs the guest all the time.
 fn run(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now_ns: u64) -> Action {
     run_at(machine, sequence, world, Now { clock_ns: now_ns, progress_ns: now_ns })
 }
 
 fn run_at(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now: Now) -> Action {
     loop {
-        match machine.step(sequence, world.scheme, now) {
+        match machine.step(sequence, world.scheme, now, None, || ()) {
             Action::Begin { step } => world.scheme.begin(step, world),
+            Action::Judge => {
+                machine.finish(sequence, now);
+                return Action::Judge;
+            }
             action => return action,
         }
     }
@@ -51,23 +49,24 @@ fn run_at(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now: No
 fn a_cookie_of_an_idle_sequence_names_the_next_grace_period() {
     let sequence = sequence();
     let cookie = sequence.cookie();
-    assert!(sequence.poll(cookie).is_none());
+    assert!(!sequence.has_ended(cookie));
     sequence.begin();
-    assert!(sequence.poll(cookie).is_none());
-    assert!(sequence.end().covers(cookie));
-    assert!(sequence.poll(cookie).is_some());
+    assert!(!sequence.has_ended(cookie));
+    sequence.end();
+    assert!(sequence.has_ended(cookie));
 }
 
 #[test]
-fn a_cookie_taken_during_a_grace_period_is_not_covered_by_it() {
+fn a_cookie_taken_during_a_grace_period_names_the_one_behind_it() {
     let sequence = sequence();
     sequence.begin();
     let cookie = sequence.cookie();
-    assert!(!sequence.end().covers(cookie));
-    assert!(sequence.poll(cookie).is_none());
+    sequence.end();
+    assert!(!sequence.has_ended(cookie));
     sequence.begin();
-    assert!(sequence.poll(cookie).is_none());
-    assert!(sequence.end().covers(cookie));
+    assert!(!sequence.has_ended(cookie));
+    sequence.end();
+    assert!(sequence.has_ended(cookie));
 }
 
 #[test]
@@ -80,7 +79,7 @@ fn only_the_first_request_of_a_cookie_wakes_the_grace_period_task() {
     assert!(sequence.is_wanted());
     sequence.begin();
     assert!(sequence.is_wanted(), "wanted until its end");
-    let _ = sequence.end();
+    sequence.end();
     assert!(!sequence.is_wanted());
 }
 
@@ -91,8 +90,8 @@ fn an_idle_machine_sleeps_until_a_request_comes() {
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Sleep));
     let cookie = sequence.cookie();
     let _ = sequence.request(cookie);
-    let action = run(&mut machine, &sequence, &world, 5);
-    assert!(matches!(action, Action::Finish(elapsed) if elapsed.covers(cookie)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 5), Action::Judge));
+    assert!(sequence.has_ended(cookie));
     assert!(matches!(run(&mut machine, &sequence, &world, 6), Action::Sleep));
 }
 
@@ -103,7 +102,7 @@ fn one_grace_period_serves_all_that_asked_before_it_began() {
     for _ in 0..3 {
         let _ = sequence.request(sequence.cookie());
     }
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Judge));
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Sleep));
     assert_eq!(machine.statistics().nr_grace_periods, 1);
 }
@@ -119,7 +118,7 @@ fn a_machine_is_idle_before_and_after_a_grace_period_and_takes_a_new_stall_time(
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { most_ns: 50, .. }));
     assert!(!machine.is_idle());
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Judge));
     assert!(machine.is_idle());
 }
 
@@ -132,10 +131,11 @@ fn classic_waits_for_a_running_task_until_it_switches_voluntarily() {
     let _ = sequence.request(cookie);
     assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Wait { step: 1, most_ns: STALL_NS }));
     assert_eq!(switch_out(&scheme, &task, 1, Switch::Preempted), Wake::Nobody);
-    resume(&scheme, &blind(&task));
+    let _ = resume(&scheme, &blind(&task));
     assert!(matches!(run(&mut machine, &sequence, &world, 1), Action::Wait { step: 1, .. }));
     assert_eq!(switch_out(&scheme, &task, 1, Switch::Voluntary), Wake::GracePeriodTask);
-    assert!(matches!(run(&mut machine, &sequence, &world, 7), Action::Finish(elapsed) if elapsed.covers(cookie)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 7), Action::Judge));
+    assert!(sequence.has_ended(cookie));
     assert_eq!(machine.statistics().last_ns, 7);
 }
 
@@ -145,7 +145,7 @@ fn classic_ends_at_once_when_all_tasks_sleep() {
     let tasks: Vec<TaskWords> = (0..10_000).map(|_| TaskWords::new()).collect();
     let world = world(&scheme, &[at_task_level(0)], &tasks.iter().collect::<Vec<_>>());
     let _ = sequence.request(sequence.cookie());
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Judge));
     assert!(tasks.iter().all(|task| !task.holdout.load(Ordering::Relaxed)));
 }
 
@@ -168,7 +168,7 @@ fn an_exempt_task_is_never_a_holdout() {
     let mut world = world(&scheme, &[at_task_level(0)], &[]);
     world.tasks.push((&idle, Kind::Exempt));
     let _ = sequence.request(sequence.cookie());
-    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Judge));
 }
 
 #[test]
@@ -186,8 +186,41 @@ fn a_stalled_step_is_reported_after_each_interval_and_still_ends() {
         assert!(matches!(action, Action::Wait { most_ns, .. } if most_ns == STALL_NS - 1), "{action:?}");
     }
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
-    assert!(matches!(run(&mut machine, &sequence, &world, 2500), Action::Finish(_)));
+    assert!(matches!(run(&mut machine, &sequence, &world, 2500), Action::Judge));
     assert_eq!(machine.statistics().nr_stalls, 2);
+}
+
+#[test]
+fn what_is_held_is_reported_after_each_interval_and_another_one_begins_anew() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), NoScheme);
+    let mut rest = |now_ns, oldest_held| {
+        let now = Now { clock_ns: now_ns, progress_ns: now_ns };
+        machine.step(&sequence, &scheme, now, oldest_held, || ())
+    };
+    assert!(matches!(rest(5, Some(3)), Action::Rest { most_ns: STALL_NS }));
+    assert!(matches!(rest(1004, Some(3)), Action::Rest { most_ns: 1 }));
+    assert!(matches!(rest(1005, Some(3)), Action::Report { stalled_ns: STALL_NS, .. }));
+    assert!(matches!(rest(1006, Some(3)), Action::Rest { most_ns: 999 }));
+    assert!(matches!(rest(1007, Some(4)), Action::Rest { most_ns: STALL_NS }), "number 3 is free");
+    assert!(matches!(rest(1008, None), Action::Sleep));
+    assert!(matches!(rest(3000, Some(4)), Action::Rest { most_ns: STALL_NS }));
+    assert_eq!((machine.statistics().nr_stalls, machine.waiting()), (1, Some((0, 3000))));
+}
+
+#[test]
+fn what_is_held_is_reported_though_grace_periods_never_stop() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(10), NoScheme);
+    let mut nr_reports = 0;
+    for ns in 0..1000 {
+        let now = Now { clock_ns: ns, progress_ns: ns };
+        let _ = sequence.request(sequence.cookie());
+        match machine.step(&sequence, &scheme, now, Some(1), || ()) {
+            Action::Report { .. } => nr_reports += 1,
+            Action::Judge => machine.finish(&sequence, now),
+            action => unreachable!("{action:?}"),
+        }
+    }
+    assert!((90..=100).contains(&nr_reports), "{nr_reports} in a hundred intervals");
 }
 
 #[test]
@@ -203,7 +236,7 @@ fn a_grace_period_does_not_stall_while_the_clock_alone_goes_on_and_its_duration_
     assert!(matches!(run_at(&mut machine, &sequence, &world, starved), Action::Report { stalled_ns: STALL_NS, .. }));
     let _ = switch_out(&scheme, &task, 0, Switch::Voluntary);
     let over = Now { clock_ns: 100 * STALL_NS, ..starved };
-    assert!(matches!(run_at(&mut machine, &sequence, &world, over), Action::Finish(_)));
+    assert!(matches!(run_at(&mut machine, &sequence, &world, over), Action::Judge));
     assert_eq!(machine.statistics().last_ns, 100 * STALL_NS);
 }
 
@@ -248,64 +281,4 @@ fn every_listed_scheme_answers_to_its_name() {
     assert_eq!(schemes.each_ref().map(Scheme::name), NAMES);
     let named: Vec<&str> = SchemeName::ALL.iter().copied().map(SchemeName::as_str).collect();
     assert_eq!(named, NAMES, "what boot arguments offer is what there is");
-}
-
-static FREED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-
-/// A queued object that tells in which order it was freed.
-struct Traced {
-    node: Node<Traced>,
-    id: u32,
-}
-
-impl Reclaim for Traced {
-    fn node(&self) -> &Node<Self> {
-        &self.node
-    }
-}
-
-fn retired(sequence: &Sequence, id: u32) -> Retired<Traced> {
-    let object = NonNull::from(Box::leak(Box::new(Traced { node: Node::new(), id })));
-    // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. It was never reachable.
-    unsafe { Retired::new(object, sequence.cookie()) }
-}
-
-#[test]
-fn a_retired_object_is_given_back_only_for_its_own_grace_period() {
-    let sequence = sequence();
-    sequence.begin();
-    let retired = retired(&sequence, 7);
-    let early = sequence.end();
-    let retired = retired.reclaim(early).map(|object| object.id).expect_err("the grace period began before");
-    sequence.begin();
-    assert_eq!(retired.reclaim(sequence.end()).map(|object| object.id).ok(), Some(7));
-}
-
-#[test]
-fn callbacks_run_in_order_and_each_after_its_own_grace_period() {
-    let sequence = sequence();
-    let mut callbacks = Callbacks::default();
-    let record = |object: Box<Traced>| FREED.lock().expect("no test panics with it").push(object.id);
-    callbacks.push(retired(&sequence, 1), record);
-    callbacks.push(retired(&sequence, 2), record);
-    let barrier = callbacks.barrier();
-    sequence.begin();
-    callbacks.push(retired(&sequence, 3), record);
-    let _ = sequence.end();
-    while let Some(expired) = callbacks.take_expired(&sequence) {
-        assert!(!callbacks.has_passed(barrier), "taken out is not yet run");
-        expired.run();
-        callbacks.finished_one();
-    }
-    assert_eq!(*FREED.lock().expect("as above"), [1, 2]);
-    assert!(callbacks.has_passed(barrier));
-    assert_eq!(callbacks.nr_pending(), 1);
-    sequence.begin();
-    assert!(!callbacks.has_expired(&sequence));
-    let _ = sequence.end();
-    assert!(callbacks.has_expired(&sequence));
-    callbacks.take_expired(&sequence).expect("it has expired").run();
-    callbacks.finished_one();
-    assert_eq!(*FREED.lock().expect("as above"), [1, 2, 3]);
-    assert!(callbacks.nr_pending() == 0 && callbacks.take_expired(&sequence).is_none());
 }

@@ -7,43 +7,68 @@
 //! It left the CPU by a voluntary switch, which no func makes then, and everything that it runs between setting the word
 //! and the switch itself is `notrace`.
 
-use crate::sync::atomic::AtomicBool;
+use crate::arch::hold_words::HoldWords;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use core::cell::UnsafeCell;
+
+/// How many ops a sleeping task may hold before its frames have to be read again when it goes on.
+pub const MOST_REMEMBERED: usize = 4;
 
 /// What Tasks RCU keeps about one task.
 #[derive(Debug)]
 pub struct TaskWords {
-    /// The running grace period waits for this task. Who may set and take the mark is the scheme's affair: a list of
-    /// all tasks has one protocol (`rcu::schemes::holdouts`), a list of holders another (`rcu::schemes::holders`).
+    /// Something retired waits for this task. Who may set and take the mark is the scheme's affair: a list of
+    /// all tasks has one protocol (`rcu::schemes::holdouts`), a look another (`rcu::schemes::holders`).
     pub holdout: AtomicBool,
     /// The task is off its CPU by a voluntary switch, or has not run yet. Written by the task's own CPU alone, with
     /// IRQs masked: true before the switch, false before the resumed task runs anything that can be traced.
     pub away: AtomicBool,
     /// `TIF_IN_TRAMPOLINE` of scheme `flag`. Written by the task's own CPU alone, in IRQ entry and exit.
     pub in_trampoline: AtomicBool,
-    /// The task is on the list of holders. Written by the CPU that it leaves or runs on, under the list's lock.
-    pub listed: AtomicBool,
-    /// Its place there. The list's lock guards it.
-    pub place: UnsafeCell<Place>,
+    /// Where the task stands for looks: see `rcu::schemes::holders::standing`.
+    pub standing: AtomicUsize,
+    /// What the task holds where it was examined off its CPU. Written by the walker while it keeps the task there.
+    pub held: [AtomicPtr<HoldWords>; MOST_REMEMBERED],
+    /// How many ops are counted there. As `held`, and taken back by the CPU that it goes on on.
+    pub nr_counted: AtomicUsize,
+    /// What that is retired it was last seen to hold, as one number that another such set does not have; 0 for nothing.
+    /// As `holdout`.
+    pub held_retired: AtomicUsize,
+    /// `depth`: the look that found the task inside, or 0. As `holdout`.
+    pub since: AtomicU64,
+    /// The list of its CPU's that it is on.
+    pub place: Place,
+    /// Its place among those that `depth` waits for.
+    pub mark: Place,
     /// A change of schemes waits to see it outside of every trampoline. Set by whoever makes the change; taken by it, or by
     /// the CPU that the task runs on.
     pub unseen: AtomicBool,
 }
 
-// SAFETY: 1. All words but `place` are atomics. 2. `place` is touched under the lock of the one list that it is of.
-unsafe impl Sync for TaskWords {}
-// SAFETY: 1. The pointers in `place` are followed under the list's lock alone, wherever the task is.
-unsafe impl Send for TaskWords {}
+/// A place on a list of tasks. The list's lock guards it.
+#[derive(Debug)]
+pub struct Place(pub UnsafeCell<Links>);
 
-/// A place on the list of holders.
+/// What a place says.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Links {
     /// The task before this one, or null.
     pub before: *const TaskWords,
     /// The task behind it, or null.
     pub behind: *const TaskWords,
-    /// It is on a CPU again, so that its saved context means nothing.
-    pub is_on_cpu: bool,
+    /// The last look that had been answered when the task came here.
+    pub stamp: u64,
+}
+
+// SAFETY: 1. The links are touched under the lock of the one list that the place is of, and followed there alone.
+unsafe impl Sync for Place {}
+// SAFETY: as above.
+unsafe impl Send for Place {}
+
+impl Place {
+    fn nowhere() -> Self {
+        Self(UnsafeCell::new(Links { before: core::ptr::null(), behind: core::ptr::null(), stamp: 0 }))
+    }
 }
 
 impl TaskWords {
@@ -54,9 +79,14 @@ impl TaskWords {
             holdout: AtomicBool::new(false),
             away: AtomicBool::new(true),
             in_trampoline: AtomicBool::new(false),
-            listed: AtomicBool::new(false),
+            standing: AtomicUsize::new(0),
+            held: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
+            nr_counted: AtomicUsize::new(0),
+            held_retired: AtomicUsize::new(0),
+            since: AtomicU64::new(0),
+            place: Place::nowhere(),
+            mark: Place::nowhere(),
             unseen: AtomicBool::new(false),
-            place: UnsafeCell::new(Place { before: core::ptr::null(), behind: core::ptr::null(), is_on_cpu: false }),
         }
     }
 

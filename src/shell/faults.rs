@@ -4,6 +4,7 @@
 //! Context: task.
 
 mod access;
+mod funcs;
 mod hangs;
 mod heap;
 mod lockups;
@@ -57,6 +58,8 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::LockOrder => lockups::lock_in_both_orders(),
         FaultKind::SleepInAtomic => lockups::sleep_in_atomic(),
         FaultKind::MutexInAtomic => lockups::mutex_in_atomic(),
+        FaultKind::WaitInFunc => funcs::wait_in_func(),
+        FaultKind::SleepInFunc => funcs::sleep_in_func(),
         FaultKind::IrqsMasked => hangs::mask_irqs(),
         FaultKind::LockHeld => hangs::hold_lock(),
         FaultKind::DeafCpu => hangs::be_deaf(),

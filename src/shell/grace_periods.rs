@@ -39,9 +39,9 @@ pub(super) fn set_stall_after(ms: u32) {
 /// Waits for a grace period, and says how long that took.
 pub(super) fn synchronize(urgency: Urgency) {
     let began_ns = sched::now_ns();
-    let _ = match urgency {
+    match urgency {
         Urgency::Normal => rcu::synchronize(),
         Urgency::Expedited => rcu::synchronize_expedited(),
-    };
+    }
     println!("a grace period of {} took {} us", rcu::scheme_name(), (sched::now_ns() - began_ns) / NS_PER_US);
 }

@@ -83,6 +83,10 @@ kinds! {
     SleepInAtomic = "sleep-in-atomic",
     /// Takes a lock that may sleep with preemption disabled.
     MutexInAtomic = "mutex-in-atomic",
+    /// Waits for a grace period inside of a func.
+    WaitInFunc = "wait-in-func",
+    /// Sleeps inside of a func without a recursion guard.
+    SleepInFunc = "sleep-in-func",
     /// Masks interrupts for ever.
     IrqsMasked = "irqs-masked",
     /// Holds a lock for ever, which another CPU wants.

@@ -100,9 +100,9 @@ impl Traced {
         let entry = self.0.remove(index);
         let gone = live::unregister(entry.ops).expect("`own-ops`: nobody else takes it off");
         let began_ns = sched::now_ns();
-        let elapsed = rcu::synchronize();
+        let elapsed = rcu::synchronize_for(&gone);
         let waited_ns = sched::now_ns() - began_ns;
-        let registration = gone.reclaim(elapsed).expect("the grace period began after the ops was unlinked");
+        let registration = gone.reclaim(elapsed).expect("the proof is its own");
         let hits = registration.ops.hits.load(Ordering::Relaxed);
         let functions = Functions(registration.sites().len());
         drop(registration);

@@ -70,7 +70,9 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/lab/stress/verdict.rs", "plan", 1, MEASURES),
     looks("src/lab/stress/verdict.rs", "on_violation", 1, MEASURES),
     looks("src/lab/windows/director.rs", "try_run", 2, MEASURES),
-    looks("src/rcu/gp_task.rs", "run_grace_periods", 1, MEASURES),
+    // It rests until a stall may have come, and looks at progress then.
+    looks("src/rcu/gp_task.rs", "run_grace_periods", 2, &[Use::Measures, Use::Paces]),
+    looks("src/rcu/gp_task.rs", "now", 1, MEASURES),
     looks("src/rcu/hurry.rs", "wait", 2, PACES),
     looks("src/sched/switch.rs", "sleep", 2, PACES),
     looks("src/sched/tick.rs", "start", 1, PACES),

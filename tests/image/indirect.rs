@@ -127,9 +127,9 @@ pub(crate) const INDIRECT: &[Indirect] = &[
     },
     Indirect {
         caller: "holdout::rcu::gp_task::run_grace_periods",
-        callees: &["holdout::sched::switch::preempt_if_due"],
+        callees: &["holdout::sched::switch::preempt_if_due", "holdout::rcu::retired::is_held::*"],
         given_to: &[],
-        reason: "the hook RESCHEDULE",
+        reason: "the hook RESCHEDULE, and the retired objects that it judges",
     },
     Indirect {
         caller: "holdout::ftrace::live::late_entry",

@@ -13,10 +13,10 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use loom::thread;
 
 use crate::kernel::USED_AFTER_FREE;
-use crate::rcu::callbacks::Callbacks;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine, Now};
-use crate::rcu::retired::{Node, Reclaim, Retired};
+use crate::rcu::graveyard::{Graveyard, Judge};
+use crate::rcu::retired::{Node, Reclaim};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::atomic::Weaken;
 use crate::verdict::{Model, Outcome, frees_early, holds};
@@ -31,7 +31,7 @@ pub const CALLBACK_LOST: &str = "not everything that was queued was freed once";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     None,
-    CookieBeforeUnlinking,
+    RetiredBeforeUnlinking,
     CountsBeforeFreeing,
 }
 
@@ -51,10 +51,19 @@ impl Scheme for OneStep {
     }
 }
 
+impl Judge for u64 {
+    fn look(&self) -> u64 {
+        *self
+    }
+    fn keeps(&self, _: u64, _: bool) -> bool {
+        false
+    }
+}
+
 /// What updaters and the grace-period task share.
 struct Shared {
     sequence: Sequence,
-    callbacks: Mutex<Callbacks>,
+    graveyard: Mutex<Graveyard>,
     /// Set when the object of this updater is unlinked.
     unlinked: [AtomicBool; 2],
     /// The owners of freed objects, in order.
@@ -76,39 +85,53 @@ impl Reclaim for Object {
 
 impl Shared {
     fn new() -> Arc<Self> {
-        // SAFETY: 1. The only sequence of this world. 2. `run_one` carries the grace periods out.
-        let sequence = unsafe { Sequence::new() };
+        let sequence = Sequence::new();
         let unlinked = [AtomicBool::new(false), AtomicBool::new(false)];
-        let (callbacks, freed) = (Mutex::new(Callbacks::default()), Arc::new(Mutex::new(Vec::new())));
-        Arc::new(Self { sequence, callbacks, unlinked, freed })
+        // SAFETY: `run_one` carries the grace periods out.
+        let (graveyard, freed) = (Mutex::new(unsafe { Graveyard::new() }), Arc::new(Mutex::new(Vec::new())));
+        Arc::new(Self { sequence, graveyard, unlinked, freed })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Callbacks> {
-        self.callbacks.lock().expect("no step panics with it")
+    fn lock(&self) -> MutexGuard<'_, Graveyard> {
+        self.graveyard.lock().expect("no step panics with it")
     }
 
-    /// What an updater does: unlinks its object, then queues it with a cookie of now.
+    /// What an updater does: unlinks its object, then hands it over to be freed.
     fn retire(&self, owner: usize, fault: Fault) {
-        let early = self.sequence.cookie();
+        if fault == Fault::RetiredBeforeUnlinking {
+            self.hand_over(owner);
+        }
         self.unlinked[owner].store(true, Ordering::Relaxed);
-        let cookie = if fault == Fault::CookieBeforeUnlinking { early } else { self.sequence.cookie() };
+        if fault != Fault::RetiredBeforeUnlinking {
+            self.hand_over(owner);
+        }
+    }
+
+    fn hand_over(&self, owner: usize) {
         let object = Box::leak(Box::new(Object { node: Node::new(), owner, freed: self.freed.clone() }));
-        // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. Nobody reads it; what the cookie promises about
-        // the flag is what the model is about.
-        let retired = unsafe { Retired::new(NonNull::from(object), cookie) };
+        // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. Nobody reads it; what retiring promises about the flag is
+        // what the model is about.
+        let retired = unsafe { self.lock().retire(NonNull::from(object)) };
+        let _ = self.sequence.request(self.sequence.cookie());
         let note = |object: Box<Object>| object.freed.lock().expect("no step panics with it").push(object.owner);
-        self.lock().push(retired, note);
-        let _ = self.sequence.request(cookie);
+        // The reclaimer looks again by itself.
+        let _ = self.lock().call(retired, note);
     }
 
     /// One grace period, if one is wanted; `saw` collects what was unlinked when one began.
     fn run_one(&self, machine: &mut Machine, saw: &mut [bool; 2]) -> bool {
         loop {
-            match machine.step(&self.sequence, &OneStep, Now::default()) {
+            match machine.step(&self.sequence, &OneStep, Now::default(), None, || self.lock().begin()) {
                 Action::Begin { .. } => {
                     saw.iter_mut().zip(&self.unlinked).for_each(|(saw, flag)| *saw |= flag.load(Ordering::Relaxed));
                 }
-                Action::Finish(_) => return true,
+                Action::Judge => {
+                    let mut graveyard = self.lock();
+                    graveyard.meet(false);
+                    while graveyard.judge_one(&self.sequence.running()) {}
+                    machine.finish(&self.sequence, Now::default());
+                    return true;
+                }
                 Action::Sleep => return false,
                 action => unreachable!("{action:?}"),
             }
@@ -119,7 +142,7 @@ impl Shared {
     fn reclaim(&self, fault: Fault) {
         loop {
             // Its own statement, so that the lock is left before the object is freed.
-            let expired = self.lock().take_expired(&self.sequence);
+            let expired = self.lock().take_expired();
             let Some(expired) = expired else { return };
             if fault == Fault::CountsBeforeFreeing {
                 self.lock().finished_one();
@@ -184,6 +207,27 @@ fn barrier(builder: &Builder, fault: Fault) {
     });
 }
 
+/// One updater that hands over nothing: it unlinks, takes a cookie, and trusts that.
+fn cookie(builder: &Builder) {
+    builder.check(move || {
+        let shared = Shared::new();
+        let other = shared.clone();
+        let updater = thread::spawn(move || {
+            other.unlinked[0].store(true, Ordering::Relaxed);
+            let cookie = other.sequence.cookie();
+            let _ = other.sequence.request(cookie);
+            cookie
+        });
+        let (mut machine, mut saw) = (Machine::new(1), [false; 2]);
+        // Somebody else's grace period, which runs meanwhile.
+        let _ = shared.sequence.request(shared.sequence.cookie());
+        let _ = shared.run_one(&mut machine, &mut saw);
+        let has_seen = saw[0];
+        let cookie = updater.join().expect("the updater does not panic");
+        assert!(has_seen || !shared.sequence.has_ended(cookie), "{USED_AFTER_FREE}");
+    });
+}
+
 /// Both right: what is broken is planted in the shipping files.
 pub(crate) fn of_two_updaters(builder: &Builder) {
     two_updaters(builder, Fault::None);
@@ -195,12 +239,12 @@ pub(crate) fn of_a_barrier(builder: &Builder) {
 }
 
 /// First what holds, then what each planted fault does.
-pub const MODELS: [Model; 5] = [
+pub const MODELS: [Model; 6] = [
     holds("a_callback_waits_for_a_grace_period_that_began_after_it", |b| two_updaters(b, Fault::None)),
+    holds("a_cookie_names_a_grace_period_that_began_after_it", cookie),
     holds("a_barrier_passes_when_all_before_it_are_freed", |b| barrier(b, Fault::None)),
-    frees_early("fault_no_fence_between_unlinking_and_cookie", |b| two_updaters(b, Fault::None))
-        .without(Weaken::Fences),
-    frees_early("fault_cookie_taken_before_unlinking", |b| two_updaters(b, Fault::CookieBeforeUnlinking)),
+    frees_early("fault_no_fence_between_unlinking_and_cookie", cookie).without(Weaken::Fences),
+    frees_early("fault_retired_before_it_is_unlinked", |b| two_updaters(b, Fault::RetiredBeforeUnlinking)),
     Model {
         expected: Outcome::BarrierPassesEarly,
         ..holds("fault_barrier_counts_before_freeing", |b| barrier(b, Fault::CountsBeforeFreeing))

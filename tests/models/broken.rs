@@ -20,6 +20,7 @@ const fn world(scheme: fn() -> Box<dyn Scheme + Send>) -> World {
         fault: Fault::None,
         preempts: true,
         nr_swaps: 1,
+        overlaps: false,
         tasks: &[Task::Running],
         scripts: &[does::runs_and_sleeps],
     }

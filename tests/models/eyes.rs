@@ -9,7 +9,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::kernel::{Fault, Kernel};
-use crate::rcu::schemes::{At, Eyes, What};
+use crate::rcu::schemes::{At, Eyes, Meet};
 use crate::sched::rcu_words::TaskWords;
 
 thread_local! {
@@ -104,7 +104,7 @@ pub(crate) trait Onlooker {
 }
 
 impl<T: Onlooker> Eyes for T {
-    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
+    fn each_hold(&self, task: &TaskWords, at: At, who: &dyn Meet) -> bool {
         let kernel = self.kernel();
         let is_seen = |frame: &&Frame| match kernel.world.fault {
             Fault::OnlyTheTaskIsSeen => frame.level == 0,
@@ -112,10 +112,8 @@ impl<T: Onlooker> Eyes for T {
             _ => true,
         };
         let frames = self.state(task).frames();
-        frames.iter().filter(is_seen).any(|frame| match what {
-            What::Anything => true,
-            What::RetiredBy(number) => (1..=number).contains(&kernel.retired_by(frame.ops)),
-        })
+        frames.iter().filter(is_seen).for_each(|frame| who.meet(kernel.holds_of(frame.ops)));
+        true
     }
 
     fn depth(&self, task: &TaskWords) -> u32 {

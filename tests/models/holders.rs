@@ -22,6 +22,7 @@ const fn world(scheme: fn() -> Box<dyn Scheme + Send>) -> World {
         fault: Fault::None,
         preempts: true,
         nr_swaps: 1,
+        overlaps: false,
         tasks: &[Task::Running],
         scripts: &[does::runs_and_sleeps],
     }
@@ -49,14 +50,20 @@ const fn reverse(world: World) -> World {
     World { scripts: &[does::are_both_preempted_and_leave_in_reverse], ..two(world) }
 }
 
-/// One grace period after the other, and a call in each.
+/// One ops after the other, each when the one before is free, and a call of each.
 const fn twice(world: World) -> World {
     World { nr_swaps: 2, scripts: &[does::is_preempted_in_two_calls], ..world }
+}
+
+/// One ops after the other, be the one before held or not.
+const fn overlapping(world: World, nr_swaps: usize, scripts: &'static [Script]) -> World {
+    World { nr_swaps, overlaps: true, scripts, ..world }
 }
 
 const ROW_4: &[Script] = &[does::is_preempted_in_func];
 const VISITED: &[Script] = &[does::is_interrupted_and_then_preempted];
 const ROW_9: &[Script] = &[does::blocks_in_func];
+const TWO_CALLS: &[Script] = &[does::is_preempted_in_two_calls];
 const ROW_13: &[Script] = &[does::migrates_in_func, does::idles];
 const ROW_14: &[Script] = &[does::exits_and_is_preempted];
 const EXITS: &[Script] = &[does::exits];
@@ -68,7 +75,7 @@ const ANOTHER: &[Script] = &[does::stays_in_another_func];
 
 /// First what holds, then what each planted fault does. The last of `depth` that holds is a finding: every look at a depth is
 /// its own CPU's or under the list's lock, so its machine does not rest on the release of that store.
-pub const MODELS: [Model; 51] = [
+pub const MODELS: [Model; 57] = [
     holds("depth_waits_for_a_task_that_runs_and_sleeps", |b| DEPTH.explore(b)),
     holds("depth_waits_for_a_task_that_is_interrupted_after_its_call", |b| with(DEPTH, IRQ_AFTER).explore(b)),
     holds("depth_waits_at_row_4_for_a_preempted_holder", |b| with(DEPTH, ROW_4).explore(b)),
@@ -80,8 +87,12 @@ pub const MODELS: [Model; 51] = [
     holds("depth_waits_at_row_13_elsewhere", |b| with(DEPTH, ROW_13).explore(b)).bounded(2),
     holds("depth_waits_at_row_14_for_an_exiting_task", |b| with(DEPTH, ROW_14).explore(b)),
     holds("depth_waits_for_a_task_below_a_softirq", |b| with(DEPTH, SOFTIRQ).explore(b)),
-    holds("depth_waits_in_one_grace_period_after_the_other", |b| twice(DEPTH).explore(b)),
-    holds("depth_waits_for_two_preempted_holders", |b| two(DEPTH).explore(b)),
+    holds("depth_waits_in_one_grace_period_after_the_other", |b| twice(DEPTH).explore(b)).bounded(3),
+    holds("depth_waits_in_overlapping_looks_for_a_func_that_blocks", |b| overlapping(DEPTH, 2, ROW_9).explore(b))
+        .bounded(3),
+    holds("depth_waits_in_overlapping_looks_for_two_calls", |b| overlapping(DEPTH, 2, TWO_CALLS).explore(b)).bounded(3),
+    holds("depth_waits_in_three_looks_for_a_preempted_holder", |b| overlapping(DEPTH, 3, ROW_4).explore(b)).bounded(2),
+    holds("depth_waits_for_two_preempted_holders", |b| two(DEPTH).explore(b)).bounded(3),
     holds("depth_ends_though_its_task_is_in_some_trampoline_at_each_look", |b| with(DEPTH, EACH_LOOK).explore(b)),
     holds("depth_ends_though_its_task_is_visited_in_the_last_steps", |b| with(DEPTH, LAST_STEPS).explore(b)),
     waits_for_ever("depth_waits_for_a_func_of_another_ops", |b| with(DEPTH, ANOTHER).explore(b)),
@@ -99,8 +110,9 @@ pub const MODELS: [Model; 51] = [
         with(DEPTH, ROW_13).with(Fault::DelistedAtSwitchIn).explore(b);
     })
     .bounded(2),
-    frees_early("fault_depth_takes_its_mark_without_release", |b| with(DEPTH, IRQ_AFTER).explore(b))
-        .without(Weaken::Releases),
+    waits_for_ever("fault_depth_tells_without_release_that_a_look_is_due", |b| overlapping(DEPTH, 2, ROW_9).explore(b))
+        .without(Weaken::Releases)
+        .bounded(3),
     waits_for_ever("fault_depth_does_not_report", |b| {
         with(DEPTH, EACH_LOOK).with(Fault::ReportsForgotten).explore(b);
     }),
@@ -115,12 +127,16 @@ pub const MODELS: [Model; 51] = [
     }),
     holds("scan_waits_at_row_8_on_top_of_idle", |b| on_idle(SCAN).explore(b)),
     holds("scan_waits_at_row_9_for_a_func_that_blocks", |b| with(SCAN, ROW_9).explore(b)),
-    holds("scan_waits_at_row_13_elsewhere", |b| with(SCAN, ROW_13).explore(b)).bounded(3),
+    holds("scan_waits_at_row_13_elsewhere", |b| with(SCAN, ROW_13).explore(b)).bounded(2),
     holds("scan_waits_at_row_14_for_an_exiting_task", |b| with(SCAN, ROW_14).explore(b)),
     holds("scan_waits_for_a_task_below_a_softirq", |b| with(SCAN, SOFTIRQ).explore(b)),
-    holds("scan_waits_in_one_grace_period_after_the_other", |b| twice(SCAN).explore(b)),
-    holds("scan_waits_for_two_preempted_holders", |b| two(SCAN).explore(b)),
-    holds("scan_waits_for_the_first_of_two_preempted_holders", |b| reverse(SCAN).explore(b)),
+    holds("scan_waits_in_one_grace_period_after_the_other", |b| twice(SCAN).explore(b)).bounded(3),
+    holds("scan_waits_in_overlapping_looks_for_a_func_that_blocks", |b| overlapping(SCAN, 2, ROW_9).explore(b))
+        .bounded(3),
+    holds("scan_waits_in_overlapping_looks_for_two_calls", |b| overlapping(SCAN, 2, TWO_CALLS).explore(b)).bounded(3),
+    holds("scan_waits_in_three_looks_for_a_preempted_holder", |b| overlapping(SCAN, 3, ROW_4).explore(b)).bounded(2),
+    holds("scan_waits_for_two_preempted_holders", |b| two(SCAN).explore(b)).bounded(3),
+    holds("scan_waits_for_the_first_of_two_preempted_holders", |b| reverse(SCAN).explore(b)).bounded(3),
     holds("scan_ends_though_its_task_is_in_some_trampoline_at_each_look", |b| with(SCAN, EACH_LOOK).explore(b)),
     holds("scan_does_not_wait_for_a_func_of_another_ops", |b| with(SCAN, ANOTHER).explore(b)),
     frees_early("fault_scan_leaves_its_round_out", |b| SCAN.with(Fault::RoundLeftOut).explore(b)),
@@ -130,7 +146,7 @@ pub const MODELS: [Model; 51] = [
     frees_early("fault_scan_knows_the_number_of_the_grace_period_before", |b| {
         SCAN.with(Fault::NumberOfTheLast).explore(b);
     }),
-    frees_early("fault_scan_is_not_told_that_the_ops_is_retired", |b| SCAN.with(Fault::RetiredUnnamed).explore(b)),
+    waits_for_ever("fault_scan_is_not_told_that_the_ops_is_retired", |b| SCAN.with(Fault::RetiredUntold).explore(b)),
     frees_early("fault_scan_sees_only_the_interrupted_task", |b| {
         on_idle(SCAN).with(Fault::OnlyTheTaskIsSeen).explore(b);
     }),
@@ -147,7 +163,8 @@ pub const MODELS: [Model; 51] = [
     }),
     reads_live_frames("fault_scan_does_not_pin", |b| with(SCAN, ROW_4).with(Fault::ResumedUnpinned).explore(b)),
     waits_for_ever("fault_scan_does_not_hear_of_a_death", |b| with(SCAN, EXITS).with(Fault::DeathUnsaid).explore(b)),
-    frees_early("fault_scan_takes_its_mark_without_release", |b| with(SCAN, IRQ_AFTER).explore(b))
-        .without(Weaken::Releases),
+    frees_early("fault_scan_lets_a_sleeper_go_on_without_release", |b| overlapping(SCAN, 2, ROW_9).explore(b))
+        .without(Weaken::Releases)
+        .bounded(3),
     waits_for_ever("fault_scan_does_not_hear_of_a_switch", |b| SCAN.with(Fault::LeftUnsaid).explore(b)),
 ];

@@ -5,11 +5,12 @@
 
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
-use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::mpsc::channel;
 use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 use loom::thread;
 
+use crate::arch::hold_words::HoldWords;
 use crate::cpu::{Arrival, Cpu};
 use crate::eyes::TaskState;
 use crate::gp_task::FromCpu0;
@@ -64,8 +65,8 @@ pub enum Fault {
     AnswersNotAwaited,
     /// The grace period is told the number of the one before.
     NumberOfTheLast,
-    /// The retired ops is not told by which grace period it is freed.
-    RetiredUnnamed,
+    /// The retired ops is not told that it is.
+    RetiredUntold,
     /// Of the chain of contexts only the task's own is seen.
     OnlyTheTaskIsSeen,
     /// Only the innermost one is.
@@ -115,6 +116,8 @@ pub struct World {
     pub preempts: bool,
     /// How many ops are swapped out and freed, one after the other.
     pub nr_swaps: usize,
+    /// The next one is swapped out when the one before has been looked at, be it held or not.
+    pub overlaps: bool,
     /// Its tasks.
     pub tasks: &'static [Task],
     /// One for each CPU from 1 up.
@@ -155,8 +158,8 @@ pub(crate) struct Kernel {
     pub(crate) world: World,
     pub(crate) tasks: Vec<TaskState>,
     literal: AtomicUsize,
-    /// By which grace period each ops is freed, or 0.
-    retired: [AtomicU64; NR_OPS],
+    /// Who was seen to hold each ops.
+    holds: [HoldWords; NR_OPS],
     ops: [UnsafeCell<u32>; NR_OPS],
     lists: Mutex<Vec<Listed>>,
     wait_queue: (Mutex<WaitQueue>, Condvar),
@@ -223,12 +226,8 @@ impl Kernel {
         self.literal.store(ops + 1, Ordering::Release);
     }
 
-    pub(crate) fn name(&self, ops: usize, number: u64) {
-        self.retired[ops].store(number, Ordering::Relaxed);
-    }
-
-    pub(crate) fn retired_by(&self, ops: usize) -> u64 {
-        self.retired[ops].load(Ordering::Relaxed)
+    pub(crate) fn holds_of(&self, ops: usize) -> &HoldWords {
+        &self.holds[ops]
     }
 
     pub(crate) fn free(&self, ops: usize) {
@@ -268,7 +267,7 @@ impl World {
             world: self,
             tasks: self.tasks.iter().map(state).collect(),
             literal: AtomicUsize::new(0),
-            retired: std::array::from_fn(|_| AtomicU64::new(0)),
+            holds: std::array::from_fn(|_| HoldWords::new()),
             ops: std::array::from_fn(|_| UnsafeCell::new(LIVE)),
             lists: Mutex::new(self.tasks.iter().map(listed).collect()),
             wait_queue: (Mutex::new(WaitQueue { nr_wakers: self.scripts.len(), is_woken: false }), Condvar::new()),
@@ -285,9 +284,10 @@ impl World {
         let cpu0 = FromCpu0::new(kernel.clone(), inboxes, answers);
         cpu0.run();
         threads.into_iter().for_each(|thread| thread.join().expect("no script panics"));
-        // Whoever holds nothing is on no list, where it would outlive its memory, and nobody waits for it.
-        for TaskState { words, .. } in &kernel.tasks {
-            assert!(!words.listed.load(Ordering::Relaxed) && !words.holdout.load(Ordering::Relaxed), "{words:?}");
+        // Nobody waits for whoever holds nothing; who has died is on no list, where it would outlive its memory.
+        for (listed, TaskState { words, .. }) in kernel.lists().iter().zip(&kernel.tasks) {
+            assert!(!words.holdout.load(Ordering::Relaxed), "{words:?}");
+            assert!(!listed.is_exiting || words.standing.load(Ordering::Relaxed) & 1 == 0, "{words:?}");
         }
     }
 }

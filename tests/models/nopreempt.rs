@@ -15,6 +15,7 @@ const WORLD: World = World {
     fault: Fault::None,
     preempts: true,
     nr_swaps: 1,
+    overlaps: false,
     tasks: &[Task::Running],
     scripts: &[does::runs_and_sleeps],
 };

@@ -14,6 +14,7 @@ const IN_FUNC: World = World {
     fault: OfTheWorld::None,
     preempts: true,
     nr_swaps: 1,
+    overlaps: false,
     tasks: &[Task::Running],
     scripts: &[does::is_preempted_in_func],
 };

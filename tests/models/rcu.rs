@@ -2,12 +2,16 @@
 
 #[path = "../../src/rcu/bracket.rs"]
 pub mod bracket;
-#[path = "../../src/rcu/callbacks.rs"]
-pub mod callbacks;
+#[path = "../../src/rcu/conclude.rs"]
+pub mod conclude;
 #[path = "../../src/rcu/cookie.rs"]
 pub mod cookie;
 #[path = "../../src/rcu/grace.rs"]
 pub mod grace;
+#[path = "../../src/rcu/graveyard.rs"]
+pub mod graveyard;
+#[path = "../../src/rcu/links.rs"]
+mod links;
 #[path = "../../src/rcu/retired.rs"]
 pub mod retired;
 #[path = "../../src/rcu/schemes/mod.rs"]

@@ -23,7 +23,7 @@ impl Cpu {
             self.work(task);
         } else {
             self.tell_of_switch(how);
-            resume(&*self.kernel.scheme, &self.context());
+            self.kernel.wake(resume(&*self.kernel.scheme, &self.context()));
         }
     }
 
@@ -68,7 +68,7 @@ impl Cpu {
             Left::Dead => self.kernel.has(Fault::DeathUnsaid),
         };
         if !is_unsaid {
-            self.kernel.wake(self.kernel.scheme.off_cpu(&prev, left));
+            self.kernel.wake(self.kernel.scheme.off_cpu(&prev, self.id, left));
         }
     }
 
@@ -78,9 +78,9 @@ impl Cpu {
             return;
         }
         if self.kernel.has(Fault::DelistedAtSwitchIn) && !context.task.holdout.load(Ordering::Relaxed) {
-            let _ = scheme.off_cpu(&context, Left::Dead);
+            let _ = scheme.off_cpu(&context, self.id, Left::Dead);
         }
-        resume(scheme, &context);
+        self.kernel.wake(resume(scheme, &context));
     }
 
     fn leave_for_idle(&self, left: Left) {

@@ -70,6 +70,25 @@ pub mod atomic {
     atomic!(AtomicU64, u64);
     atomic!(AtomicUsize, usize);
 
+    /// As core's; what it does is loom's.
+    #[derive(Debug)]
+    pub struct AtomicPtr<T>(model::AtomicPtr<T>);
+
+    impl<T> AtomicPtr<T> {
+        /// As core's, but not `const`.
+        pub fn new(value: *mut T) -> Self {
+            Self(model::AtomicPtr::new(value))
+        }
+        /// As core's.
+        pub fn load(&self, order: Ordering) -> *mut T {
+            self.0.load(order)
+        }
+        /// As core's.
+        pub fn store(&self, value: *mut T, order: Ordering) {
+            self.0.store(value, weakened(order));
+        }
+    }
+
     impl AtomicBool {
         /// As core's.
         pub fn swap(&self, value: bool, order: Ordering) -> bool {
@@ -85,6 +104,16 @@ pub mod atomic {
     }
 
     impl AtomicUsize {
+        /// As core's.
+        pub fn compare_exchange(
+            &self,
+            from: usize,
+            to: usize,
+            order: Ordering,
+            otherwise: Ordering,
+        ) -> Result<usize, usize> {
+            self.0.compare_exchange(from, to, weakened(order), otherwise)
+        }
         /// As core's.
         pub fn fetch_add(&self, value: usize, order: Ordering) -> usize {
             self.0.fetch_add(value, weakened(order))

@@ -61,6 +61,19 @@ pub(crate) fn all() -> Vec<Figure> {
             ["gp scheme=depth tasks=0 busy=1", "gp scheme=scan tasks=0 busy=1"].map(|line| Line(line, "insns")).into(),
         ),
         figure(
+            "beside 1,000 tasks that sleep in funcs of other retired ops, `scan` | {} ({}) |",
+            ["insns", "ns"].map(|key| Line("overlap scheme=scan holders=1000", key)).into(),
+        ),
+        figure(
+            "at any depth of the stack, `classic`, `depth`, `scan` | {}, {}, {} |",
+            [
+                Line("switch scheme=classic frames=200 traced=0", "insns"),
+                Line("switch scheme=depth frames=200 traced=0", "insns"),
+                Line("switch scheme=scan frames=200 traced=0", "insns"),
+            ]
+            .into(),
+        ),
+        figure(
             "freeing an ops on one callsite, `depth`, `scan` | {}, {} |",
             ["swap scheme=depth", "swap scheme=scan"].map(|line| Line(line, "insns")).into(),
         ),

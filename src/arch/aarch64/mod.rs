@@ -23,6 +23,7 @@ pub mod cpu;
 pub mod exit;
 #[cfg(target_os = "none")]
 pub mod gic;
+pub mod hold_words;
 #[cfg(target_os = "none")]
 pub mod image;
 pub mod insn;

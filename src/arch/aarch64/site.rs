@@ -11,6 +11,7 @@
 //! node, or to a retired one whose grace period has not elapsed. Only `arch::text` stores to it.
 //! INVARIANT `site-aligned`: a literal lies on 8 bytes, so one 64-bit store swaps it (O2).
 
+use super::hold_words::HoldWords;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 
 /// What every ops and fan-out node begins with: the one word that the trampoline loads and branches to (T5, T6), and
@@ -22,8 +23,8 @@ pub struct OpsHeader {
     pub func: AtomicUsize,
     /// Odd while the ops lives; a grave's is even.
     pub generation: AtomicU64,
-    /// The first grace period that may free it, or 0 while it is in use: see `rcu::Cookie::number`.
-    pub retired: AtomicU64,
+    /// Who was seen to hold it.
+    pub holds: HoldWords,
 }
 
 impl OpsHeader {
@@ -33,8 +34,8 @@ impl OpsHeader {
     }
 
     /// One without a func yet, which nobody may call.
-    pub const fn unfilled() -> Self {
-        Self { func: AtomicUsize::new(0), generation: AtomicU64::new(1), retired: AtomicU64::new(0) }
+    pub fn unfilled() -> Self {
+        Self { func: AtomicUsize::new(0), generation: AtomicU64::new(1), holds: HoldWords::new() }
     }
 }
 

@@ -23,10 +23,24 @@ impl<R> Registration<R> {
         &self.sites
     }
 
-    /// Notes in the ops and in each node which grace period may free them, the first one that may.
-    pub fn note_retired(&self, number: u64) {
-        self.ops.note_retired(number);
-        self.nodes.iter().for_each(|node| node.node().note_retired(number));
+    /// Notes in the ops and in each node that they are unlinked: whoever meets them in a frame tells when that is gone.
+    pub fn note_retired(&self) {
+        self.ops.holds().note_retired();
+        self.nodes.iter().for_each(|node| node.node().holds().note_retired());
+    }
+
+    /// Whether look number `look` found somebody who holds the ops, or one of the nodes, which are freed with it.
+    /// Context: the grace-period task.
+    #[inline(always)]
+    pub fn is_held(&self, look: u64) -> bool {
+        let mut is_held = false;
+        let mut index = 0;
+        while index < self.nodes.len() {
+            is_held |= self.nodes[index].node().judge(look);
+            index += 1;
+        }
+        // The nodes first: they tell the ops, too.
+        is_held || self.ops.holds().is_held(look)
     }
 }
 

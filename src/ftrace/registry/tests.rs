@@ -2,19 +2,19 @@
 
 use super::{CloseError, RegisterError, Registry, Text};
 use crate::arch::site::{Branch, CallSite, OpsHeader, Patch, Regs};
-use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, Ops, OpsBox};
+use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, NodeBox, Ops, OpsBox};
 use crate::ftrace::table::{SiteId, Table};
 use crate::platform::symbols::SymbolTable;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 unsafe extern "C" fn no_op(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {}
 unsafe extern "C" fn fan_out(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {}
 
 const SITES: usize = 12;
-static NOP: AtomicHeader = AtomicHeader(OpsHeader::unfilled());
-struct AtomicHeader(OpsHeader);
+static NOP: LazyLock<OpsHeader> = LazyLock::new(OpsHeader::unfilled);
 
 #[derive(Default)]
 struct Recorded {
@@ -50,7 +50,7 @@ impl Text for Recorded {
 }
 
 fn nop() -> *const OpsHeader {
-    &raw const NOP.0
+    &raw const *NOP
 }
 
 fn registry() -> Registry<()> {
@@ -210,4 +210,39 @@ fn registering_and_unregistering_over_and_over_leaves_nothing_behind() {
     }
     assert_eq!(sets[99], sets[1], "sets after each round: {sets:?}");
     assert_eq!(registry.sets.iter().filter(|set| set.node.is_some()).count(), 1, "one node, of callsite 0");
+}
+
+#[test]
+fn who_holds_a_node_holds_its_members_for_as_long() {
+    let ops = ["a", "b"].map(|name| OpsBox::new(name, no_op, 0));
+    let mut node = NodeBox::with_capacity(2);
+    node.fill(fan_out, ops.iter().map(OpsBox::address));
+    let are_held = |look| ops.each_ref().map(|ops| ops.holds().is_held(look));
+    assert!(!node.node().judge(2));
+    assert_eq!(are_held(2), [false; 2]);
+    node.node().holds().see(4);
+    assert!(node.node().judge(4) && node.node().judge(4), "asked twice, told once");
+    assert_eq!(are_held(4), [true; 2]);
+    assert_eq!(are_held(100), [true; 2], "until the node is judged again");
+    assert!(!node.node().judge(6));
+    assert_eq!(are_held(6), [false; 2]);
+}
+
+#[test]
+fn an_ops_is_held_while_one_of_the_nodes_is_that_are_freed_with_it() {
+    let mut text = Recorded::default();
+    let mut registry = registry();
+    let [first, second] = ["a", "b"]
+        .map(|name| registry.register(OpsBox::new(name, no_op, 0), vec![0], &mut text).expect("there is room"));
+    let node = registry.expected(0).1;
+    // SAFETY: published, and its registry lives.
+    let seen = unsafe { &(*node).holds };
+    seen.see(4);
+    let gone = registry.unregister(first, &mut text).expect("it is registered");
+    assert!(gone.is_held(4), "the node of both goes with the first");
+    // SAFETY: registered.
+    assert!(unsafe { &*second }.holds().is_held(100), "and keeps the second, when that is retired");
+    assert!(!gone.is_held(6));
+    // SAFETY: as above.
+    assert!(!unsafe { &*second }.holds().is_held(100));
 }

@@ -74,7 +74,7 @@ impl Round {
         let (start, patience) = (now(), Patience::of(GIVE_UP_NS));
         let gone = live::unregister(self.ops.load(Ordering::Relaxed)).expect("registered by this bench");
         loop {
-            if rcu::poll(gone.cookie()).is_some() {
+            if gone.poll().is_some() {
                 return Found { gone, start, end: Some(now()) };
             }
             if patience.is_over() {
@@ -124,9 +124,9 @@ fn sample() -> (Sample, bool) {
         .collect();
     spinners.into_iter().for_each(JoinHandle::join);
     let Found { gone, start, end } = round.found.lock().take().expect("the asker has ended");
-    let elapsed = rcu::cond_synchronize(gone.cookie());
+    let elapsed = rcu::synchronize_for(&gone);
     let has_ended = end.is_some();
     let sample = end.unwrap_or_else(now).since(start);
-    assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
+    assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
     (sample, has_ended)
 }

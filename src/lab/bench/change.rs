@@ -18,8 +18,8 @@ pub(super) fn swap(bencher: &mut Bencher, base: BenchLine) {
         measure(1, || {
             let ops = live::register_at(nop::empty(), sites.clone()).unwrap_or_else(|error| panic!("bench: {error}"));
             let gone = live::unregister(ops).expect("just registered");
-            let elapsed = rcu::cond_synchronize(gone.cookie());
-            assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
+            let elapsed = rcu::synchronize_for(&gone);
+            assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
         })
     });
     bencher.print(base, &samples);
@@ -42,9 +42,9 @@ pub(super) fn enable_and_disable_all(bencher: &mut Bencher, args: &BootArgs<'_>)
         }));
         let mut gone = None;
         off.push(measure(count, || gone = live::unregister(address)));
-        let elapsed = rcu::synchronize();
-        let freed = gone.and_then(|gone| gone.reclaim(elapsed).ok());
-        assert!(freed.is_some(), "synchronize covers what was retired before it");
+        let gone = gone.expect("registered above");
+        let elapsed = rcu::synchronize_for(&gone);
+        assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
     }
     for (bench, samples) in [(Bench::EnableAll, on), (Bench::DisableAll, off)] {
         if args.selects(bench.as_str()) {

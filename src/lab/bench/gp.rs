@@ -46,11 +46,7 @@ impl Sleepers {
     /// Prints the row.
     pub(super) fn row(&self, bencher: &mut Bencher, base: BenchLine) {
         let rounds = nr_rounds();
-        let samples: [Sample; SAMPLES] = core::array::from_fn(|_| {
-            measure(1, || {
-                rcu::synchronize();
-            })
-        });
+        let samples: [Sample; SAMPLES] = core::array::from_fn(|_| measure(1, rcu::synchronize));
         let rounds = (nr_rounds() - rounds) / SAMPLES as u64;
         let tasks = Some(self.0.len() as u64);
         bencher.print(BenchLine { tasks, holders: Some(0), busy: Some(0), rounds: Some(rounds), ..base }, &samples);

@@ -125,13 +125,13 @@ fn sample() -> Option<Held> {
     let are_held = NR_LEFT.load(Ordering::Relaxed) == 0;
     let gone = live::unregister(ops).expect("registered by this bench");
     let start = now();
-    let elapsed = rcu::cond_synchronize(gone.cookie());
+    let elapsed = rcu::synchronize_for(&gone);
     let end = now();
     let have_left = NR_LEFT.load(Ordering::Relaxed) == HOLDERS;
     IS_DISMISSED.store(true, Ordering::Relaxed);
     DISMISSED.wake_all();
     holders.into_iter().for_each(JoinHandle::join);
-    assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
+    assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
     are_held.then(|| match have_left {
         true => Held { sample: end.since(LAST.get()), walk: Some(FIRST.get().since(start).insns) },
         false => Held { sample: end.since(start), walk: None },

@@ -74,8 +74,8 @@ fn register(count: u64, make: fn() -> OpsBox, entry: usize) -> Vec<*const Ops> {
 fn unregister(registered: Vec<*const Ops>) {
     for ops in registered {
         let gone = live::unregister(ops).expect("registered by this bench");
-        let elapsed = rcu::cond_synchronize(gone.cookie());
-        assert!(gone.reclaim(elapsed).is_ok(), "its own grace period has ended");
+        let elapsed = rcu::synchronize_for(&gone);
+        assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
     }
 }
 

@@ -286,7 +286,11 @@ pub(super) fn hit_path(run: &mut Run) -> Outcome {
         live::register_at(ops, tracees::sites(number..=number))
             .map_err(|error| format!("the tracee cannot be traced: {error}"))
     };
-    let retire = |ops| drop(live::unregister(ops).expect("registered above").reclaim(rcu::synchronize()));
+    let retire = |ops| {
+        let gone = live::unregister(ops).expect("registered above");
+        let elapsed = rcu::synchronize_for(&gone);
+        drop(gone.reclaim(elapsed));
+    };
     let ops = register(count::counter("stepped"), TRACEE)?;
     let figures = step_from_all_sides(ops);
     retire(ops);

@@ -21,7 +21,6 @@ use crate::lab::calls::{self, Calls};
 use crate::lab::oracle::{self, Property, violation};
 use crate::lab::tracees;
 use crate::println;
-use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
 use crate::sched::{self, Class, JoinHandle, Patience, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -170,7 +169,7 @@ fn keep(holder: Holder) -> u64 {
     }
     let mut elapsed = None;
     let mut is_over = || {
-        elapsed = rcu::poll(gone.cookie());
+        elapsed = gone.poll();
         elapsed.is_some()
     };
     while !is_over() {

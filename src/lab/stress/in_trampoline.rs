@@ -130,10 +130,10 @@ fn keep(boundary: usize) {
     let gone = live::unregister(ops).expect("registered above");
     oracle::note_retired(number);
     let start_ns = now_ns();
-    let mut elapsed = rcu::poll(gone.cookie());
+    let mut elapsed = gone.poll();
     while elapsed.is_none() && now_ns() - start_ns < KEEP_NS {
         sched::sleep(1_000_000);
-        elapsed = rcu::poll(gone.cookie());
+        elapsed = gone.poll();
     }
     // Whoever says now that nobody holds the ops has it freed under the thread.
     let gone = match elapsed {
@@ -147,6 +147,7 @@ fn keep(boundary: usize) {
     stepped.join();
     busy.join();
     if let Some(gone) = gone {
-        oracle::bury_elapsed(gone, rcu::synchronize());
+        let elapsed = rcu::synchronize_for(&gone);
+        oracle::bury_elapsed(gone, elapsed);
     }
 }

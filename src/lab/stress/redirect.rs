@@ -32,7 +32,8 @@ pub(super) fn scenario() {
         .unwrap_or_else(|error| panic!("stress: {error}"));
     let redirected = tracees::call(0, 5);
     let gone = live::unregister(ops).expect("registered above");
-    assert!(gone.reclaim(rcu::synchronize()).is_ok(), "synchronize covers what was retired before it");
+    let elapsed = rcu::synchronize_for(&gone);
+    assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
     let (again, passes) = (tracees::call(0, 5), tracees::passes(0..1) - before);
     assert!(redirected == 5 ^ ANSWER && again == plain, "redirected to {redirected:#x}, then {again:#x}");
     assert!(passes == 2, "the body ran {passes} times: it was to be passed over once");

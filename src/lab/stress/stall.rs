@@ -39,16 +39,16 @@ pub(super) fn scenario() {
     sched::sleep(10_000_000);
     let cookie = rcu::start_poll();
     let patience = Patience::of(PATIENCE_NS);
-    while rcu::poll(cookie).is_none() && rcu::statistics().stalls == before && !patience.is_over() {
+    while !rcu::has_ended(cookie) && rcu::statistics().stalls == before && !patience.is_over() {
         sched::sleep(10_000_000);
     }
-    let (stalled, ended) = (rcu::statistics().stalls > before, rcu::poll(cookie).is_some());
+    let (stalled, ended) = (rcu::statistics().stalls > before, rcu::has_ended(cookie));
     SPIN.store(false, Ordering::Relaxed);
     spinner.join();
     if !stalled && (alone || !ended) {
         violation(Property::Progress, None, 0, "a grace period neither ended nor reported its stall");
     }
-    while rcu::poll(cookie).is_none() {
+    while !rcu::has_ended(cookie) {
         if patience.is_over() {
             violation(Property::Progress, None, 0, "a grace period did not end after its last holder had left");
         }
@@ -72,7 +72,7 @@ pub(super) fn yielder() {
     let Ok(yielder) = sched::spawn(what, Box::new(work)) else { panic!("stress: no task for the yield scenario") };
     let patience = Patience::of(PATIENCE_NS);
     let cookie = rcu::start_poll();
-    while rcu::poll(cookie).is_none() {
+    while !rcu::has_ended(cookie) {
         if patience.is_over() {
             violation(Property::Progress, None, 0, "a task that does nothing but yield holds up a grace period");
         }

@@ -169,7 +169,7 @@ fn free(lane: usize, gone: Gone, dice: u32) {
         return;
     }
     let start = now_ns();
-    let elapsed = rcu::synchronize();
+    let elapsed = rcu::synchronize_for(&gone);
     let mut waits = WAITS.lock();
     if waits.len() < MOST_SAMPLES {
         waits.push(now_ns() - start);
@@ -198,7 +198,7 @@ fn tally(lane: usize, epilogue: Epilogue) {
 pub(super) fn close_lanes(lanes: Vec<Lane>) {
     for lane in lanes {
         let gone = live::unregister(lane.current).expect("the lane's ops is registered");
-        let elapsed = rcu::synchronize();
+        let elapsed = rcu::synchronize_for(&gone);
         TOTALS[lane.number].waiting.fetch_add(1, Ordering::Relaxed);
         tally(lane.number, oracle::bury_elapsed(gone, elapsed));
         let totals = &TOTALS[lane.number];

@@ -28,7 +28,7 @@ use crate::lab::report::{Cell, HeldWhat};
 use crate::mm::poison::is_poison;
 use crate::mm::text_page::TextPage;
 use crate::platform::{WindowFunc, WindowScenario};
-use crate::rcu::{self, Elapsed};
+use crate::rcu::Elapsed;
 use crate::sched::{self, JoinHandle, Patience, now_ns};
 use crate::sync::atomic::Ordering;
 use alloc::vec::Vec;
@@ -92,7 +92,7 @@ pub(super) struct Seen {
     /// What the callsite held then, and the CPU that asked for the grace period.
     pub(super) branch: Insn,
     pub(super) updater: usize,
-    pub(super) grace_period: u64,
+    pub(super) retirement: u64,
     pub(super) waited_ns: u64,
     pub(super) late: Option<Late>,
     /// When the ops was freed somebody stood in the call that was made for it.
@@ -186,7 +186,7 @@ impl Stage {
         }
         let TakenOff { ops: old, literal, gone, page: old_page } = self.site.take_off(new, scenario);
         let start_ns = now_ns();
-        let cookie = gone.cookie();
+        let number = gone.number();
         let mut seen = Seen {
             cell: Cell::Right,
             has_ended: false,
@@ -198,7 +198,7 @@ impl Stage {
             successor: self.site.literal(),
             branch: read_insn(thread::SITE.load(Ordering::Relaxed) + 4),
             updater: cpu::id(),
-            grace_period: cookie.number(),
+            retirement: number,
             waited_ns: 0,
             late: None,
             was_inside: false,
@@ -214,7 +214,7 @@ impl Stage {
                 // On top of a task is the same task.
                 let nr_tasks = if scenario == WindowScenario::Pair { standing.len() } else { 1 };
                 let tasks: heapless::Vec<_, 2> = standing[..nr_tasks].iter().map(|(_, party)| party.task()).collect();
-                let decided = decide(cookie, &tasks);
+                let decided = decide(|| parts.as_ref().and_then(|(gone, _)| gone.poll()), &tasks);
                 let is_held = standing.iter().any(|(spot, party)| spot.is_held(party));
                 let cell = decided.as_ref().map_or(Cell::Undecided, |ended| Cell::of(ended.is_some(), is_held));
                 seen.cell = if nr_gone == 0 { cell } else { seen.cell.max(cell) };
@@ -233,8 +233,10 @@ impl Stage {
             self.let_go(party, scenario);
             seen.late = seen.late.or_else(contain::take).or_else(late_read);
         }
-        seen.has_ended = wait_until(|| rcu::poll(cookie).is_some(), PATIENCE_NS);
-        free(&mut parts, rcu::poll(cookie));
+        let elapsed = || parts.as_ref().and_then(|(gone, _)| gone.poll());
+        seen.has_ended = wait_until(|| parts.is_none() || elapsed().is_some(), PATIENCE_NS);
+        let elapsed = elapsed();
+        free(&mut parts, elapsed);
         levels::end();
         self.site.restore();
         seen.cell = seen.cell.as_seen(seen.late.is_some() || seen.was_inside);
@@ -326,7 +328,7 @@ fn free(parts: &mut Option<(Gone, TextPage)>, elapsed: Option<Elapsed>) {
     if let Some(elapsed) = elapsed
         && let Some((gone, page)) = parts.take()
     {
-        assert!(gone.reclaim(elapsed).is_ok(), "its grace period has ended");
+        assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
         drop(page);
     }
 }

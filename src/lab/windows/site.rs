@@ -47,7 +47,8 @@ fn register(ops: OpsBox, sites: Vec<SiteId>) -> *const Ops {
 
 fn end(ops: *const Ops) {
     let gone = live::unregister(ops).expect("registered here, and taken off once");
-    assert!(gone.reclaim(rcu::synchronize()).is_ok(), "synchronize covers what was retired before it");
+    let elapsed = rcu::synchronize_for(&gone);
+    assert!(gone.reclaim(elapsed).is_ok(), "the proof is its own");
 }
 
 impl Site {

@@ -141,7 +141,7 @@ impl fmt::Display for Story<'_> {
             seen.successor,
             seen.branch.0
         )?;
-        writeln!(f, "story: it retires the ops and asks for grace period {}", seen.grace_period)?;
+        writeln!(f, "story: it retires the ops, as number {}", seen.retirement)?;
         let us = seen.waited_ns / 1000;
         match self.cell {
             Cell::Disputed => {

@@ -40,7 +40,8 @@ pub(super) fn grant(party: &Party) {
     let has_come = wait_until(|| matches!(party.phase(), WISHING | DONE), PATIENCE_NS);
     assert!(has_come, "a call has not come to its func: phase {}", party.phase());
     if party.phase() == WISHING {
-        let _ = decide(rcu::start_poll(), &[party.task()]);
+        let cookie = rcu::start_poll();
+        let _ = decide(|| rcu::has_ended(cookie).then_some(()), &[party.task()]);
         party.order(GO);
     }
 }

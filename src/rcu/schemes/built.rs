@@ -104,6 +104,11 @@ impl Scheme for Built {
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn tells_ops_apart(&self) -> bool {
+        of!(self, scheme => scheme.tells_ops_apart())
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn select(&self, is_selected: bool) {
         of!(self, scheme => scheme.select(is_selected));
     }
@@ -126,6 +131,31 @@ impl Scheme for Built {
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn outstanding(&self, step: usize) -> usize {
         of!(self, scheme => scheme.outstanding(step))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn nr_holdouts(&self, step: usize) -> usize {
+        of!(self, scheme => scheme.nr_holdouts(step))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn is_due(&self) -> bool {
+        of!(self, scheme => scheme.is_due())
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn somebody_holds_less(&self) -> bool {
+        of!(self, scheme => scheme.somebody_holds_less())
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool {
+        of!(self, scheme => scheme.keeps(look, first_look, is_held))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn judged(&self) {
+        of!(self, scheme => scheme.judged());
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -174,13 +204,13 @@ impl Scheme for Built {
     }
 
     #[inline(always)]
-    fn resume(&self, next: &Context<'_>) {
-        of!(self, scheme => scheme.resume(next));
+    fn resume(&self, next: &Context<'_>) -> Wake {
+        of!(self, scheme => scheme.resume(next))
     }
 
     #[inline(always)]
-    fn off_cpu(&self, prev: &Context<'_>, left: Left) -> Wake {
-        of!(self, scheme => scheme.off_cpu(prev, left))
+    fn off_cpu(&self, prev: &Context<'_>, cpu: usize, left: Left) -> Wake {
+        of!(self, scheme => scheme.off_cpu(prev, cpu, left))
     }
 
     #[inline(always)]

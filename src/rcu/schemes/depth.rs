@@ -1,21 +1,36 @@
-//! `depth`: a task stops being waited for when its trampoline depth is 0, or has been 0 since the round.
+//! `depth`: an object is kept by tasks whose trampoline depth has not been 0 since the look that came after it was retired.
 //!
 //! For it: the trampoline counts before the literal is loaded and after func has returned, in a word of the task, so depth
 //! 0 means that no context on top of the task holds anything, wherever it was preempted, migrated or blocked. The store
 //! is ordered before the load of the literal by the round, whose handler has a barrier (O4, row 19), the leaving store is
 //! a release (O5).
-//! The depth is looked at after the round only, and a task that is in some trampoline at each look keeps nobody waiting:
-//! where somebody waits, the trampoline reports when the depth falls to 0 (O10). What is behind that, loads new literals.
-//! Against it: it waits for readers of any ops that were inside before the round, a func of another ops that blocks for
-//! an hour included. Cost: 8 instructions a call; see [`super::holders`] for a grace period's.
+//! A look notes its number in each task that it finds inside, unless an earlier one has: the task is inside *since* that look.
+//! What was retired before look r and judged by it first is kept while some task is inside since r or an earlier look. A task
+//! that was outside when look r met it keeps none of it, however often it comes back later: it loads new literals (O10). One that
+//! comes in behind its CPU's answer, and leaves its CPU and goes on before that look is judged, counts as inside since that look:
+//! that is late, and never early.
+//! Where somebody waits, the trampoline reports when the depth falls to 0, so no task is looked at twice.
+//! Against it: it cannot tell ops apart, and waits for readers of any ops that were inside before the round, a func of another
+//! ops that blocks for an hour included. Cost: 8 instructions a call; see [`super::holders`] for a look's.
 //! In `checked` builds each look is compared with the frames (see [`super::scan`]): both know who holds.
 
-use super::holders::{Holders, Probe};
+use super::holders::{Holders, Probe, Tasks};
 use super::{At, Context, Trampoline};
+use crate::sync::atomic::Ordering;
+use crate::sync::lock::IrqLock;
 
 /// Looks at the count.
 #[derive(Debug)]
-pub struct Counts;
+pub struct Counts {
+    /// Who is inside, those first that are so since the earliest look.
+    inside: IrqLock<Tasks<true>>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { inside: IrqLock::new(Tasks::new()) }
+    }
+}
 
 #[inline(always)]
 fn is_inside(context: &Context<'_>, at: At) -> bool {
@@ -23,23 +38,61 @@ fn is_inside(context: &Context<'_>, at: At) -> bool {
     context.eyes.depth(context.task) != 0
 }
 
+impl Counts {
+    #[inline(always)]
+    fn note(&self, context: &Context<'_>, at: At, look: u64) -> usize {
+        let task = context.task;
+        if !is_inside(context, at) {
+            return 0;
+        }
+        if task.since.load(Ordering::Relaxed) == 0 {
+            task.since.store(look, Ordering::Relaxed);
+            self.inside.lock().push(task, look);
+            context.eyes.want_report(task, true);
+        }
+        1
+    }
+}
+
 impl Probe for Counts {
     const NAME: &'static str = "depth";
+    const TELLS_OPS_APART: bool = false;
     const TRAMPOLINE: Trampoline = Trampoline::Counted;
 
     #[inline(always)]
-    fn may_hold(context: &Context<'_>, at: At) -> bool {
-        is_inside(context, at)
+    fn may_hold(context: &Context<'_>) -> bool {
+        context.eyes.depth(context.task) != 0
     }
 
     #[inline(always)]
-    fn holds(context: &Context<'_>, at: At, _: u64) -> bool {
-        is_inside(context, at)
+    fn see(&self, context: &Context<'_>, look: u64) -> usize {
+        self.note(context, At::Here, look)
     }
 
     #[inline(always)]
-    fn watch(context: &Context<'_>, is_waited_for: bool) {
-        context.eyes.want_report(context.task, is_waited_for);
+    fn examine(&self, context: &Context<'_>, look: u64) -> usize {
+        self.note(context, At::Saved, look)
+    }
+
+    #[inline(always)]
+    fn count(&self, context: &Context<'_>, at: At) -> usize {
+        usize::from(is_inside(context, at))
+    }
+
+    /// Order: the lock. What the task did inside comes before, and the judge takes it (O5).
+    #[inline(always)]
+    fn left(&self, context: &Context<'_>) {
+        let task = context.task;
+        context.eyes.want_report(task, false);
+        if task.since.load(Ordering::Relaxed) != 0 {
+            task.since.store(0, Ordering::Relaxed);
+            self.inside.lock().unlink(task);
+        }
+    }
+
+    #[inline(always)]
+    fn keeps(&self, _: u64, first_look: u64, _: bool) -> bool {
+        self.inside.lock().first().is_some_and(|(_, since)| since <= first_look)
     }
 }
 

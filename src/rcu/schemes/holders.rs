@@ -1,63 +1,81 @@
-//! Waits for those who hold, and for nobody else: the machine of `depth` and `scan`, which differ in how they look.
+//! Looks for those who hold, and waits for nobody: the machine of `depth` and `scan`, which differ in how they look.
+//!
+//! A grace period is one *look*. It meets whoever could hold something that was retired before it began, notes what each of them
+//! holds, and ends; what nobody was seen to hold elapses, the rest waits for a later look. A look is due when somebody who was
+//! seen to hold something retired has come to hold less. So what one holder holds keeps that alone, however long it stays.
 //!
 //! 1. A round ([`World::visit_every_cpu`]): every CPU passes a barrier after the literals were swapped, and its handler
-//!    looks at the whole chain of contexts that it interrupted (O4, O7). Whoever holds there is marked and counted.
-//! 2. The list of tasks that left their CPU while they held something is walked *after* the last answer (O12). Those that
-//!    are off their CPU are looked at; those that run again were, by their CPU's answer or when they were resumed.
-//! 3. A mark is taken when its task is seen without a hold: at its next switch, at the exit of an outermost IRQ on top of
-//!    it, when it reports, when it dies. Whoever takes the last one wakes the grace-period task.
+//!    looks at the whole chain of contexts that it interrupted (O4, O7).
+//! 2. After the last answer (O12) the tasks that left a CPU before it answered are taken off its list, one by one. Who is off
+//!    its CPU is kept there, examined, and remembered for as long as it stays: no later look comes back to it.
+//! 3. Whoever goes on while the look is under way looks at itself first, and is let go on then: its old CPU may have answered
+//!    as another task, its new one as well (rows 15 and 18 of the theory).
 //!
-//! After the round nobody loads a retired ops, so holders only become fewer, and a grace period ends however busy the
-//! trampoline is.
+//! After the round nobody loads a retired ops, so holders only become fewer, and sampling cannot be outrun.
 //!
-//! A task is listed with its context saved and IRQs masked, before its CPU can answer as another task (O12, O11), and
-//! stays listed when it is resumed: taken off then, it would be seen neither by its new CPU's answer, which may be given
-//! already, nor by the walk. It is taken off when it leaves a CPU without a hold.
+//! # Where a task stands
+//! One word, changed by compare-and-swap: `RUNNING`, perhaps `LISTED`; `OFF` its CPU and not examined, always listed;
+//! `PINNED` by the walker; `EXAMINED` and remembered, on no list. A task is listed by the CPU that it leaves, with its
+//! context saved and IRQs masked, before that CPU can answer as another task (O11). It stays listed when it goes on, and the
+//! walker takes it off: taken off then, it would be met neither by its new CPU's answer, which may be given already, nor by
+//! the walker. So a switch costs a list operation once per look at most, and else a compare-and-swap.
 //!
-//! INVARIANT `own-or-pinned`: a task's mark and its place are changed by the CPU that it runs on or is leaving, IRQs
-//! masked; or, by the walk, while it is off its CPU: a listed task takes the list's lock before it goes on, so the walk,
-//! under that lock, reads a context that stays saved (row 15 of the theory). So plain loads and stores do for marks. It
-//! takes the lock on its own stack: what is saved is a chain that stands above the hooks' frames (`context.S`).
+//! INVARIANT `own-or-pinned`: what is noted of a task is written by the CPU that it runs on, is leaving or is about to run on,
+//! IRQs masked; or by the walker, while the word says `PINNED`. The walker holds the list's lock from the pin to the end of the
+//! examination, and a task that goes on while a look is under way takes that lock: it waits for one examination at most.
 //!
-//! Cost: a grace period is a round and one look at each listed holder, however many tasks sleep. A preempted holder that
-//! somebody waits for is boosted until its mark is taken.
+//! # Why a resumed task looks before its word says that it runs
+//! The walker passes over who runs, and must not pass, and the look be judged, while the task still reads its own frames. The lock
+//! is held across both. The frames stand above the hooks' own.
+//!
+//! # Why nobody is pinned while a task sees no look
+//! A walker pins behind the answers of all CPUs. A task that goes on behind its CPU's answer sees the look until it is judged; one
+//! that goes on before it, with IRQs masked, keeps the answer back. So only under a look is the lock needed.
+//!
+//! # Why an examined task is on no list
+//! A look would have to go through all of them. What it holds is counted in the ops itself until it goes on, so a look beside a
+//! thousand sleeping holders costs what it costs beside none.
+//!
+//! # Why a stamp
+//! Tasks keep leaving while the lists are emptied. Whoever leaves a CPU behind its answer was met by the answer, or went on
+//! after it: the stamp tells, and the walk ends.
+//!
+//! Cost: a look is a round, one examination for each task that left a CPU since the look before, and the judging of what was
+//! retired since; one that is due judges all that is held again. A holder that is preempted, or found preempted, with something
+//! retired is boosted until it holds nothing retired; one that was examined before its ops was retired has its turns like anybody.
 
 mod list;
+mod probe;
+mod standing;
 
 use super::{At, Context, Left, Nudge, Scheme, Sighting, Trampoline, Wake, World};
 use crate::fault::{self, Fault};
-use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::rcu::bracket::MAX_CPUS;
+use crate::sched::rcu_words::TaskWords;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
-use core::marker::PhantomData;
-use list::List;
+use list::{List, Lists};
+use standing::{EXAMINED, Word};
 
-/// How a scheme finds out who holds. All of it runs in hooks: notrace.
-pub trait Probe: Sync {
-    /// The scheme's name.
-    const NAME: &'static str;
-    /// What it needs of the trampoline.
-    const TRAMPOLINE: Trampoline;
+pub(super) use list::Tasks;
+pub use probe::Probe;
 
-    /// Whether the task may hold what some grace period, now or later, waits for.
-    fn may_hold(context: &Context<'_>, at: At) -> bool;
-
-    /// Whether it holds what the grace period of this number frees. Asked after the literals were swapped and its CPU
-    /// passed a barrier, or of a task that is off its CPU.
-    fn holds(context: &Context<'_>, at: At, number: u64) -> bool;
-
-    /// From now on somebody waits for the task, or does not any more.
-    #[inline(always)]
-    fn watch(_context: &Context<'_>, _is_waited_for: bool) {}
-}
-
-/// The list of holders, and who of them is waited for.
+/// The lists of those that have left their CPU, and the look that is under way.
 #[derive(Debug)]
 pub struct Holders<P> {
-    list: IrqLock<List>,
-    /// The running grace period's: it waits for holders of what it frees, not of what was retired since.
-    number: AtomicU64,
+    lists: [IrqLock<List>; MAX_CPUS],
+    /// The last look that each CPU has answered: its own.
+    answered: [AtomicU64; MAX_CPUS],
+    nr_cpus: AtomicUsize,
+    /// The number of the look that meets holders, until it is judged; 0 while there is none.
+    look: AtomicU64,
+    /// Somebody has come to hold less since the last look began.
+    due: AtomicBool,
+    /// The running look was due.
+    was_due: AtomicBool,
+    /// Tasks that something retired waits for; for reports.
     nr_holdouts: AtomicUsize,
-    probe: PhantomData<P>,
+    probe: P,
 }
 
 impl<P: Probe> Default for Holders<P> {
@@ -70,67 +88,93 @@ impl<P: Probe> Holders<P> {
     /// With nobody listed; takes nobody in until it is selected.
     pub fn new() -> Self {
         Self {
-            list: IrqLock::new(List::default()),
-            number: AtomicU64::new(0),
+            lists: core::array::from_fn(|_| IrqLock::new(List::default())),
+            answered: core::array::from_fn(|_| AtomicU64::new(0)),
+            nr_cpus: AtomicUsize::new(0),
+            look: AtomicU64::new(0),
+            due: AtomicBool::new(false),
+            was_due: AtomicBool::new(false),
             nr_holdouts: AtomicUsize::new(0),
-            probe: PhantomData,
+            probe: P::default(),
         }
     }
 
-    #[inline(always)]
-    fn holds(&self, context: &Context<'_>, at: At) -> bool {
-        P::holds(context, at, self.number.load(Ordering::Relaxed))
-    }
-
-    /// Waits for this task from now on. Context: `own-or-pinned`, while holders are collected.
-    #[inline(always)]
-    fn mark(&self, context: &Context<'_>) {
-        if !context.task.holdout.load(Ordering::Relaxed) {
-            self.nr_holdouts.fetch_add(1, Ordering::Relaxed);
-            context.task.holdout.store(true, Ordering::Relaxed);
-            P::watch(context, true);
-        }
-    }
-
-    /// Waits for this task no longer. Context: `own-or-pinned`.
+    /// The task is found to hold this that is retired. Context: `own-or-pinned`.
     ///
-    /// Order: `AcqRel`. What the task did inside funcs comes before the decrement, and every decrement before the load in
-    /// `outstanding` that finds zero (O5). Where the hold ended on another CPU, the switch away from there and back was
-    /// release and acquire.
+    /// A look is due when that is another set than before, not only a smaller one: who has left one and come to hold another has
+    /// left one. Order: `AcqRel`, pairing with the exchange in `begin`: the look that is due finds what the task has left. An
+    /// exchange here as well: loom lets a load behind both find what a plain store has overwritten.
     #[inline(always)]
-    fn take(&self, context: &Context<'_>) -> Wake {
+    fn note(&self, context: &Context<'_>, held: usize) -> Wake {
+        let task = context.task;
+        let before = task.held_retired.load(Ordering::Relaxed);
+        if held == before {
+            return Wake::Nobody;
+        }
+        task.held_retired.store(held, Ordering::Relaxed);
+        task.holdout.store(held != 0, Ordering::Relaxed);
+        if before == 0 {
+            self.nr_holdouts.fetch_add(1, Ordering::Relaxed);
+            return Wake::Nobody;
+        }
+        if held == 0 {
+            self.nr_holdouts.fetch_sub(1, Ordering::Relaxed);
+            self.probe.left(context);
+            context.eyes.boost(task, false);
+        }
+        self.due.swap(true, Ordering::AcqRel);
+        Wake::GracePeriodTask
+    }
+
+    /// A task that something retired waits for looks at itself again. Context: `own-or-pinned`.
+    #[inline(always)]
+    fn look_again(&self, context: &Context<'_>, at: At) -> Wake {
         if !context.task.holdout.load(Ordering::Relaxed) {
             return Wake::Nobody;
         }
-        context.task.holdout.store(false, Ordering::Relaxed);
-        P::watch(context, false);
-        context.eyes.boost(context.task, false);
-        if self.nr_holdouts.fetch_sub(1, Ordering::AcqRel) == 1 { Wake::GracePeriodTask } else { Wake::Nobody }
+        self.note(context, self.probe.count(context, at))
     }
 
-    /// The running task looks at itself: its mark is taken if it holds nothing any more. Context: IRQs masked.
+    /// The look meets a task on its CPU, or one that is about to go on.
     #[inline(always)]
-    fn look_again(&self, context: &Context<'_>) -> Wake {
-        if context.task.holdout.load(Ordering::Relaxed) && !self.holds(context, At::Here) {
-            return self.take(context);
-        }
-        Wake::Nobody
+    fn see(&self, context: &Context<'_>, look: u64) -> Wake {
+        self.note(context, self.probe.see(context, look))
     }
 
-    /// Marks the listed holders that are off their CPU, and lets them run.
+    /// The task is off its CPU from here on, which is CPU number `cpu`.
+    #[inline(always)]
+    fn leave(&self, task: &TaskWords, cpu: usize) {
+        if Word::of(task).leave(cpu) {
+            self.lists[cpu].push(task, self.answered[cpu].load(Ordering::Relaxed));
+        }
+    }
+
+    /// Takes the next task off the list of CPU number `cpu` that came there before the CPU answered, and examines it if it is
+    /// off its CPU. One lock for one examination: whoever waits for it waits no longer. Says whether there was one.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn walk(&self, world: &dyn World) {
-        let mut list = self.list.lock();
-        // Whoever is resumed from here on finds that the walk has seen it, or will: the lock decides.
-        list.is_collecting = false;
-        let mut next = list.first();
-        while let Some(task) = next {
+    fn walk_one(&self, cpu: usize, look: u64, world: &dyn World) -> bool {
+        let mut list = self.lists[cpu].lock();
+        let Some(task) = list.take_before(look) else { return false };
+        if Word::of(task).pin() {
             let context = Context { task, eyes: world };
-            if !list.is_on_cpu(task) && self.holds(&context, At::Saved) {
-                self.mark(&context);
+            let held = self.probe.examine(&context, look);
+            // We are the grace-period task, and ask whether a look is due before we sleep.
+            let _ = self.note(&context, held);
+            if held != 0 {
                 world.boost(task, true);
             }
-            next = list.behind(task);
+            Word::of(task).set(EXAMINED);
+        }
+        true
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn walk(&self, world: &dyn World) {
+        let look = self.look.load(Ordering::Relaxed);
+        let mut cpu = 0;
+        while cpu < self.nr_cpus.load(Ordering::Relaxed) {
+            while self.walk_one(cpu, look, world) {}
+            cpu += 1;
         }
     }
 }
@@ -152,6 +196,11 @@ impl<P: Probe> Scheme for Holders<P> {
     }
 
     #[inline(always)]
+    fn tells_ops_apart(&self) -> bool {
+        P::TELLS_OPS_APART
+    }
+
+    #[inline(always)]
     fn boosts_holdouts(&self) -> bool {
         true
     }
@@ -161,25 +210,25 @@ impl<P: Probe> Scheme for Holders<P> {
         1
     }
 
-    /// Takes holders in from now on, or forgets those that are listed: by then none of them holds anything.
+    /// Takes tasks in from now on, or forgets those that are listed: by then none of them holds anything.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn select(&self, is_selected: bool) {
-        let mut list = self.list.lock();
-        list.is_open = is_selected;
-        if !is_selected {
-            list.forget_all();
+        let mut cpu = 0;
+        while cpu < MAX_CPUS {
+            self.lists[cpu].lock().open(is_selected);
+            cpu += 1;
         }
     }
 
-    /// Order: the number and the count are stored before the round, so each handler finds them (O4); whoever is resumed
-    /// finds them by the list's lock. One count is our own, so that zero means both: all have left, and all were looked
-    /// for.
+    /// Order: the number is stored before the round, so each handler finds it (O4). Whoever goes on finds it if its CPU has
+    /// answered; if not, its answer meets the task. `Release`, pairing with the load in `resume`: whoever finds the number finds
+    /// what was retired before.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn begin(&self, step: usize, world: &dyn World) {
         debug_assert!(step == 0);
-        self.number.store(world.number(), Ordering::Relaxed);
-        self.nr_holdouts.store(1, Ordering::Relaxed);
-        self.list.lock().is_collecting = true;
+        self.was_due.store(self.due.swap(false, Ordering::AcqRel), Ordering::Relaxed);
+        self.nr_cpus.store(world.nr_cpus(), Ordering::Relaxed);
+        self.look.store(world.number(), Ordering::Release);
         if fault::is(Fault::ListReadEarly) {
             self.walk(world);
             fault::keep_window_open();
@@ -193,68 +242,99 @@ impl<P: Probe> Scheme for Holders<P> {
         if !fault::is(Fault::ListReadEarly) {
             self.walk(world);
         }
-        self.nr_holdouts.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Nobody is ever waited for: what is held waits by itself.
     #[inline(always)]
     fn outstanding(&self, _: usize) -> usize {
-        self.nr_holdouts.load(Ordering::Acquire)
+        0
     }
 
     #[inline(always)]
-    fn visited(&self, _: &Sighting, context: &Context<'_>) -> Nudge {
-        if self.holds(context, At::Here) {
-            self.mark(context);
-        }
+    fn nr_holdouts(&self, _: usize) -> usize {
+        self.nr_holdouts.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn is_due(&self) -> bool {
+        self.due.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn somebody_holds_less(&self) -> bool {
+        self.was_due.load(Ordering::Relaxed) || self.due.load(Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool {
+        self.probe.keeps(look, first_look, is_held)
+    }
+
+    /// Only now: whoever went on before its count was read has left its mark.
+    ///
+    /// Order: `Release`, pairing with the load in `resume`: who sees no look sees what the walker has left, and that is no pin.
+    #[inline(always)]
+    fn judged(&self) {
+        self.look.store(0, Ordering::Release);
+    }
+
+    #[inline(always)]
+    fn visited(&self, sighting: &Sighting, context: &Context<'_>) -> Nudge {
+        let look = self.look.load(Ordering::Relaxed);
+        self.answered[sighting.cpu].store(look, Ordering::Relaxed);
+        // The grace-period task waits for our answer, and asks whether a look is due before it sleeps.
+        let _ = self.see(context, look);
         Nudge::Nothing
     }
 
     #[inline(always)]
     fn irq_exit_outermost(&self, _: &Sighting, context: &Context<'_>) -> Wake {
-        self.look_again(context)
+        self.look_again(context, At::Here)
     }
 
     #[inline(always)]
     fn report(&self, context: &Context<'_>) -> Wake {
-        self.look_again(context)
-    }
-
-    /// A task that is listed and goes on while holders are collected is looked at here: its old CPU has answered as
-    /// another task, its new one may have, and the walk passes over who runs.
-    #[inline(always)]
-    fn resume(&self, next: &Context<'_>) {
-        if !next.task.listed.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut list = self.list.lock();
-        if fault::is(Fault::DelistedAtSwitchIn) {
-            return list.unlink(next.task);
-        }
-        list.set_on_cpu(next.task, true);
-        if list.is_collecting && self.holds(next, At::Here) {
-            self.mark(next);
-        }
+        self.look_again(context, At::Here)
     }
 
     #[inline(always)]
-    fn off_cpu(&self, prev: &Context<'_>, left: Left) -> Wake {
-        let is_listed = prev.task.listed.load(Ordering::Relaxed);
-        let is_marked = prev.task.holdout.load(Ordering::Relaxed);
-        if left == Left::Dead || !P::may_hold(prev, At::Saved) {
-            if is_listed {
-                self.list.lock().unlink(prev.task);
+    fn resume(&self, next: &Context<'_>) -> Wake {
+        let word = Word::of(next.task);
+        if word.is_on_cpu() {
+            return Wake::Nobody;
+        }
+        let look = self.look.load(Ordering::Acquire);
+        // The lock keeps the walker away while the task looks at itself, and makes us wait while the task is pinned. The walker is
+        // done with one that was examined.
+        let may_meet_walker = look != 0 && !word.is_examined();
+        let walker = if may_meet_walker { Some(self.lists[word.home()].lock()) } else { None };
+        let mut wake = Wake::Nobody;
+        if look != 0 && !fault::is(Fault::DelistedAtSwitchIn) {
+            wake = self.see(next, look);
+        }
+        let was_examined = word.go_on();
+        drop(walker);
+        if was_examined && let Some(held) = self.probe.goes_on(next) {
+            wake = wake.and(self.note(next, held));
+        }
+        wake
+    }
+
+    #[inline(always)]
+    fn off_cpu(&self, prev: &Context<'_>, cpu: usize, left: Left) -> Wake {
+        let task = prev.task;
+        if left == Left::Dead {
+            if Word::of(task).is_listed() {
+                self.lists[Word::of(task).home()].lock().unlink(task);
             }
-            return self.take(prev);
+            return self.note(prev, 0);
         }
-        let wake = if is_marked && !self.holds(prev, At::Saved) { self.take(prev) } else { Wake::Nobody };
-        if prev.task.holdout.load(Ordering::Relaxed) {
-            prev.eyes.boost(prev.task, true);
+        let wake = self.look_again(prev, At::Saved);
+        if task.holdout.load(Ordering::Relaxed) {
+            prev.eyes.boost(task, true);
         }
-        let mut list = self.list.lock();
-        if is_listed {
-            list.set_on_cpu(prev.task, false);
-        } else {
-            list.link(prev.task);
+        if P::may_hold(prev) {
+            self.leave(task, cpu);
         }
         wake
     }

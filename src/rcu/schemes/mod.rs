@@ -12,7 +12,7 @@
 //! | `ip`, `flag`, `classic` | plain grace period, holdout list, plain grace period |
 //! | `linux` | `rude`'s, then `classic`'s |
 //! | `nopreempt` | plain grace period |
-//! | `depth`, `scan` | one round and a walk of the list of holders |
+//! | `depth`, `scan` | one look: a round, and the examination of who is off its CPU |
 //!
 //! Who may call: the glue of `rcu` and the models. Hooks run with IRQs masked, some inside the switch: they are
 //! `notrace` (O8), wake nobody themselves (they return [`Wake`]), and cost a load or two when no grace period runs.
@@ -38,7 +38,7 @@ pub mod scan;
 pub mod sched;
 mod world;
 
-pub use world::{At, Context, Eyes, Kind, Look, Subject, What, World};
+pub use world::{At, Context, Eyes, Kind, Look, Meet, Subject, World};
 
 use crate::fault::{self, Fault};
 use crate::sched::rcu_words::TaskWords;
@@ -153,6 +153,12 @@ pub trait Scheme: Sync {
         false
     }
 
+    /// Whether who holds one ops keeps that, and no other one.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn tells_ops_apart(&self) -> bool {
+        false
+    }
+
     /// It is the selected scheme from now on, or no longer. Context: task; no grace period runs, and nobody is inside a
     /// trampoline.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -172,6 +178,35 @@ pub trait Scheme: Sync {
 
     /// How many are still waited for in this step. Order: acquires what they did before they left (O5).
     fn outstanding(&self, step: usize) -> usize;
+
+    /// How many something waits for, in this step or behind it; for reports.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn nr_holdouts(&self, step: usize) -> usize {
+        self.outstanding(step)
+    }
+
+    /// Whether a grace period is wanted although nobody asked: what was held may be free. Context: any.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// Whether what is held is to be judged again. Context: the grace-period task, when the last step is over.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn somebody_holds_less(&self) -> bool {
+        false
+    }
+
+    /// Whether grace period number `look` lets an object wait on that number `first_look` was the first to judge; `is_held` says
+    /// what the object's own words say. A scheme that knows of numbers alone keeps nothing: its end is for all.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn keeps(&self, _look: u64, _first_look: u64, _is_held: bool) -> bool {
+        false
+    }
+
+    /// All that is retired has been judged.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn judged(&self) {}
 
     /// Whether the running step waits for this CPU; for the stall report.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -225,11 +260,13 @@ pub trait Scheme: Sync {
 
     /// `next` is on this CPU again, or for the first time.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn resume(&self, _next: &Context<'_>) {}
+    fn resume(&self, _next: &Context<'_>) -> Wake {
+        Wake::Nobody
+    }
 
     /// `prev` has left this CPU: its context is saved, and nobody can run it yet.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn off_cpu(&self, _prev: &Context<'_>, _left: Left) -> Wake {
+    fn off_cpu(&self, _prev: &Context<'_>, _cpu: usize, _left: Left) -> Wake {
         Wake::Nobody
     }
 
@@ -269,7 +306,7 @@ pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, 
 /// store along; if it loads one after, it is the new one.
 #[inline]
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &Context<'_>) {
+pub fn resume<S: Scheme + ?Sized>(scheme: &S, next: &Context<'_>) -> Wake {
     next.task.away.store(fault::is(Fault::AwayStays), Ordering::Relaxed);
-    scheme.resume(next);
+    scheme.resume(next)
 }

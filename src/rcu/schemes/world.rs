@@ -2,6 +2,7 @@
 //!
 //! The running kernel implements it in `rcu::eyes` and `rcu::gp_task`, the models and unit tests by worlds of a few steps.
 
+use crate::arch::hold_words::HoldWords;
 use crate::sched::rcu_words::TaskWords;
 
 /// Which of a task's contexts are looked at.
@@ -13,19 +14,16 @@ pub enum At {
     Saved,
 }
 
-/// What is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// Any ops.
-    Anything,
-    /// An ops that the grace period of this number, or one before it, frees.
-    RetiredBy(u64),
+/// Whoever is told what a chain of contexts holds. Not a closure: those cannot be `notrace`.
+pub trait Meet {
+    /// The chain holds the ops, or the fan-out node, with these words.
+    fn meet(&self, words: &HoldWords);
 }
 
 /// What schemes that look inside a task see of it. All of it runs in hooks: notrace.
 pub trait Eyes {
-    /// Whether the chain of the task's contexts holds `what`. A chain that is not whole holds everything.
-    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool;
+    /// Tells what the chain of the task's contexts holds. Whether it is whole: if not, there may be more.
+    fn each_hold(&self, task: &TaskWords, at: At, who: &dyn Meet) -> bool;
 
     /// How many trampolines count the task as inside. Order: `Acquire`, pairing with the trampoline's store-release (O5).
     fn depth(&self, task: &TaskWords) -> u32;
@@ -72,7 +70,7 @@ pub trait World: Eyes {
     /// How many CPUs run.
     fn nr_cpus(&self) -> usize;
 
-    /// The number of the grace period that begins: it frees what was retired with this number or a smaller one.
+    /// The number of the grace period that runs, and of its look.
     fn number(&self) -> u64;
 
     /// Runs the selected scheme's [`super::Scheme::visited`] on every CPU, our own included, with IRQs masked; returns when

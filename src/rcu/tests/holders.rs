@@ -1,259 +1,219 @@
-//! The list of holders, step by step: who is listed, who is marked, and what takes a mark.
+//! Looks, step by step, under `scan` and `depth`: who is met where, what is kept, and when another look is due.
 
-use core::cell::{Cell, RefCell};
+mod stage;
 
 use super::world::at_task_level;
-use crate::rcu::schemes::holders::{Holders, Probe};
-use crate::rcu::schemes::{At, Context, Eyes, Left, Look, Scheme, Trampoline, Wake, What, World};
-use crate::sched::rcu_words::TaskWords;
+use crate::arch::hold_words::HoldWords;
+use crate::rcu::schemes::depth::Depth;
+use crate::rcu::schemes::scan::Scan;
+use crate::rcu::schemes::{Left, Scheme, Wake};
+use crate::sched::rcu_words::MOST_REMEMBERED;
 use crate::sync::atomic::Ordering;
+use stage::{Actor, Deed, actors, retired, stage};
 
-const NUMBER: u64 = 4;
-
-/// Holds, for a number: what the eyes below say.
-#[derive(Debug)]
-struct Says;
-
-impl Probe for Says {
-    const NAME: &'static str = "says";
-    const TRAMPOLINE: Trampoline = Trampoline::Plain;
-
-    fn may_hold(context: &Context<'_>, at: At) -> bool {
-        context.eyes.holds(context.task, at, What::Anything)
-    }
-    fn holds(context: &Context<'_>, at: At, number: u64) -> bool {
-        context.eyes.holds(context.task, at, What::RetiredBy(number))
-    }
-    fn watch(context: &Context<'_>, is_waited_for: bool) {
-        context.eyes.want_report(context.task, is_waited_for);
-    }
-}
-
-/// A task, what it holds, and what was done to it.
-#[derive(Default)]
-struct Actor {
-    words: TaskWords,
-    /// Nothing, or by which grace period it is freed.
-    holds: Cell<Option<u64>>,
-    is_watched: Cell<bool>,
-    is_boosted: Cell<bool>,
-}
-
-/// Some tasks; during a round this one is found running, and then this happens; that happens at the first look at anybody.
-struct Stage<'a> {
-    actors: &'a [Actor],
-    running: Option<&'a Actor>,
-    after_answer: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
-    at_look: RefCell<Option<Box<dyn FnOnce() + 'a>>>,
-    scheme: &'a Holders<Says>,
-}
-
-impl Stage<'_> {
-    fn actor(&self, words: &TaskWords) -> &Actor {
-        self.actors.iter().find(|actor| core::ptr::eq(&actor.words, words)).expect("an actor's")
-    }
-}
-
-impl Eyes for Stage<'_> {
-    fn holds(&self, task: &TaskWords, _: At, what: What) -> bool {
-        if let Some(happens) = self.at_look.borrow_mut().take() {
-            happens();
-        }
-        match (self.actor(task).holds.get(), what) {
-            (None, _) => false,
-            (Some(_), What::Anything) => true,
-            (Some(retired), What::RetiredBy(number)) => retired != 0 && retired <= number,
-        }
-    }
-    fn depth(&self, _: &TaskWords) -> u32 {
-        unreachable!("this probe does not count")
-    }
-    fn want_report(&self, task: &TaskWords, is_wanted: bool) {
-        self.actor(task).is_watched.set(is_wanted);
-    }
-    fn agree(&self, _: &TaskWords, _: At) -> bool {
-        unreachable!("this probe does not count")
-    }
-    fn boost(&self, task: &TaskWords, is_waited_for: bool) {
-        self.actor(task).is_boosted.set(is_waited_for);
-    }
-}
-
-impl World for Stage<'_> {
-    fn nr_cpus(&self) -> usize {
-        1
-    }
-    fn number(&self) -> u64 {
-        NUMBER
-    }
-    fn visit_every_cpu(&self) {
-        if let Some(running) = self.running {
-            let _ = self.scheme.visited(&at_task_level(0), &Context { task: &running.words, eyes: self });
-        }
-        if let Some(happens) = self.after_answer.borrow_mut().take() {
-            happens();
-        }
-    }
-    fn wake_workers(&self) {
-        unreachable!("nobody works")
-    }
-    fn for_each_task(&self, _: &dyn Look) {
-        unreachable!("a walk of all tasks is what this scheme is there to avoid")
-    }
-}
-
-fn scheme() -> Holders<Says> {
-    let scheme = Holders::new();
-    scheme.select(true);
-    scheme
-}
-
-fn actors<const N: usize>(holds: [Option<u64>; N]) -> [Actor; N] {
-    holds.map(|holds| Actor { holds: Cell::new(holds), ..Actor::default() })
-}
-
-fn stage<'a>(scheme: &'a Holders<Says>, actors: &'a [Actor]) -> Stage<'a> {
-    Stage { actors, running: None, after_answer: RefCell::new(None), at_look: RefCell::new(None), scheme }
-}
-
-fn seen<'a>(actor: &'a Actor, stage: &'a Stage<'_>) -> Context<'a> {
-    Context { task: &actor.words, eyes: stage }
-}
-
-/// The task is preempted, or blocks.
-fn leave(actor: &Actor, stage: &Stage<'_>) -> Wake {
-    stage.scheme.off_cpu(&seen(actor, stage), Left::Alive)
-}
-
-fn is_listed(actor: &Actor) -> bool {
-    actor.words.listed.load(Ordering::Relaxed)
+fn is_holdout(actor: &Actor) -> bool {
+    actor.words.holdout.load(Ordering::Relaxed)
 }
 
 #[test]
-fn only_holders_are_listed_and_only_those_of_what_is_freed_now_are_waited_for() {
-    let (scheme, actors) = (scheme(), actors([None, Some(0), Some(NUMBER), Some(NUMBER + 2), Some(NUMBER - 2)]));
-    let stage = stage(&scheme, &actors);
-    for actor in &actors {
-        assert_eq!(leave(actor, &stage), Wake::Nobody);
-    }
-    assert_eq!(actors.each_ref().map(is_listed), [false, true, true, true, true]);
-    scheme.begin(0, &stage);
-    assert_eq!(scheme.outstanding(0), 2, "what this one frees, and what an earlier one should have");
-    let is_marked = |actor: &Actor| actor.words.holdout.load(Ordering::Relaxed);
-    assert_eq!(actors.each_ref().map(is_marked), [false, false, true, false, true]);
-    assert_eq!(actors.each_ref().map(|actor| actor.is_boosted.get()), [false, false, true, false, true]);
-    assert_eq!(actors.each_ref().map(|actor| actor.is_watched.get()), [false, false, true, false, true]);
+fn a_sleeper_is_examined_once_and_keeps_what_it_holds_and_nothing_else() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0], &[1, 2], &[]]), retired::<4>());
+    let stage = stage(&scheme, &actors, &ops);
+    (0..3).for_each(|number| assert_eq!(stage.leave(number), Wake::Nobody));
+    assert_eq!(stage.nr_examined.get(), 0, "a switch walks no frames");
+    assert_eq!(stage.look(), [0, 1, 2]);
+    assert_eq!(stage.nr_examined.get(), 3);
+    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![0, 1, 2], 3), "nobody comes back to a sleeper");
+    assert_eq!(actors.each_ref().map(is_holdout), [true, true, false]);
+    assert_eq!(actors.each_ref().map(|actor| actor.is_boosted.get()), [true, true, false]);
+    assert!(!scheme.is_due(), "nobody has come to hold less");
 }
 
 #[test]
-fn the_last_mark_is_taken_where_its_task_is_seen_without_a_hold() {
+fn a_look_is_due_when_a_holder_is_seen_with_less_wherever_that_is() {
     for seen_at in ["switch", "irq", "report", "death"] {
-        let (scheme, actors) = (scheme(), actors([Some(NUMBER)]));
-        let (stage, actor) = (stage(&scheme, &actors), &actors[0]);
-        assert_eq!(leave(actor, &stage), Wake::Nobody);
-        scheme.begin(0, &stage);
-        scheme.resume(&seen(actor, &stage));
-        assert!(is_listed(actor), "it stays listed when it is resumed");
-        assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &seen(actor, &stage)), Wake::Nobody);
-        assert_eq!(scheme.report(&seen(actor, &stage)), Wake::Nobody);
-        assert_eq!(scheme.outstanding(0), 1);
-        actor.holds.set(if seen_at == "death" { Some(NUMBER) } else { None });
+        let (scheme, actors, ops) = (Scan::new(), actors([&[0, 1]]), retired::<2>());
+        let stage = stage(&scheme, &actors, &ops);
+        let (context, actor) = (stage.seen(0), &actors[0]);
+        let _ = stage.leave(0);
+        assert_eq!(stage.look(), [0, 1]);
+        stage.resume(0);
+        assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &context), Wake::Nobody);
+        assert!(!scheme.is_due() && actor.is_boosted.get(), "it holds what it held");
+        actor.holds.borrow_mut().pop();
+        assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &context), Wake::GracePeriodTask);
+        assert!(scheme.is_due() && is_holdout(actor), "the inner one is free, the outer one is not");
+        stage.running.set(Some(actor));
+        assert_eq!(stage.look(), [0]);
+        assert!(!scheme.is_due() && scheme.somebody_holds_less());
+        actor.holds.borrow_mut().clear();
         let wake = match seen_at {
-            "switch" => leave(actor, &stage),
-            "irq" => scheme.irq_exit_outermost(&at_task_level(0), &seen(actor, &stage)),
-            "report" => scheme.report(&seen(actor, &stage)),
-            _ => scheme.off_cpu(&seen(actor, &stage), Left::Dead),
+            "switch" => stage.leave(0),
+            "irq" => scheme.irq_exit_outermost(&at_task_level(0), &context),
+            "report" => scheme.report(&context),
+            _ => scheme.off_cpu(&context, 0, Left::Dead),
         };
-        assert_eq!((wake, scheme.outstanding(0)), (Wake::GracePeriodTask, 0), "{seen_at}");
-        assert!(!actor.is_boosted.get() && !actor.is_watched.get(), "{seen_at}");
-        if matches!(seen_at, "switch" | "death") {
-            assert!(!is_listed(actor), "{seen_at}");
-        }
+        assert_eq!(wake, Wake::GracePeriodTask, "{seen_at}");
+        assert!(scheme.is_due() && !actor.is_boosted.get() && !is_holdout(actor), "{seen_at}");
+        stage.running.set(None);
+        assert_eq!(stage.look(), [], "{seen_at}");
     }
 }
 
 #[test]
-fn a_task_that_goes_on_between_its_cpus_answer_and_the_walk_is_waited_for() {
-    let (scheme, actors) = (scheme(), actors([Some(NUMBER)]));
-    let quiet = stage(&scheme, &actors);
-    let _ = leave(&actors[0], &quiet);
-    let happens: Box<dyn FnOnce()> = Box::new(|| scheme.resume(&seen(&actors[0], &quiet)));
-    let stage = Stage { after_answer: RefCell::new(Some(happens)), ..stage(&scheme, &actors) };
-    scheme.begin(0, &stage);
-    assert_eq!(scheme.outstanding(0), 1);
+fn a_task_that_goes_on_between_its_cpus_answer_and_the_walk_is_met() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    stage.after_answer.set(Some(Deed::GoesOn));
+    assert_eq!(stage.look(), [0]);
+    assert!(is_holdout(&actors[0]));
 }
 
 #[test]
-fn a_running_holder_is_found_by_its_cpus_answer_and_counted_once() {
-    let (scheme, actors) = (scheme(), actors([Some(NUMBER)]));
-    let quiet = stage(&scheme, &actors);
-    let happens: Box<dyn FnOnce()> = Box::new(|| assert_eq!(leave(&actors[0], &quiet), Wake::Nobody));
-    let (running, after_answer) = (Some(&actors[0]), RefCell::new(Some(happens)));
-    scheme.begin(0, &Stage { running, after_answer, ..stage(&scheme, &actors) });
-    assert_eq!(scheme.outstanding(0), 1, "by the answer, not by the walk again");
+fn a_sleeper_that_goes_on_while_a_look_is_under_way_is_met_though_it_is_counted_no_more() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), [0]);
+    stage.after_answer.set(Some(Deed::GoesOn));
+    assert_eq!(stage.look(), [0]);
+}
+
+#[test]
+fn a_running_holder_is_met_by_its_cpus_answer_and_its_leaving_behind_that_is_no_business_of_the_walk() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    stage.running.set(Some(&actors[0]));
+    stage.after_answer.set(Some(Deed::Leaves));
+    assert_eq!(stage.look(), [0]);
+    assert_eq!(stage.nr_examined.get(), 2, "by the answer and by the switch of one that is waited for");
     assert!(actors[0].is_boosted.get(), "it was preempted while it is waited for");
-    actors[0].holds.set(Some(0));
-    assert_eq!(leave(&actors[0], &quiet), Wake::GracePeriodTask, "it holds something else by now");
-    assert!(is_listed(&actors[0]));
+    stage.running.set(None);
+    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![0], 3), "the next walk meets it");
 }
 
 #[test]
-fn whoever_is_looked_at_after_the_walk_is_not_waited_for_any_more() {
-    let (scheme, actors) = (scheme(), actors([Some(0)]));
-    let stage = stage(&scheme, &actors);
-    let _ = leave(&actors[0], &stage);
-    scheme.begin(0, &stage);
-    actors[0].holds.set(Some(NUMBER));
-    scheme.resume(&seen(&actors[0], &stage));
-    assert_eq!(scheme.outstanding(0), 0, "or a busy trampoline could keep a grace period from ending");
+fn what_is_retired_while_its_holder_sleeps_is_kept_and_the_holder_tells_when_it_has_left() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), [HoldWords::new()]);
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    let _ = stage.look();
+    assert!(!is_holdout(&actors[0]), "it holds what is in use");
+    ops[0].note_retired();
+    assert_eq!(stage.look(), [0]);
+    stage.resume(0);
+    assert!(is_holdout(&actors[0]), "whoever goes on looks at what it was found to hold");
+    actors[0].holds.borrow_mut().clear();
+    assert_eq!(stage.leave(0), Wake::GracePeriodTask);
+    assert_eq!(stage.look(), []);
 }
 
 #[test]
-fn tasks_come_off_the_list_in_any_order() {
+fn who_has_left_one_and_come_to_hold_another_has_left_one() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<2>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), [0]);
+    stage.resume(0);
+    *actors[0].holds.borrow_mut() = vec![1];
+    assert_eq!(stage.leave(0), Wake::GracePeriodTask, "it holds as many as before, and not the same");
+    assert_eq!((stage.look(), scheme.somebody_holds_less()), (vec![1], true));
+}
+
+#[test]
+fn the_number_of_a_look_that_is_over_takes_back_no_later_one() {
+    let words = HoldWords::new();
+    words.see(4);
+    words.see(2);
+    assert!(words.is_held(4), "somebody else was met by look 4");
+}
+
+#[test]
+fn more_holds_than_are_remembered_are_counted_and_taken_back() {
+    let many: Vec<usize> = (0..=MOST_REMEMBERED).collect();
+    let (scheme, actors, ops) = (Scan::new(), actors([&many]), retired::<{ MOST_REMEMBERED + 1 }>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), many);
+    stage.resume(0);
+    actors[0].holds.borrow_mut().clear();
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), []);
+}
+
+#[test]
+fn a_chain_that_is_not_whole_keeps_all_that_is_retired_until_it_is_whole_or_its_task_dies() {
+    for dies in [false, true] {
+        let (scheme, actors, ops) = (Scan::new(), actors([&[]]), retired::<2>());
+        let stage = stage(&scheme, &actors, &ops);
+        actors[0].is_broken.set(true);
+        let _ = stage.leave(0);
+        assert_eq!(stage.look(), [0, 1]);
+        stage.resume(0);
+        actors[0].is_broken.set(dies);
+        let left = if dies { Left::Dead } else { Left::Alive };
+        assert_eq!(scheme.off_cpu(&stage.seen(0), 0, left), Wake::GracePeriodTask);
+        assert_eq!(stage.look(), []);
+    }
+}
+
+#[test]
+fn whoever_dies_in_whatever_order_is_looked_at_no_more() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let (scheme, actors) = (scheme(), actors([Some(NUMBER), Some(NUMBER), Some(NUMBER)]));
-        let stage = stage(&scheme, &actors);
-        actors.iter().for_each(|actor| assert_eq!(leave(actor, &stage), Wake::Nobody));
-        for (gone, number) in order.into_iter().enumerate() {
-            scheme.begin(0, &stage);
-            assert_eq!(scheme.outstanding(0), 3 - gone, "{order:?}");
-            let left = actors.iter().filter(|actor| actor.words.holdout.load(Ordering::Relaxed));
-            left.for_each(|actor| {
-                let held = actor.holds.replace(None);
-                let _ = scheme.report(&seen(actor, &stage));
-                actor.holds.set(held);
-            });
-            actors[number].holds.set(None);
-            let _ = leave(&actors[number], &stage);
+        let (scheme, actors, ops) = (Scan::new(), actors([&[0], &[1], &[2]]), retired::<3>());
+        let stage = stage(&scheme, &actors, &ops);
+        (0..3).for_each(|number| assert_eq!(stage.leave(number), Wake::Nobody));
+        stage.resume(order[0]);
+        let _ = scheme.off_cpu(&stage.seen(order[0]), 0, Left::Dead);
+        let standing = actors[order[0]].words.standing.load(Ordering::Relaxed);
+        assert_eq!(standing, 0, "who has died is on no list, where it would outlive its memory");
+        let mut others = order[1..].to_vec();
+        others.sort_unstable();
+        assert_eq!((stage.look(), stage.nr_examined.get()), (others, 2), "{order:?}");
+        for &number in &order[1..] {
+            stage.resume(number);
+            let _ = scheme.off_cpu(&stage.seen(number), 0, Left::Dead);
         }
-        scheme.begin(0, &stage);
-        assert_eq!(scheme.outstanding(0), 0, "{order:?}");
+        let nr_examined = stage.nr_examined.get();
+        assert_eq!((stage.look(), stage.nr_examined.get()), (vec![], nr_examined), "{order:?}");
     }
 }
 
 #[test]
 fn a_scheme_that_is_not_selected_lists_nobody_and_forgets_whom_it_had() {
-    let (scheme, actors) = (scheme(), actors([Some(0), Some(0)]));
-    let stage = stage(&scheme, &actors);
-    let _ = leave(&actors[0], &stage);
+    let (scheme, actors, ops) = (Scan::new(), actors([&[], &[]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
     scheme.select(false);
-    let _ = leave(&actors[1], &stage);
-    assert!(!is_listed(&actors[0]) && !is_listed(&actors[1]));
+    let _ = stage.leave(1);
+    scheme.select(true);
+    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![], 0));
+    // Whoever left meanwhile goes on and leaves as ever.
+    for number in [0, 1] {
+        stage.resume(number);
+        let _ = stage.leave(number);
+    }
+    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![], 2));
 }
 
 #[test]
-fn a_task_that_leaves_while_its_scheme_is_given_up_is_taken_off_once() {
-    let (scheme, actors) = (scheme(), actors([Some(0), Some(0), Some(0)]));
-    let quiet = stage(&scheme, &actors);
-    actors.iter().for_each(|actor| assert_eq!(leave(actor, &quiet), Wake::Nobody));
-    scheme.resume(&seen(&actors[1], &quiet));
-    actors.iter().for_each(|actor| actor.holds.set(None));
-    // It has found itself listed, and goes on to take itself off.
-    let happens: Box<dyn FnOnce()> = Box::new(|| scheme.select(false));
-    let _ = leave(&actors[1], &Stage { at_look: RefCell::new(Some(happens)), ..stage(&scheme, &actors) });
-    scheme.select(true);
-    // Whoever were still on the list would be waited for now; by the next selection it may be no memory any more.
-    actors.iter().for_each(|actor| actor.holds.set(Some(NUMBER)));
-    scheme.begin(0, &quiet);
-    assert_eq!(scheme.outstanding(0), 0, "nobody is listed");
+fn depth_keeps_what_came_before_the_look_that_saw_its_task_outside_and_nothing_else() {
+    let (scheme, actors, ops) = (Depth::new(), actors([&[0], &[]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    assert_eq!([0, 1].map(|number| stage.leave(number)), [Wake::Nobody; 2]);
+    assert_eq!(stage.look(), [0], "retired before look 2, which found the first inside");
+    assert_eq!(actors.each_ref().map(|actor| actor.is_watched.get()), [true, false]);
+    stage.resume(1);
+    actors[1].holds.borrow_mut().push(0);
+    let _ = stage.leave(1);
+    assert_eq!(stage.look(), [0]);
+    stage.resume(0);
+    actors[0].holds.borrow_mut().clear();
+    assert_eq!(scheme.report(&stage.seen(0)), Wake::GracePeriodTask);
+    assert!(!actors[0].is_watched.get() && scheme.is_due());
+    assert_eq!(stage.look_since(2), [], "look 2 saw the second outside");
+    assert_eq!(stage.look_since(4), [0], "look 4 found it inside");
+    let _ = scheme.off_cpu(&stage.seen(1), 0, Left::Dead);
+    assert_eq!(stage.look_since(4), [], "its task has died");
 }

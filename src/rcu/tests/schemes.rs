@@ -63,7 +63,7 @@ fn ip_lets_a_task_go_that_is_preempted_with_its_cpus_last_interrupt_outside_the_
     scheme.begin(HOLDOUTS, &world(&scheme, &[at_task_level(0)], &[&words]));
     irq(&scheme, &words, true);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody, "interrupted inside");
-    resume(&scheme, &blind(&words));
+    let _ = resume(&scheme, &blind(&words));
     irq(&scheme, &words, true);
     irq(&scheme, &words, false); // a nested one overwrites it
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::GracePeriodTask);
@@ -87,7 +87,7 @@ fn flag_is_set_by_the_outermost_entry_that_hit_the_trampoline_and_cleared_by_tha
     assert!(outer && !inner);
     scheme.irq_out(&mut inner, &words);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody, "the inner exit clears nothing");
-    resume(&scheme, &blind(&words));
+    let _ = resume(&scheme, &blind(&words));
     scheme.irq_out(&mut outer, &words);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::GracePeriodTask, "func is no trampoline");
 }
@@ -115,7 +115,7 @@ fn linux_is_rude_first_and_then_classic() {
     scheme.begin(2, &world);
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Preempted), Wake::Nobody);
     assert_eq!(scheme.outstanding(2), 1);
-    resume(&scheme, &blind(&words));
+    let _ = resume(&scheme, &blind(&words));
     assert_eq!(switch_out(&scheme, &words, 0, Switch::Voluntary), Wake::GracePeriodTask);
     assert_eq!(scheme.outstanding(2), 0);
 }

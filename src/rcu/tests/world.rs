@@ -2,7 +2,7 @@
 
 use core::cell::RefCell;
 
-use crate::rcu::schemes::{At, Context, Eyes, Kind, Look, Scheme, Sighting, Subject, What, World};
+use crate::rcu::schemes::{At, Context, Eyes, Kind, Look, Meet, Scheme, Sighting, Subject, World};
 use crate::sched::rcu_words::TaskWords;
 
 /// A still world: every CPU is found as `sightings` say, every task is ordinary.
@@ -18,7 +18,7 @@ pub(super) struct Still<'a> {
 pub(super) struct Blind;
 
 impl Eyes for Blind {
-    fn holds(&self, _: &TaskWords, _: At, _: What) -> bool {
+    fn each_hold(&self, _: &TaskWords, _: At, _: &dyn Meet) -> bool {
         unreachable!("it does not look")
     }
     fn depth(&self, _: &TaskWords) -> u32 {
@@ -36,8 +36,8 @@ pub(super) fn blind(task: &TaskWords) -> Context<'_> {
 }
 
 impl Eyes for Still<'_> {
-    fn holds(&self, task: &TaskWords, at: At, what: What) -> bool {
-        Blind.holds(task, at, what)
+    fn each_hold(&self, task: &TaskWords, at: At, who: &dyn Meet) -> bool {
+        Blind.each_hold(task, at, who)
     }
     fn depth(&self, task: &TaskWords) -> u32 {
         Blind.depth(task)

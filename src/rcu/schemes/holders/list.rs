@@ -1,105 +1,146 @@
-//! The tasks that left their CPU while they held something: a list through their own words, so that it takes no memory.
+//! Lists of tasks through their own words, so that they take no memory: those that left a CPU, and those that are waited for.
 //!
 //! INVARIANT `listed-lives`: a listed task is unlinked by the switch that it dies in at the latest, and is memory for
-//! longer than that. A task is on one list at most: that of the selected scheme, which is emptied before another is.
-//! Context: the lock that guards the list is held.
+//! longer than that. A task is on one list of each kind at most: those of the selected scheme, which are emptied before
+//! another's are filled.
+//! Context: the lock that guards the list is held, IRQs masked.
 
-use crate::sched::rcu_words::{Place, TaskWords};
-use crate::sync::atomic::Ordering;
+use super::standing::{RUNNING, Word};
+use crate::sched::rcu_words::{Links, Place, TaskWords};
+use crate::sync::lock::IrqLock;
 
-/// Holders, newest first.
-#[derive(Debug, Default)]
-pub(super) struct List {
-    first: Option<core::ptr::NonNull<TaskWords>>,
-    /// Holders are still being collected for the grace period that begins.
-    pub(super) is_collecting: bool,
-    /// Its scheme is the selected one: others list nobody.
-    pub(super) is_open: bool,
+/// Tasks, oldest first: that left a CPU, or, `MARKED`, that `depth` waits for.
+#[derive(Debug)]
+pub(in crate::rcu::schemes) struct Tasks<const MARKED: bool> {
+    first: *const TaskWords,
+    last: *const TaskWords,
 }
 
 // SAFETY: 1. The tasks that it names are shared, and live while they are listed: `listed-lives`.
-unsafe impl Send for List {}
+unsafe impl<const MARKED: bool> Send for Tasks<MARKED> {}
 
-/// Reads the place of a task. Context: the lock.
-#[inline(always)]
-fn place(task: &TaskWords) -> Place {
-    // SAFETY: the list's lock guards every place, and no reference to one is ever kept.
-    unsafe { *task.place.get() }
+impl<const MARKED: bool> Tasks<MARKED> {
+    /// An empty list.
+    pub(in crate::rcu::schemes) fn new() -> Self {
+        Self { first: core::ptr::null(), last: core::ptr::null() }
+    }
+
+    #[inline(always)]
+    fn place(task: &TaskWords) -> &Place {
+        if MARKED { &task.mark } else { &task.place }
+    }
+
+    /// Reads the links of a task.
+    #[inline(always)]
+    fn links(&self, task: &TaskWords) -> Links {
+        // SAFETY: the list's lock guards every place, and no reference to one is ever kept.
+        unsafe { *Self::place(task).0.get() }
+    }
+
+    /// Changes the links of a task.
+    #[inline(always)]
+    fn change(&mut self, task: *const TaskWords, change: impl FnOnce(&mut Links)) {
+        // SAFETY: 1. `task` is listed, or about to be: it lives, `listed-lives`. 2. As in `links`.
+        change(unsafe { &mut *Self::place(&*task).0.get() });
+    }
+
+    /// The oldest one, and the stamp that it came with.
+    #[inline(always)]
+    pub(in crate::rcu::schemes) fn first(&self) -> Option<(&TaskWords, u64)> {
+        // SAFETY: `listed-lives`.
+        unsafe { self.first.as_ref() }.map(|first| (first, self.links(first).stamp))
+    }
+
+    /// Lists a task that is not listed.
+    #[inline(always)]
+    pub(in crate::rcu::schemes) fn push(&mut self, task: &TaskWords, stamp: u64) {
+        let before = self.last;
+        self.change(task, |links| *links = Links { before, behind: core::ptr::null(), stamp });
+        if before.is_null() {
+            self.first = task;
+        } else {
+            self.change(before, |links| links.behind = task);
+        }
+        self.last = task;
+    }
+
+    /// Takes a task off that is listed.
+    #[inline(always)]
+    pub(in crate::rcu::schemes) fn unlink(&mut self, task: &TaskWords) {
+        let Links { before, behind, .. } = self.links(task);
+        if before.is_null() {
+            self.first = behind;
+        } else {
+            self.change(before, |links| links.behind = behind);
+        }
+        if behind.is_null() {
+            self.last = before;
+        } else {
+            self.change(behind, |links| links.before = before);
+        }
+    }
 }
 
-/// Changes the place of a task. Context: the lock.
-#[inline(always)]
-fn set_place(task: *const TaskWords, change: impl FnOnce(&mut Place)) {
-    // SAFETY: 1. `task` is listed, or about to be: it lives, `listed-lives`. 2. As in `place`.
-    change(unsafe { &mut *(*task).place.get() });
+/// The tasks that left one CPU since a look took them off.
+#[derive(Debug)]
+pub(super) struct List {
+    tasks: Tasks<false>,
+    /// Its scheme is the selected one: others list nobody.
+    is_open: bool,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { tasks: Tasks::new(), is_open: false }
+    }
 }
 
 impl List {
-    /// The newest one.
+    /// Takes tasks in from now on, or forgets them all.
     #[inline(always)]
-    pub(super) fn first(&self) -> Option<&TaskWords> {
-        // SAFETY: `listed-lives`.
-        self.first.map(|task| unsafe { task.as_ref() })
-    }
-
-    /// The one behind `task`, which is listed.
-    #[inline(always)]
-    pub(super) fn behind<'a>(&'a self, task: &TaskWords) -> Option<&'a TaskWords> {
-        // SAFETY: `listed-lives`.
-        unsafe { place(task).behind.as_ref() }
-    }
-
-    /// Whether a listed task runs.
-    #[inline(always)]
-    pub(super) fn is_on_cpu(&self, task: &TaskWords) -> bool {
-        place(task).is_on_cpu
-    }
-
-    /// Notes that a listed task runs, or does not any more.
-    #[inline(always)]
-    pub(super) fn set_on_cpu(&mut self, task: &TaskWords, is_on_cpu: bool) {
-        set_place(task, |place| place.is_on_cpu = is_on_cpu);
-    }
-
-    /// Lists a task that is not listed, unless the list is closed.
-    #[inline(always)]
-    pub(super) fn link(&mut self, task: &TaskWords) {
-        if !self.is_open {
-            return;
-        }
-        let behind = self.first.map_or(core::ptr::null(), |first| first.as_ptr().cast_const());
-        set_place(task, |place| *place = Place { before: core::ptr::null(), behind, is_on_cpu: false });
-        if !behind.is_null() {
-            set_place(behind, |place| place.before = task);
-        }
-        self.first = Some(task.into());
-        task.listed.store(true, Ordering::Relaxed);
-    }
-
-    /// Takes everybody off.
-    #[inline(always)]
-    pub(super) fn forget_all(&mut self) {
-        while let Some(first) = self.first {
+    pub(super) fn open(&mut self, is_open: bool) {
+        self.is_open = is_open;
+        while let Some((first, _)) = self.tasks.first().filter(|_| !is_open) {
+            let first = core::ptr::from_ref(first);
             // SAFETY: `listed-lives`.
-            self.unlink(unsafe { first.as_ref() });
+            self.unlink(unsafe { &*first });
         }
     }
 
-    /// Takes a task off, unless [`List::forget_all`] has: who leaves its CPU finds out under the lock.
+    /// Takes the oldest one off, if it came before the CPU answered `look`.
+    #[inline(always)]
+    pub(super) fn take_before<'a>(&mut self, look: u64) -> Option<&'a TaskWords> {
+        let (first, _) = self.tasks.first().filter(|&(_, stamp)| stamp < look)?;
+        // SAFETY: `listed-lives`; the caller has the lock, and pins the task or leaves it alone.
+        let first: &'a TaskWords = unsafe { &*core::ptr::from_ref(first) };
+        self.tasks.unlink(first);
+        Some(first)
+    }
+
+    /// Takes a task off, unless the walker or [`List::open`] has: who leaves for good finds out under the lock.
     #[inline(always)]
     pub(super) fn unlink(&mut self, task: &TaskWords) {
-        if !task.listed.load(Ordering::Relaxed) {
-            return;
+        if Word::of(task).is_listed() {
+            self.tasks.unlink(task);
+            Word::of(task).set(RUNNING);
         }
-        let Place { before, behind, .. } = place(task);
-        if before.is_null() {
-            self.first = core::ptr::NonNull::new(behind.cast_mut());
+    }
+}
+
+/// How the lock of a list is used where a task leaves.
+pub(super) trait Lists {
+    /// Lists a task that says so already, unless the list is closed: then nobody has to look at it.
+    fn push(&self, task: &TaskWords, stamp: u64);
+}
+
+impl Lists for IrqLock<List> {
+    #[inline(always)]
+    fn push(&self, task: &TaskWords, stamp: u64) {
+        let mut list = self.lock();
+        if list.is_open {
+            list.tasks.push(task, stamp);
         } else {
-            set_place(before, |place| place.behind = behind);
+            Word::of(task).set(RUNNING);
         }
-        if !behind.is_null() {
-            set_place(behind, |place| place.before = before);
-        }
-        task.listed.store(false, Ordering::Relaxed);
     }
 }

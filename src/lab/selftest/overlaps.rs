@@ -1,0 +1,220 @@
+//! Grace periods that overlap: what nobody holds is freed, whatever else is held, by whomever.
+//!
+//! Sleepers stand in funcs until their gate opens. Where the scheme forbids that, or cannot tell ops apart, nothing is shown.
+
+use super::{Outcome, Run, check};
+use crate::arch::site::{OpsHeader, Regs};
+use crate::ftrace::live::{self, Gone};
+use crate::ftrace::ops::{Ops, OpsBox};
+use crate::ftrace::table::SiteId;
+use crate::mm::heap;
+use crate::rcu;
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, WaitQueue};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::tracers::nop;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::hint::black_box;
+
+/// Ops that are retired, one after the other, beside one that is held. Each of them is some five rounds of the other CPUs.
+const MANY_ON_ONE_CPU: usize = 100_000;
+const MANY_ON_SEVERAL: usize = 1_000;
+const PATIENCE_NS: u64 = 10_000_000_000;
+/// How long what is held is looked at, to see that it is not freed.
+const LOOK_NS: u64 = 30_000_000;
+
+/// Closed until it is opened, with those who came there.
+struct Gate {
+    is_open: AtomicBool,
+    nr_inside: AtomicUsize,
+    queue: WaitQueue,
+}
+
+impl Gate {
+    const fn new() -> Self {
+        Self { is_open: AtomicBool::new(false), nr_inside: AtomicUsize::new(0), queue: WaitQueue::new() }
+    }
+
+    fn pass(&self) {
+        self.nr_inside.fetch_add(1, Ordering::Relaxed);
+        self.queue.wake_all();
+        self.queue.wait_until(|| self.is_open.load(Ordering::Relaxed));
+    }
+
+    fn open(&self) {
+        self.is_open.store(true, Ordering::Relaxed);
+        self.queue.wake_all();
+    }
+
+    fn close(&self) {
+        self.is_open.store(false, Ordering::Relaxed);
+        self.nr_inside.store(0, Ordering::Relaxed);
+    }
+
+    fn wait_for_one(&self) {
+        self.queue.wait_until(|| self.nr_inside.load(Ordering::Relaxed) > 0);
+    }
+}
+
+static OUTER: Gate = Gate::new();
+static INNER: Gate = Gate::new();
+
+// Bodies that differ: equal ones would be one function.
+#[inline(never)]
+fn outer() {
+    black_box(1);
+}
+
+#[inline(never)]
+fn inner() {
+    black_box(2);
+}
+
+#[inline(never)]
+fn other() {
+    black_box(3);
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn outer_func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    inner();
+    OUTER.pass();
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn inner_func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    INNER.pass();
+}
+
+fn site(function: fn()) -> Vec<SiteId> {
+    let found = live::with_registry(|registry| registry.table().find(function as *const () as usize));
+    alloc::vec![found.expect("this function is traceable")]
+}
+
+fn register(ops: OpsBox, function: fn()) -> Result<*const Ops, String> {
+    live::register_at(ops, site(function)).map_err(|error| alloc::format!("cannot register: {error}"))
+}
+
+fn retire(ops: *const Ops) -> Gone {
+    live::unregister(ops).expect("registered by this scenario")
+}
+
+fn call(function: fn()) -> Result<JoinHandle, String> {
+    let what = Spawn { name: "holder", class: Class::Normal, cpu: None };
+    sched::spawn(what, Box::new(function)).map_err(|error| alloc::format!("no task: {error}"))
+}
+
+fn comes(mut is_so: impl FnMut() -> bool) -> bool {
+    let patience = Patience::of(PATIENCE_NS);
+    while !is_so() && !patience.is_over() {
+        sched::sleep(1_000_000);
+    }
+    is_so()
+}
+
+fn free(gone: Gone) -> Outcome {
+    let elapsed = rcu::synchronize_for(&gone);
+    check!(gone.reclaim(elapsed).is_ok(), "a proof is not about its own object");
+    Ok(())
+}
+
+/// All of it.
+pub(super) fn overlaps(run: &mut Run) -> Outcome {
+    if !rcu::tells_ops_apart() {
+        return run.skip(String::from("the scheme cannot tell who holds which ops"));
+    }
+    many_beside_one_that_is_held(run)?;
+    an_inner_one_under_one_that_is_held()?;
+    for is_first_first in [true, false] {
+        members_of_a_node(is_first_first)?;
+    }
+    one_that_was_dropped()
+}
+
+/// What nobody holds is freed beside one that is held, and memory comes back.
+fn many_beside_one_that_is_held(run: &mut Run) -> Outcome {
+    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
+    let held = register(OpsBox::new("held", inner_func, 0), inner)?;
+    let holder = call(inner)?;
+    INNER.wait_for_one();
+    let held = retire(held);
+    let many = if sched::nr_cpus() == 1 { MANY_ON_ONE_CPU } else { MANY_ON_SEVERAL };
+    let before = heap::usage().allocated;
+    let sites = site(other);
+    for _ in 0..many {
+        let ops = live::register_at(nop::empty(), sites.clone()).map_err(|error| alloc::format!("{error}"))?;
+        rcu::call(retire(ops), drop);
+    }
+    check!(comes(|| rcu::statistics().pending == 0), "{} of {many} are not freed", rcu::statistics().pending);
+    let now = heap::usage().allocated;
+    check!(now <= before + (64 << 10), "{many} ops were freed, and {} bytes are missing", now - before);
+    check!(held.poll().is_none(), "the ops under a sleeper is freed");
+    run.note("freed", many);
+    INNER.open();
+    holder.join();
+    free(held)
+}
+
+/// A sleeper holds two: leaving the inner one frees that.
+fn an_inner_one_under_one_that_is_held() -> Outcome {
+    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
+    let ops =
+        [register(OpsBox::new("outer", outer_func, 0), outer)?, register(OpsBox::new("inner", inner_func, 0), inner)?];
+    let holder = call(outer)?;
+    INNER.wait_for_one();
+    let [outer, inner] = ops.map(retire);
+    sched::sleep(LOOK_NS);
+    check!(outer.poll().is_none() && inner.poll().is_none(), "one of two that a sleeper holds is freed");
+    INNER.open();
+    OUTER.wait_for_one();
+    check!(comes(|| inner.poll().is_some()), "the inner ops is not freed, though its func has returned");
+    check!(outer.poll().is_none(), "the outer ops is freed under its sleeper");
+    OUTER.open();
+    holder.join();
+    free(inner)?;
+    free(outer)
+}
+
+/// Who sleeps in the func of one member of a fan-out node holds the other as well, whichever is retired first.
+fn members_of_a_node(is_first_first: bool) -> Outcome {
+    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
+    let sleeps = register(OpsBox::new("sleeps", inner_func, 0), inner)?;
+    let member = register(nop::empty(), inner)?;
+    let holder = call(inner)?;
+    INNER.wait_for_one();
+    let gone = if is_first_first { [sleeps, member] } else { [member, sleeps] };
+    let gone = gone.map(|ops| {
+        let gone = retire(ops);
+        sched::sleep(LOOK_NS);
+        gone
+    });
+    check!(gone.iter().all(|gone| gone.poll().is_none()), "a member of a node that a sleeper holds is freed");
+    let free_one = retire(register(nop::empty(), other)?);
+    check!(comes(|| free_one.poll().is_some()), "an ops that nobody holds waits for members of a node");
+    INNER.open();
+    holder.join();
+    free(free_one)?;
+    gone.into_iter().try_for_each(free)
+}
+
+/// Who waits without a name waits for what nobody asks about any more.
+fn one_that_was_dropped() -> Outcome {
+    static IS_OVER: AtomicBool = AtomicBool::new(false);
+    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
+    IS_OVER.store(false, Ordering::Relaxed);
+    let held = register(OpsBox::new("dropped", inner_func, 0), inner)?;
+    let holder = call(inner)?;
+    INNER.wait_for_one();
+    drop(retire(held)); // leaks
+    let waiter = call(|| {
+        rcu::synchronize();
+        IS_OVER.store(true, Ordering::Relaxed);
+    })?;
+    sched::sleep(LOOK_NS);
+    check!(!IS_OVER.load(Ordering::Relaxed), "synchronize has not waited for an ops that was dropped while it is held");
+    INNER.open();
+    holder.join();
+    waiter.join();
+    Ok(())
+}

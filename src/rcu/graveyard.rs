@@ -1,0 +1,311 @@
+//! What is retired and not yet free: one list, in which each object waits for its own holders and for nobody else's.
+//!
+//! An object goes `fresh` → `looked` → (`held` →) elapsed. A grace period takes over all that is fresh when it begins; at its
+//! end each of those is judged: it elapses, or it is held and waits for a later one. Where the scheme knows of numbers alone all
+//! elapse together. A held object is judged again when somebody who held something has come to hold less; in between it costs
+//! nothing, so that a thousand held ones do not slow down the one that nobody holds.
+//!
+//! Promises: an object elapses only by a grace period that began after it was retired; it is run once, when it has elapsed
+//! *and* was called; [`Graveyard::barrier`] names everything that was called before. An object that is neither called nor
+//! reclaimed leaks, and is listed until it has elapsed: who waits for all that was retired waits for it, too.
+//! Plain data under its owner's lock; the owner runs what it takes out *without* that lock and in one task, so that
+//! destructors may sleep. Pure.
+//!
+//! # Why a list of its own for those that were called
+//! They elapse in any order, so a count of finished ones says nothing about which. The oldest called one that is left does.
+//!
+//! # A node before its ops
+//! A fan-out node and the ops whose going unlinked it are one object, whose drop frees the nodes first. Another member of that
+//! node, retired later, is held while the node is, and free of it as soon as nobody holds the node: nobody reads a node that
+//! is not held.
+
+use alloc::boxed::Box;
+use core::ptr::NonNull;
+
+use super::links::{Called, Own};
+use super::retired::{Link, Reclaim, Retired};
+use crate::fault::{self, Fault};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Whether an object is still held, asked at the end of a grace period.
+pub trait Judge {
+    /// The number of the look.
+    fn look(&self) -> u64;
+    /// Whether an object is kept that look number `first_look` was the first to judge. `is_held` says what its own words say.
+    fn keeps(&self, first_look: u64, is_held: bool) -> bool;
+}
+
+/// An object that may be freed now: taken out, not yet run.
+#[must_use = "the object leaks unless it is run"]
+pub struct Expired(NonNull<Link>);
+
+impl Expired {
+    /// Frees the object, or whatever its owner asked for. Context: the reclaiming task, no lock held.
+    pub fn run(self) {
+        // SAFETY: 1. `take_expired` took it off its lists, where it came to when it was called and had elapsed.
+        unsafe { Link::run(self.0) }
+    }
+}
+
+/// Everything called before some instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Barrier(u64);
+
+/// No retirement's number.
+const NONE: u64 = u64::MAX;
+
+/// The numbers of the last retirement, and of the oldest one that has not elapsed: for waits without a name.
+#[derive(Debug)]
+pub struct Extent {
+    last: AtomicU64,
+    oldest: AtomicU64,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { last: AtomicU64::new(0), oldest: AtomicU64::new(NONE) }
+    }
+}
+
+impl Extent {
+    /// The number of the last retirement.
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Whether all up to this number have elapsed.
+    ///
+    /// Order: `Acquire`, pairing with [`Graveyard::tell`]: what users of the elapsed objects did comes before. Whoever has read
+    /// `number` from [`Extent::last`], or has retired it, does not find what the oldest was before.
+    pub fn is_past(&self, number: u64) -> bool {
+        self.oldest.load(Ordering::Acquire) > number
+    }
+}
+
+/// All that is retired.
+#[derive(Debug)]
+pub struct Graveyard {
+    /// Retired since the running grace period began, or since the last one did.
+    fresh: Own,
+    /// What the running grace period judges for the first time.
+    looked: Own,
+    /// Judged, and held.
+    held: Own,
+    /// The next one of those that is judged again.
+    again: Option<NonNull<Link>>,
+    /// Elapsed and called.
+    expired: Own,
+    /// Called and not yet taken out, in the order of the calls.
+    called: Called,
+    /// The number of the call that is being run.
+    running: Option<u64>,
+    nr_retired: u64,
+    nr_called: u64,
+    nr_finished: u64,
+    /// A grace period runs: kept for a deliberate fault.
+    is_running: bool,
+}
+
+// SAFETY: 1. Every link is inside an object that is `Send` (trait `Reclaim`).
+unsafe impl Send for Graveyard {}
+
+impl Graveyard {
+    /// With nothing in it.
+    ///
+    /// # Safety
+    /// Its proofs free memory. Between [`Graveyard::begin`] and [`Graveyard::judge_one`] a grace period really passes, and the
+    /// judge says what it has found.
+    pub const unsafe fn new() -> Self {
+        Self {
+            fresh: Own::new(),
+            looked: Own::new(),
+            held: Own::new(),
+            again: None,
+            expired: Own::new(),
+            called: Called::new(),
+            running: None,
+            nr_retired: 0,
+            nr_called: 0,
+            nr_finished: 0,
+            is_running: false,
+        }
+    }
+
+    /// Takes in an object that was unlinked.
+    ///
+    /// # Safety
+    /// 1. `object` came from `Box::into_raw`, and nobody else will free it.
+    /// 2. The last store that made it reachable was overwritten, and that overwrite was followed by a full barrier:
+    ///    `retired-is-unlinked`.
+    pub unsafe fn retire<T: Reclaim>(&mut self, object: NonNull<T>) -> Retired<T> {
+        self.nr_retired += 1;
+        // SAFETY: obligation 1.
+        let link = unsafe { Link::of(object, self.nr_retired) };
+        let is_too_early = fault::is(Fault::CookieEarly) || fault::is(Fault::CookieOfRunning);
+        if is_too_early && self.is_running {
+            self.looked.push(link);
+        } else if fault::is(Fault::CookieEarly) {
+            self.elapse(link);
+        } else {
+            self.fresh.push(link);
+        }
+        Retired::listed(object, self.nr_retired)
+    }
+
+    /// When the object has elapsed, `then` gets it in the reclaiming task. Says whether that is so already: then the task is
+    /// to be woken.
+    #[must_use = "nobody else wakes the reclaimer for it"]
+    pub fn call<T: Reclaim>(&mut self, retired: Retired<T>, then: fn(Box<T>)) -> bool {
+        let mut link = Link::hand_over(retired, then);
+        self.nr_called += 1;
+        self.called.push(link);
+        // SAFETY: 1. It was handed over, so it lives. 2. The lock: `&mut self`.
+        let link_words = unsafe { link.as_mut() };
+        link_words.call = self.nr_called;
+        let has_elapsed = link_words.has_elapsed();
+        if has_elapsed {
+            self.expired.push(link);
+        }
+        has_elapsed
+    }
+
+    /// A grace period begins: it judges all that was retired before now.
+    #[inline(always)]
+    pub fn begin(&mut self) {
+        self.is_running = true;
+        self.looked.append(&mut self.fresh);
+    }
+
+    /// It has met everybody. Held objects are judged again, if somebody has come to hold less.
+    #[inline(always)]
+    pub fn meet(&mut self, somebody_holds_less: bool) {
+        self.is_running = false;
+        self.again = self.held.first.filter(|_| somebody_holds_less);
+    }
+
+    /// Judges the next object; says whether there was one. The held ones go first: what they find of their nodes counts for those
+    /// that are judged behind them.
+    #[inline(always)]
+    pub fn judge_one(&mut self, judge: &dyn Judge) -> bool {
+        if let Some(link) = self.again {
+            self.again = self.held.beside(link)[1];
+            if !Self::is_kept(link, judge) {
+                self.held.unlink(link);
+                self.elapse(link);
+            }
+            return true;
+        }
+        let Some(link) = self.looked.pop() else { return false };
+        if Self::is_kept(link, judge) {
+            self.held.push(link);
+        } else {
+            self.elapse(link);
+        }
+        true
+    }
+
+    /// Judges so many; says whether there may be more. Whoever waits for the lock waits for no more than these.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    pub fn judge_some(&mut self, judge: &dyn Judge, most: usize) -> bool {
+        let mut nr_judged = 0;
+        while nr_judged < most && self.judge_one(judge) {
+            nr_judged += 1;
+        }
+        nr_judged == most
+    }
+
+    #[inline(always)]
+    fn is_kept(mut link: NonNull<Link>, judge: &dyn Judge) -> bool {
+        // SAFETY: 1. Listed a moment ago and not elapsed, so it lives. 2. The lock.
+        let link = unsafe { link.as_mut() };
+        if link.first_look == 0 {
+            link.first_look = judge.look();
+        }
+        judge.keeps(link.first_look, link.is_held(judge.look()))
+    }
+
+    #[inline(always)]
+    fn elapse(&mut self, link: NonNull<Link>) {
+        // SAFETY: not elapsed yet, so it lives.
+        if unsafe { link.as_ref() }.call != 0 {
+            self.expired.push(link);
+        }
+        Link::elapse(link);
+    }
+
+    /// Whether something is to be taken out.
+    #[inline(always)]
+    pub fn has_expired(&self) -> bool {
+        self.expired.first.is_some()
+    }
+
+    /// Takes out an object that was called and has elapsed; [`Graveyard::finished_one`] when it was run.
+    pub fn take_expired(&mut self) -> Option<Expired> {
+        let link = self.expired.pop()?;
+        self.called.unlink(link);
+        if fault::is(Fault::CallbackCut) {
+            self.lose_one();
+        }
+        // SAFETY: 1. Called and not run, so it lives.
+        self.running = Some(unsafe { link.as_ref() }.call);
+        Some(Expired(link))
+    }
+
+    /// The next one is taken out too, and is counted, but nobody runs it.
+    fn lose_one(&mut self) {
+        if let Some(link) = self.expired.pop() {
+            self.called.unlink(link);
+            self.nr_finished += 1;
+        }
+    }
+
+    /// The object that was taken out has been run to its end.
+    pub fn finished_one(&mut self) {
+        self.running = None;
+        self.nr_finished += 1;
+    }
+
+    /// Names everything that was called and has not been run to its end.
+    pub fn barrier(&self) -> Barrier {
+        Barrier(self.nr_called - u64::from(fault::is(Fault::BarrierShort)).min(self.nr_called))
+    }
+
+    /// Whether all that `barrier` names has been run.
+    pub fn has_passed(&self, barrier: Barrier) -> bool {
+        [self.called.oldest_call(), self.running].iter().flatten().all(|&call| call > barrier.0)
+    }
+
+    /// How many objects were called and are not finished.
+    pub const fn nr_pending(&self) -> u64 {
+        self.nr_called - self.nr_finished
+    }
+
+    /// How many objects are retired and have not elapsed.
+    pub const fn nr_retired(&self) -> usize {
+        self.fresh.len + self.looked.len + self.held.len
+    }
+
+    /// Whether nothing is retired, and nothing waits to be run.
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.nr_retired() == 0 && self.nr_pending() == 0
+    }
+
+    /// Tells whoever waits without the lock how far it is. Context: behind every change of what is retired.
+    #[inline(always)]
+    pub fn tell(&self, extent: &Extent) {
+        extent.last.store(self.nr_retired, Ordering::Release);
+        let mut oldest = NONE;
+        // Each list has its oldest first.
+        for first in [self.held.oldest(), self.looked.oldest(), self.fresh.oldest()] {
+            oldest = oldest.min(first.unwrap_or(NONE));
+        }
+        extent.oldest.store(oldest, Ordering::Release);
+    }
+
+    /// The number of the oldest retirement that was judged and is held.
+    #[inline(always)]
+    pub fn oldest_held(&self) -> Option<u64> {
+        self.held.oldest()
+    }
+}

@@ -1,0 +1,47 @@
+//! What a func may not do, done by one without a recursion guard: frames alone show that somebody is inside of it. Context: task.
+
+use crate::arch::site::{Func, OpsHeader, Regs};
+use crate::ftrace::live;
+use crate::ftrace::ops::OpsBox;
+use crate::{rcu, sched};
+use core::hint::black_box;
+
+/// So long that the task really leaves its CPU: who is woken before it has blocked does not.
+const SLEEP_NS: u64 = 50_000_000;
+
+/// The traced function.
+#[inline(never)]
+fn traced() {
+    black_box(21);
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn wait(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    rcu::synchronize();
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn sleep(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    sched::sleep(SLEEP_NS);
+}
+
+fn call(func: Func) {
+    let site = live::with_registry(|registry| registry.table().find(traced as *const () as usize));
+    let sites = alloc::vec![site.expect("this function is traceable")];
+    if let Err(error) = live::register_at(OpsBox::new("forbidden", func, 0), sites) {
+        panic!("cannot register: {error}");
+    }
+    traced();
+}
+
+/// Waits for a grace period inside of a func, which that grace period may wait for.
+#[inline(never)]
+pub(super) fn wait_in_func() {
+    call(wait);
+}
+
+/// Sleeps inside of a func: under a scheme that lets funcs sleep nothing is wrong with it.
+#[inline(never)]
+pub(super) fn sleep_in_func() {
+    call(sleep);
+}
