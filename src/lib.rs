@@ -26,7 +26,7 @@
 //! # The two flows
 //! - **A hit**: callsite → `trampoline.S` → `ops.func`. Nothing on it locks, allocates, blocks or is traced.
 //! - **A change**: shell or experiment → [`ftrace::registry`] decides → `arch::text` patches (literal, then branch) →
-//!   [`rcu::Retired`] and a cookie → grace period → [`rcu::Elapsed`] → reclaim → drop → poison.
+//!   [`rcu::Retired`] → grace periods, until nobody holds it → [`rcu::Elapsed`], its own → reclaim → drop → poison.
 //!
 //! IRQ entry and exit carry the third thread; see `irq::entry`.
 //!
@@ -51,8 +51,8 @@
 //! | `retired-is-unlinked` | [`rcu::retired`] | no reader that starts later finds a retired object |
 //! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |
 //! | `one-decrement` | [`rcu::schemes::holdouts`] | a holdout's mark is taken once |
-//! | `own-or-pinned` | [`rcu::schemes::holders`] | a mark is changed on its task's CPU, or by a walk that keeps it off |
-//! | `listed-lives` | `rcu::schemes::holders::list` | a listed holder is unlinked by the switch in which it dies |
+//! | `own-or-pinned` | [`rcu::schemes::holders`] | what is noted of a task is written by its CPU, or by a walk that keeps it off |
+//! | `listed-lives` | `rcu::schemes::holders::list` | a listed task is unlinked by the switch in which it dies |
 //! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
 //! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
 //! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |

@@ -1,4 +1,4 @@
-//! The type rule: what is retired cannot become memory without the proof that its grace period has ended.
+//! The type rule: what is retired cannot become memory without the proof that nobody uses it any more, which is its own.
 //!
 //! Each file of `compile_fail/` is a program that breaks the rule in one way; rustc must refuse it for exactly the
 //! errors that its first line lists (`//! refused: CODE text`). The one program that obeys the rule must compile, so that
@@ -110,6 +110,7 @@ programs! {
     a_retired_object_is_not_used_after_reclaim
     a_proof_is_not_made_from_a_number
     a_proof_is_not_made_as_a_default
+    a_proof_is_used_once
     a_cookie_is_no_proof
     a_cookie_is_not_made_from_a_number
     a_source_of_proofs_is_not_made_without_a_promise

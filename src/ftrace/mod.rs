@@ -1,7 +1,7 @@
 //! Who is called where: ops, filters, the table of callsites, the registry, and its live end. Floor 6.
 //!
 //! The change of a callsite is a straight fall through the floors: `registry` decides, `arch::text` patches
-//! (literal, then branch), what was unlinked becomes a `Retired` with a cookie, `rcu` says when it may be freed.
+//! (literal, then branch), what was unlinked becomes a `Retired`, and `rcu` says when it may be freed.
 //! The hit comes back up: callsite, trampoline, `ops.func`; with several ops on a callsite, [`fanout`].
 
 #[cfg(target_os = "none")]

@@ -1,8 +1,8 @@
 //! refused: E0308: mismatched types
 
-use holdout::rcu::{Cookie, Retired};
+use holdout::rcu::cookie::Cookie;
+use holdout::rcu::{Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>) {
-    let cookie: Cookie = retired.cookie();
+pub fn free<T: Reclaim>(retired: Retired<T>, cookie: Cookie) {
     let _ = retired.reclaim(cookie);
 }

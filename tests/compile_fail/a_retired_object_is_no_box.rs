@@ -1,7 +1,7 @@
 //! refused: E0308: mismatched types
 
-use holdout::rcu::Retired;
+use holdout::rcu::{Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>) -> Box<u64> {
+pub fn free<T: Reclaim>(retired: Retired<T>) -> Box<T> {
     retired
 }

@@ -1,7 +1,7 @@
 //! refused: E0061: this method takes 1 argument but 0 arguments were supplied
 
-use holdout::rcu::Retired;
+use holdout::rcu::{Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>) {
+pub fn free<T: Reclaim>(retired: Retired<T>) {
     let _ = retired.reclaim();
 }

@@ -1,7 +1,7 @@
 //! refused: E0616: field `object` of struct `Retired` is private
 
-use holdout::rcu::Retired;
+use holdout::rcu::{Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>) {
+pub fn free<T: Reclaim>(retired: Retired<T>) {
     drop(retired.object);
 }

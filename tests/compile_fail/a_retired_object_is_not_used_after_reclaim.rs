@@ -1,8 +1,8 @@
 //! refused: E0382: borrow of moved value: `retired`
 
-use holdout::rcu::{Elapsed, Retired};
+use holdout::rcu::{Elapsed, Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>, elapsed: Elapsed) -> usize {
+pub fn free<T: Reclaim>(retired: Retired<T>, elapsed: Elapsed) -> usize {
     let _ = retired.reclaim(elapsed);
     retired.address()
 }

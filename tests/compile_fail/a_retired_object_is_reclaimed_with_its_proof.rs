@@ -1,7 +1,7 @@
 //! Obeys the rule.
 
-use holdout::rcu::{Elapsed, Retired};
+use holdout::rcu::{Elapsed, Reclaim, Retired};
 
-pub fn free(retired: Retired<u64>, elapsed: Elapsed) -> Result<Box<u64>, Retired<u64>> {
+pub fn free<T: Reclaim>(retired: Retired<T>, elapsed: Elapsed) -> Result<Box<T>, Retired<T>> {
     retired.reclaim(elapsed)
 }

@@ -1,10 +1,7 @@
 //! refused: E0133: call to unsafe function
 
-use holdout::rcu::cookie::Sequence;
-use holdout::rcu::Elapsed;
+use holdout::rcu::graveyard::Graveyard;
 
-pub fn forge() -> Elapsed {
-    let sequence = Sequence::new();
-    sequence.begin();
-    sequence.end()
+pub fn forge() -> Graveyard {
+    Graveyard::new()
 }

@@ -1,8 +1,9 @@
-//! refused: E0133: call to unsafe function
+//! refused: E0133: call to unsafe function `Graveyard::retire`
 
-use holdout::rcu::{Cookie, Retired};
+use holdout::rcu::graveyard::Graveyard;
+use holdout::rcu::{Reclaim, Retired};
 use std::ptr::NonNull;
 
-pub fn retire(object: &mut u64, cookie: Cookie) -> Retired<u64> {
-    Retired::new(NonNull::from(object), cookie)
+pub fn retire<T: Reclaim>(graveyard: &mut Graveyard, object: &mut T) -> Retired<T> {
+    graveyard.retire(NonNull::from(object))
 }

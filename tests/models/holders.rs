@@ -1,11 +1,12 @@
-//! `depth` and `scan`: one machine, the list of holders, and two ways to look.
+//! `depth` and `scan`: one machine of looks, and two ways to look.
 //!
-//! World: two CPUs (three for migration), one task (two where said), one swap and one grace period (two where said); the scheme was selected
+//! World: two CPUs (three for migration), one task (two where said), one swap (two or three where said, be what was swapped out held or not); the scheme was selected
 //! before. A holder is preempted, resumed here or elsewhere, or blocks, at any time against the round and the walk, so
 //! rows 15 and 18 of the theory's windows are in each world that switches. Frames are plain memory: a walk that reads them
 //! while their task goes on is found by loom.
 //! Not covered: the exact rules of a frame at each instruction of the trampoline (unit tests and the real thing have them),
-//! chains that are not whole, what the hooks of a switch write on the stack of the task that goes on (`stress` counts the
+//! chains that are not whole, fan-out nodes (unit tests have them), two holders of one ops of whom one goes on between two looks (a
+//! unit test has what that can do to the mark), what the hooks of a switch write on the stack of the task that goes on (`stress` counts the
 //! chains that break), boosts, a change of schemes.
 
 use crate::kernel::{Fault, Script, Task, World};
