@@ -49,7 +49,7 @@ faults! {
     RoundMissing = "round-missing", "nobody asks the CPUs: who runs is not looked at";
     ListReadEarly = "list-read-early", "the lists of who is off its CPU are emptied before the CPUs have answered";
     DelistedAtSwitchIn = "delisted-at-switch-in", "a task that goes on while a look is under way is not looked at";
-    NumberMissing = "number-missing", "a look does not leave its number in the ops that it meets";
+    NumberMissing = "number-missing", "what looks have left in an ops is not asked for";
     InnermostRecordOnly = "innermost-record-only", "a scan looks at the innermost frame record of a context alone";
     RegisterOverlooked = "register-overlooked", "a scan does not look for an ops that is still in its register";
     OuterContextsOverlooked = "outer-contexts-overlooked", "an answer does not look under the context that it interrupted";

@@ -6,12 +6,13 @@
 use super::eyes::Kernel;
 use super::gp_task::{Rcu, STEP, rcu};
 use super::hurry;
-use super::report::{forbid_block, is_in_func};
+use super::report::forbid_block;
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
 use crate::arch::{cpu, trampoline};
 use crate::fault::{self, Fault};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
+use crate::sync::atomic::Ordering;
 use crate::sync::irqs;
 
 /// What is put on the seam.
@@ -102,7 +103,8 @@ fn wake(wake: Wake) {
 /// A scheme that takes a voluntary switch for the end of every call cannot let a func make one.
 #[inline(always)]
 fn assert_may_block(scheme: &impl Scheme, task: &Task) {
-    if !scheme.lets_funcs_block() && is_in_func(task) {
+    let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
+    if is_in_func && !scheme.lets_funcs_block() {
         forbid_block(task, scheme.name());
     }
 }

@@ -242,14 +242,6 @@ pub(super) fn forbid_wait_in_func(task: &Task) {
     }
 }
 
-/// Whether a task that leaves its CPU by itself stands in a func. Its recursion guard says so; where none was taken its frames
-/// do, which `checked` builds read. Context: inside the switch, that task's.
-#[inline(always)]
-pub(super) fn is_in_func(task: &Task) -> bool {
-    task.header.recursion.load(Ordering::Relaxed) != 0
-        || cfg!(debug_assertions) && Holds::of(Frames::here()).next().is_some()
-}
-
 /// Panics: `task`, which runs, blocks inside of a func where `scheme` cannot have that.
 #[cold]
 #[inline(never)]

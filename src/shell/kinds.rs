@@ -85,8 +85,6 @@ kinds! {
     MutexInAtomic = "mutex-in-atomic",
     /// Waits for a grace period inside of a func.
     WaitInFunc = "wait-in-func",
-    /// Sleeps inside of a func without a recursion guard.
-    SleepInFunc = "sleep-in-func",
     /// Masks interrupts for ever.
     IrqsMasked = "irqs-masked",
     /// Holds a lock for ever, which another CPU wants.

@@ -154,17 +154,6 @@ fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_call
 }
 
 #[test]
-fn an_unguarded_func_that_sleeps_where_the_scheme_forbids_it_is_named_by_its_frames() {
-    for scheme in ["classic", "linux", "ip"] {
-        let command = "fault sleep-in-func yes";
-        let ended = held(2, &[&format!("tasks_rcu={scheme}")], command).expect_status(101);
-        let what = format!(" blocks inside a func, which the scheme {scheme} forbids: it is in the trampoline of ");
-        let line = ended.line_with(&["panic: task ", &what]);
-        assert!(line.contains("faults::funcs::traced, holds ops `forbidden` at 0x"), "{line}");
-    }
-}
-
-#[test]
 fn a_func_that_waits_for_a_grace_period_is_named_under_every_scheme_guarded_or_not() {
     for scheme in ["classic", "nopreempt", "depth", "scan"] {
         let command = "fault wait-in-func yes";

@@ -59,9 +59,7 @@ impl HoldWords {
     /// holder already. Order: relaxed. The CPU's answer, or the task's word by which it goes on, is a release behind it.
     #[inline(always)]
     pub fn see(&self, look: u64) {
-        if !fault::is(Fault::NumberMissing) {
-            self.seen.fetch_max(look, Ordering::Relaxed);
-        }
+        self.seen.fetch_max(look, Ordering::Relaxed);
     }
 
     /// A task that is kept off its CPU holds it. Context: the walker.
@@ -94,8 +92,9 @@ impl HoldWords {
     #[inline]
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn is_held(&self, look: u64) -> bool {
-        self.sleepers.load(Ordering::Acquire) != 0
+        let is_held = self.sleepers.load(Ordering::Acquire) != 0
             || self.seen.load(Ordering::Relaxed) >= look
-            || self.nodes.load(Ordering::Relaxed) != 0
+            || self.nodes.load(Ordering::Relaxed) != 0;
+        is_held && !fault::is(Fault::NumberMissing)
     }
 }

@@ -3,11 +3,8 @@
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::live;
 use crate::ftrace::ops::OpsBox;
-use crate::{rcu, sched};
+use crate::rcu;
 use core::hint::black_box;
-
-/// So long that the task really leaves its CPU: who is woken before it has blocked does not.
-const SLEEP_NS: u64 = 50_000_000;
 
 /// The traced function.
 #[inline(never)]
@@ -18,11 +15,6 @@ fn traced() {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn wait(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
     rcu::synchronize();
-}
-
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-unsafe extern "C" fn sleep(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
-    sched::sleep(SLEEP_NS);
 }
 
 fn call(func: Func) {
@@ -38,10 +30,4 @@ fn call(func: Func) {
 #[inline(never)]
 pub(super) fn wait_in_func() {
     call(wait);
-}
-
-/// Sleeps inside of a func: under a scheme that lets funcs sleep nothing is wrong with it.
-#[inline(never)]
-pub(super) fn sleep_in_func() {
-    call(sleep);
 }
