@@ -216,6 +216,11 @@ fn retire(gone: Box<Registration<Grave>>) -> Gone {
     unsafe { rcu::retire(NonNull::from(Box::leak(gone))) }
 }
 
+/// The callsite of the function at `entry`, if that can be traced. Context: task.
+pub fn site_at(entry: usize) -> Option<SiteId> {
+    with_registry(|registry| registry.table().find(entry))
+}
+
 /// Looks at the registry. Context: task; changes wait meanwhile.
 pub fn with_registry<R>(look: impl FnOnce(&Registry<Grave>) -> R) -> R {
     look(REGISTRY.lock().as_ref().expect("init ran"))

@@ -91,7 +91,7 @@ pub(super) fn label(pc: usize, site: CallSite, trampoline: &Trampoline) -> &'sta
 
 /// Steps a hit of the function at `entry`, which is traceable, and prints it. Returns why it could not.
 pub fn run(entry: usize) -> Result<(), &'static str> {
-    let id = live::with_registry(|registry| registry.table().find(entry)).ok_or("this function cannot be traced")?;
+    let id = live::site_at(entry).ok_or("this function cannot be traced")?;
     let site = CallSite::from_return_address(entry + 8);
     let ops = live::register_at(count::counter("step"), alloc::vec![id])
         .map_err(|_| "its callsite has as many ops as it can have")?;

@@ -63,7 +63,8 @@ pub(super) fn init() -> &'static Rcu {
     RCU.call_once(|| Rcu {
         sequence: Sequence::new(),
         machine: IrqLock::new(Machine::new(STALL_AFTER_NS)),
-        // SAFETY: `run_grace_periods` carries each step out, and judges what it has begun with behind the last.
+        // SAFETY: 1. `run_grace_periods` carries each step out, and judges what it has begun with behind the last. 2. The only one:
+        // `Once`, and `RCU` is private.
         graveyard: IrqLock::new(unsafe { Graveyard::new() }),
         extent: Extent::default(),
         task: spin::Once::new(),
@@ -188,7 +189,7 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
         let scheme = rcu.scheme(); // under the lock: `one-scheme`
         let action = machine.step(&rcu.sequence, scheme, now(), oldest_held, || rcu.graveyard.lock().begin());
         drop(machine);
-        let is_wanted = || rcu.sequence.is_wanted() || scheme.is_due();
+        let is_wanted = || Machine::is_wanted(&rcu.sequence, scheme);
         match action {
             Action::Sleep => STEP.wait_until(is_wanted),
             Action::Rest { most_ns } => {

@@ -71,7 +71,7 @@ pub struct Statistics {
     pub nr_stalls: u64,
     /// Visits of every CPU.
     pub nr_rounds: u64,
-    /// Tasks and CPUs that had not left when their step had begun.
+    /// Tasks and CPUs that had not left when a step had begun, in each step anew.
     pub nr_waited_for: u64,
     /// Objects that the reclaimer freed.
     pub nr_freed: u64,
@@ -170,6 +170,12 @@ impl Machine {
         self.figures().nr_stalls += 1;
     }
 
+    /// Whether a grace period is to begin: what the grace-period task sleeps for while none runs.
+    #[inline(always)]
+    pub fn is_wanted<S: Scheme + ?Sized>(sequence: &Sequence, scheme: &S) -> bool {
+        sequence.is_wanted() || scheme.is_due()
+    }
+
     /// The next action. `scheme` is the same from the first step of a grace period to its last. `oldest_held` is the number of
     /// the oldest retirement that was judged and is held; `take_over` takes over what is retired, when a grace period has begun.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
@@ -189,7 +195,7 @@ impl Machine {
                     self.count_stall();
                     return Action::Report { step: 0, stalled_ns };
                 }
-                if !sequence.is_wanted() && !scheme.is_due() {
+                if !Self::is_wanted(sequence, scheme) {
                     return held_for.map_or(Action::Sleep, |most_ns| Action::Rest { most_ns });
                 }
                 sequence.begin();
@@ -200,7 +206,7 @@ impl Machine {
             State::Begun { step } => {
                 let step = *step;
                 self.state = State::Waiting { step, wait: Wait::begin(now, stall_after_ns) };
-                self.figures().nr_waited_for += scheme.outstanding(step) as u64;
+                self.figures().nr_waited_for += scheme.nr_holdouts(step) as u64;
                 self.step(sequence, scheme, now, oldest_held, take_over)
             }
             State::Waiting { step, .. } if scheme.outstanding(*step) == 0 => {

@@ -2,8 +2,8 @@
 //!
 //! An object goes `fresh` → `looked` → (`held` →) elapsed. A grace period takes over all that is fresh when it begins; at its
 //! end each of those is judged: it elapses, or it is held and waits for a later one. Where the scheme knows of numbers alone all
-//! elapse together. A held object is judged again when somebody who held something has come to hold less; in between it costs
-//! nothing, so that a thousand held ones do not slow down the one that nobody holds.
+//! elapse together. A held object is judged again when somebody who held something has come to hold another set; until then it
+//! costs nothing, so that a thousand held ones do not slow down the one that nobody holds. The look that is due judges them all.
 //!
 //! Promises: an object elapses only by a grace period that began after it was retired; it is run once, when it has elapsed
 //! *and* was called; [`Graveyard::barrier`] names everything that was called before. An object that is neither called nor
@@ -113,8 +113,8 @@ impl Graveyard {
     /// With nothing in it.
     ///
     /// # Safety
-    /// Its proofs free memory. Between [`Graveyard::begin`] and [`Graveyard::judge_one`] a grace period really passes, and the
-    /// judge says what it has found.
+    /// Its proofs free memory. 1. Between [`Graveyard::begin`] and [`Graveyard::judge_one`] a grace period really passes, and the
+    /// judge says what it has found. 2. What one graveyard has retired is called at that one.
     pub const unsafe fn new() -> Self {
         Self {
             fresh: Own::new(),
@@ -149,7 +149,8 @@ impl Graveyard {
         } else {
             self.fresh.push(link);
         }
-        Retired::listed(object, self.nr_retired)
+        // SAFETY: 1. Listed just now. 2. The number is new. 3. The caller gives the object away.
+        unsafe { Retired::listed(object, self.nr_retired) }
     }
 
     /// When the object has elapsed, `then` gets it in the reclaiming task. Says whether that is so already: then the task is
@@ -294,13 +295,14 @@ impl Graveyard {
     /// Tells whoever waits without the lock how far it is. Context: behind every change of what is retired.
     #[inline(always)]
     pub fn tell(&self, extent: &Extent) {
-        extent.last.store(self.nr_retired, Ordering::Release);
         let mut oldest = NONE;
         // Each list has its oldest first.
         for first in [self.held.oldest(), self.looked.oldest(), self.fresh.oldest()] {
             oldest = oldest.min(first.unwrap_or(NONE));
         }
+        // The oldest first: who reads the number of the last finds it.
         extent.oldest.store(oldest, Ordering::Release);
+        extent.last.store(self.nr_retired, Ordering::Release);
     }
 
     /// The number of the oldest retirement that was judged and is held.

@@ -172,12 +172,22 @@ pub(super) fn is_unmarked_holdout(task: &Task) -> bool {
     !task.rcu.holdout.load(Ordering::Relaxed)
         && task.rcu.nr_counted.load(Ordering::Relaxed) > 0
         && task.is_off_cpu()
-        && Holds::of(Frames::from_fp(task.saved_fp())).any(|hold| {
-            // A task that goes on at this instant may have left anything where its frame was.
-            let can_be_ops = hold.ops.is_aligned() && heap::holds(hold.ops.addr());
-            // SAFETY: an aligned address of the heap, which is mapped: what is read is told, not believed.
-            can_be_ops && unsafe { &*hold.ops }.holds.is_retired()
-        })
+        && names_retired(Holds::of(Frames::from_fp(task.saved_fp())))
+}
+
+/// Whether a chain holds what is retired, as far as can be told of a task that may go on meanwhile. No closure: those can be traced.
+#[inline(always)]
+fn names_retired(holds: Holds) -> bool {
+    for hold in holds {
+        // A task that goes on at this instant may have left anything where its frame was.
+        let last = hold.ops.addr().saturating_add(size_of::<OpsHeader>() - 1);
+        let can_be_ops = hold.ops.is_aligned() && heap::holds(hold.ops.addr()) && heap::holds(last);
+        // SAFETY: aligned, and from end to end in the heap, which is mapped: what is read is told, not believed.
+        if can_be_ops && unsafe { &*hold.ops }.holds.is_retired() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Prints who a task is, what it is inside of, and where.

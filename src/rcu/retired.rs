@@ -36,8 +36,11 @@ pub struct Retired<T: Reclaim> {
 unsafe impl<T: Reclaim> Send for Retired<T> {}
 
 impl<T: Reclaim> Retired<T> {
-    /// Takes over an object that the graveyard has listed under this number, which it gives once.
-    pub(super) fn listed(object: NonNull<T>, number: u64) -> Self {
+    /// Takes over an object.
+    ///
+    /// # Safety
+    /// 1. The graveyard has listed it under this number. 2. No other object has that number. 3. Nobody else will free it.
+    pub(super) unsafe fn listed(object: NonNull<T>, number: u64) -> Self {
         Self { object, number }
     }
 

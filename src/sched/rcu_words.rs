@@ -31,8 +31,7 @@ pub struct TaskWords {
     pub held: [AtomicPtr<HoldWords>; MOST_REMEMBERED],
     /// How many ops are counted there. As `held`, and taken back by the CPU that it goes on on.
     pub nr_counted: AtomicUsize,
-    /// What that is retired it was last seen to hold, as one number that another such set does not have; 0 for nothing.
-    /// As `holdout`.
+    /// What that is retired it was last seen to hold, as one number: see `rcu::schemes::holders::Probe::see`. As `holdout`.
     pub held_retired: AtomicUsize,
     /// `depth`: the look that found the task inside, or 0. As `holdout`.
     pub since: AtomicU64,

@@ -20,6 +20,7 @@ pub(super) fn list() {
     println!("max           {} us", summary.max_ns / NS_PER_US);
     println!("stalls        {}", summary.stalls);
     println!("stall after   {} ms", summary.stall_after_ns / NS_PER_MS);
+    println!("retired       {}", summary.retired);
     print!("{}", Schemes { names: &NAMES, statistics: &summary.of_schemes, selected: summary.scheme });
 }
 

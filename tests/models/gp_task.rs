@@ -178,7 +178,7 @@ impl FromCpu0 {
                         return;
                     }
                 }
-                Action::Rest { .. } => self.sleep_until(|| scheme.is_due()),
+                Action::Rest { .. } => self.sleep_until(|| Machine::is_wanted(&self.sequence, scheme)),
                 action @ (Action::Sleep | Action::Report { .. }) => unreachable!("{action:?}"),
             }
         }

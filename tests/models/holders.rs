@@ -65,6 +65,7 @@ const ROW_4: &[Script] = &[does::is_preempted_in_func];
 const VISITED: &[Script] = &[does::is_interrupted_and_then_preempted];
 const ROW_9: &[Script] = &[does::blocks_in_func];
 const TWO_CALLS: &[Script] = &[does::is_preempted_in_two_calls];
+const AGAIN: &[Script] = &[does::is_preempted_again_behind_its_answer];
 const ROW_13: &[Script] = &[does::migrates_in_func, does::idles];
 const ROW_14: &[Script] = &[does::exits_and_is_preempted];
 const EXITS: &[Script] = &[does::exits];
@@ -76,7 +77,7 @@ const ANOTHER: &[Script] = &[does::stays_in_another_func];
 
 /// First what holds, then what each planted fault does. The last of `depth` that holds is a finding: every look at a depth is
 /// its own CPU's or under the list's lock, so its machine does not rest on the release of that store.
-pub const MODELS: [Model; 57] = [
+pub const MODELS: [Model; 58] = [
     holds("depth_waits_for_a_task_that_runs_and_sleeps", |b| DEPTH.explore(b)),
     holds("depth_waits_for_a_task_that_is_interrupted_after_its_call", |b| with(DEPTH, IRQ_AFTER).explore(b)),
     holds("depth_waits_at_row_4_for_a_preempted_holder", |b| with(DEPTH, ROW_4).explore(b)),
@@ -136,6 +137,7 @@ pub const MODELS: [Model; 57] = [
         .bounded(3),
     holds("scan_waits_in_overlapping_looks_for_two_calls", |b| overlapping(SCAN, 2, TWO_CALLS).explore(b)).bounded(3),
     holds("scan_waits_in_three_looks_for_a_preempted_holder", |b| overlapping(SCAN, 3, ROW_4).explore(b)).bounded(2),
+    holds("scan_waits_for_a_holder_that_was_listed_before", |b| with(SCAN, AGAIN).explore(b)).bounded(3),
     holds("scan_waits_for_two_preempted_holders", |b| two(SCAN).explore(b)).bounded(3),
     holds("scan_waits_for_the_first_of_two_preempted_holders", |b| reverse(SCAN).explore(b)).bounded(3),
     holds("scan_ends_though_its_task_is_in_some_trampoline_at_each_look", |b| with(SCAN, EACH_LOOK).explore(b)),

@@ -60,6 +60,13 @@ pub fn is_preempted_in_two_calls(cpu: &Cpu) {
     is_preempted_in_func(cpu);
 }
 
+/// The task is preempted twice, with its CPU's answer in between: the second time, in a call, it is listed already.
+pub fn is_preempted_again_behind_its_answer(cpu: &Cpu) {
+    cpu.preempted_at(Pc::Elsewhere, |_| ());
+    cpu.interrupts(Pc::Elsewhere);
+    is_preempted_in_func(cpu);
+}
+
 /// Row 5: func calls `preempt_enable`, and the task is preempted there by no IRQ.
 pub fn is_preempted_by_func(cpu: &Cpu) {
     let call = cpu.enter();

@@ -145,6 +145,14 @@ fn all_scenarios_pass_on_four_cpus_and_show_what_they_are_there_for() {
     facts(lines, "w-xor-x").expect("executable_pages", |pages| pages > 0, "more than 0");
     let boundaries = facts(lines, "step-hit-path").number("boundaries");
     facts(lines, "step-hit-path").expect("preempted", |count| count == boundaries, "at every boundary");
+    facts(lines, "overlaps").expect("freed", |count| count == 1_000, "1000");
+}
+
+#[test]
+fn a_hundred_thousand_ops_are_freed_beside_one_that_is_held_and_memory_comes_back() {
+    let guest = Guest::with_cpus(1).on_one_cpu_of_the_host();
+    let (_, lines) = passes(&guest, 1, "full", 18, &["overlaps"]);
+    facts(&lines, "overlaps").expect("freed", |count| count == 100_000, "100000");
 }
 
 #[test]

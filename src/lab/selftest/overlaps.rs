@@ -88,8 +88,7 @@ unsafe extern "C" fn inner_func(_: usize, _: usize, _: *const OpsHeader, _: *mut
 }
 
 fn site(function: fn()) -> Vec<SiteId> {
-    let found = live::with_registry(|registry| registry.table().find(function as *const () as usize));
-    alloc::vec![found.expect("this function is traceable")]
+    alloc::vec![live::site_at(function as *const () as usize).expect("this function is traceable")]
 }
 
 fn register(ops: OpsBox, function: fn()) -> Result<*const Ops, String> {

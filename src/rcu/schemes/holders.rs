@@ -2,7 +2,7 @@
 //!
 //! A grace period is one *look*. It meets whoever could hold something that was retired before it began, notes what each of them
 //! holds, and ends; what nobody was seen to hold elapses, the rest waits for a later look. A look is due when somebody who was
-//! seen to hold something retired has come to hold less. So what one holder holds keeps that alone, however long it stays.
+//! seen to hold something retired has come to hold another set. So what one holder holds keeps that alone, however long it stays.
 //!
 //! 1. A round ([`World::visit_every_cpu`]): every CPU passes a barrier after the literals were swapped, and its handler
 //!    looks at the whole chain of contexts that it interrupted (O4, O7).
@@ -54,7 +54,7 @@ use crate::rcu::bracket::MAX_CPUS;
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
-use list::{List, Lists};
+use list::List;
 use standing::{EXAMINED, Word};
 
 pub(super) use list::Tasks;
@@ -69,7 +69,7 @@ pub struct Holders<P> {
     nr_cpus: AtomicUsize,
     /// The number of the look that meets holders, until it is judged; 0 while there is none.
     look: AtomicU64,
-    /// Somebody has come to hold less since the last look began.
+    /// Somebody has come to hold another set since the last look began.
     due: AtomicBool,
     /// The running look was due.
     was_due: AtomicBool,
@@ -145,7 +145,7 @@ impl<P: Probe> Holders<P> {
     #[inline(always)]
     fn leave(&self, task: &TaskWords, cpu: usize) {
         if Word::of(task).leave(cpu) {
-            self.lists[cpu].push(task, self.answered[cpu].load(Ordering::Relaxed));
+            self.lists[cpu].lock().push(task, self.answered[cpu].load(Ordering::Relaxed));
         }
     }
 

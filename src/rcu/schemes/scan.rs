@@ -33,7 +33,7 @@ impl Default for Frames {
     }
 }
 
-/// What it adds, if it is retired, to the number that stands for a set: mixed, so that sums of addresses at equal distances differ.
+/// What a retired one adds to the number that stands for a set: mixed, so that sums of addresses at equal distances differ.
 #[inline(always)]
 fn share(words: &HoldWords) -> usize {
     const ODD: usize = 0x9e37_79b9_7f4a_7c15;

@@ -4,7 +4,7 @@ use super::world::{at_task_level, blind, world};
 use super::{STALL_NS, run, sequence};
 use crate::rcu::grace::{Action, Machine, Statistics};
 use crate::rcu::schemes::classic::Classic;
-use crate::rcu::schemes::{Scheme, Sighting, Switch, resume, switch_out};
+use crate::rcu::schemes::{Scheme, Sighting, Switch, World, resume, switch_out};
 use crate::rcu::starved::Starved;
 use crate::sched::rcu_words::TaskWords;
 
@@ -38,6 +38,34 @@ fn what_a_scheme_did_is_counted_for_it_alone() {
     machine.count_for(6);
     assert_eq!(machine.statistics(), Statistics::default());
     assert_eq!(machine.all_statistics()[5], both);
+}
+
+/// A scheme that has found three, and waits for none of them.
+struct Finds;
+
+impl Scheme for Finds {
+    fn name(&self) -> &'static str {
+        "finds"
+    }
+    fn nr_steps(&self) -> usize {
+        1
+    }
+    fn begin(&self, _: usize, _: &dyn World) {}
+    fn outstanding(&self, _: usize) -> usize {
+        0
+    }
+    fn nr_holdouts(&self, _: usize) -> usize {
+        3
+    }
+}
+
+#[test]
+fn whom_a_look_has_found_is_counted_though_it_waits_for_nobody() {
+    let (sequence, mut machine) = (sequence(), Machine::new(STALL_NS));
+    let world = world(&Finds, &[], &[]);
+    let _ = sequence.request(sequence.cookie());
+    assert!(matches!(run(&mut machine, &sequence, &world, 0), Action::Judge));
+    assert_eq!(machine.statistics().nr_waited_for, 3);
 }
 
 #[test]

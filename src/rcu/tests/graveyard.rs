@@ -1,8 +1,8 @@
 //! What is retired: who is judged when, in which order it elapses, and whose proof frees what.
 
 use alloc::boxed::Box;
-use core::cell::Cell;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::rcu::conclude::{Left, conclude};
@@ -187,10 +187,7 @@ fn an_object_that_was_freed_and_is_retired_again_waits_again() {
 }
 
 /// Keeps nothing, and notes whether all was judged when it was told so.
-struct Strict(Cell<bool>);
-
-// SAFETY: one thread.
-unsafe impl Sync for Strict {}
+struct Strict(AtomicBool);
 
 impl Scheme for Strict {
     fn name(&self) -> &'static str {
@@ -204,11 +201,11 @@ impl Scheme for Strict {
         0
     }
     fn keeps(&self, _: u64, _: u64, _: bool) -> bool {
-        assert!(!self.0.get(), "judged behind the end of the judging");
+        assert!(!self.0.load(Ordering::Relaxed), "judged behind the end of the judging");
         false
     }
     fn judged(&self) {
-        self.0.set(true);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -219,9 +216,9 @@ fn a_grace_period_is_concluded_when_all_is_judged_and_tells_how_far_it_is() {
     yard.graveyard.tell(&extent);
     yard.graveyard.begin();
     let graveyard = IrqLock::new(yard.graveyard);
-    let scheme = Strict(Cell::new(false));
+    let scheme = Strict(AtomicBool::new(false));
     let left = conclude(&graveyard, &extent, &scheme, 2);
-    assert!(scheme.0.get() && retired.iter().all(|retired| retired.poll().is_some()));
+    assert!(scheme.0.load(Ordering::Relaxed) && retired.iter().all(|retired| retired.poll().is_some()));
     assert_eq!(left, Left { oldest_held: None, has_expired: false }, "nothing was called");
     assert!(extent.is_past(40) && extent.last() == 40);
 }

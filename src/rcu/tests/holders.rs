@@ -122,6 +122,19 @@ fn who_has_left_one_and_come_to_hold_another_has_left_one() {
 }
 
 #[test]
+fn two_are_told_from_two_others_though_their_addresses_have_the_same_sum() {
+    let (scheme, actors, ops) = (Scan::new(), actors([&[0, 3]]), retired::<4>());
+    let stage = stage(&scheme, &actors, &ops);
+    let sum = |[a, b]: [usize; 2]| (&raw const ops[a]).addr() + (&raw const ops[b]).addr();
+    assert_eq!(sum([0, 3]), sum([1, 2]));
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), [0, 3]);
+    stage.resume(0);
+    *actors[0].holds.borrow_mut() = vec![1, 2];
+    assert_eq!(stage.leave(0), Wake::GracePeriodTask);
+}
+
+#[test]
 fn the_number_of_a_look_that_is_over_takes_back_no_later_one() {
     let words = HoldWords::new();
     words.see(4);

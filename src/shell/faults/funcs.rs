@@ -18,8 +18,7 @@ unsafe extern "C" fn wait(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs)
 }
 
 fn call(func: Func) {
-    let site = live::with_registry(|registry| registry.table().find(traced as *const () as usize));
-    let sites = alloc::vec![site.expect("this function is traceable")];
+    let sites = alloc::vec![live::site_at(traced as *const () as usize).expect("this function is traceable")];
     if let Err(error) = live::register_at(OpsBox::new("forbidden", func, 0), sites) {
         panic!("cannot register: {error}");
     }

@@ -7,7 +7,6 @@
 
 use super::standing::{RUNNING, Word};
 use crate::sched::rcu_words::{Links, Place, TaskWords};
-use crate::sync::lock::IrqLock;
 
 /// Tasks, oldest first: that left a CPU, or, `MARKED`, that `depth` waits for.
 #[derive(Debug)]
@@ -107,6 +106,16 @@ impl List {
         }
     }
 
+    /// Lists a task that says so already, unless the list is closed: then nobody has to look at it.
+    #[inline(always)]
+    pub(super) fn push(&mut self, task: &TaskWords, stamp: u64) {
+        if self.is_open {
+            self.tasks.push(task, stamp);
+        } else {
+            Word::of(task).set(RUNNING);
+        }
+    }
+
     /// Takes the oldest one off, if it came before the CPU answered `look`.
     #[inline(always)]
     pub(super) fn take_before<'a>(&mut self, look: u64) -> Option<&'a TaskWords> {
@@ -122,24 +131,6 @@ impl List {
     pub(super) fn unlink(&mut self, task: &TaskWords) {
         if Word::of(task).is_listed() {
             self.tasks.unlink(task);
-            Word::of(task).set(RUNNING);
-        }
-    }
-}
-
-/// How the lock of a list is used where a task leaves.
-pub(super) trait Lists {
-    /// Lists a task that says so already, unless the list is closed: then nobody has to look at it.
-    fn push(&self, task: &TaskWords, stamp: u64);
-}
-
-impl Lists for IrqLock<List> {
-    #[inline(always)]
-    fn push(&self, task: &TaskWords, stamp: u64) {
-        let mut list = self.lock();
-        if list.is_open {
-            list.tasks.push(task, stamp);
-        } else {
             Word::of(task).set(RUNNING);
         }
     }

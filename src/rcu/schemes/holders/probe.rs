@@ -15,7 +15,8 @@ pub trait Probe: Default + Sync {
     fn may_hold(context: &Context<'_>) -> bool;
 
     /// Look number `look` meets a task on its CPU, or one that is about to go on. Notes what it holds; says which of that is
-    /// retired, as one number that another such set does not have, 0 for nothing.
+    /// retired, as one number: 0 for nothing, and for another set another one, but for a chance of one in 2^64. Were two the same,
+    /// what the task has left would wait until somebody else makes a look due: late, and never early.
     fn see(&self, context: &Context<'_>, look: u64) -> usize;
 
     /// The same for a task that is kept off its CPU. What it holds stays noted until [`Probe::goes_on`].
