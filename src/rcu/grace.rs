@@ -206,7 +206,9 @@ impl Machine {
             State::Begun { step } => {
                 let step = *step;
                 self.state = State::Waiting { step, wait: Wait::begin(now, stall_after_ns) };
-                self.figures().nr_waited_for += scheme.nr_holdouts(step) as u64;
+                let (figures, nr_holdouts) = (self.figures(), scheme.nr_holdouts(step) as u64);
+                // A sum for reports: with a scheme that miscounts it is wrong, and nothing else is.
+                figures.nr_waited_for = figures.nr_waited_for.wrapping_add(nr_holdouts);
                 self.step(sequence, scheme, now, oldest_held, take_over)
             }
             State::Waiting { step, .. } if scheme.outstanding(*step) == 0 => {
