@@ -20,7 +20,7 @@ const NS_PER_MS: u64 = 1_000_000;
 /// The tracee that is held.
 const TRACEE: usize = 7;
 /// Tasks of the crowd, and what each does over and over: two turns of work, and a moment's sleep.
-const CROWD: usize = 4;
+const CROWD: usize = 8;
 const WORK_NS: u64 = 8 * NS_PER_MS;
 const REST_NS: u64 = 100 * NS_PER_US;
 /// Whoever looks at the clock again after so long had no CPU in between.
@@ -28,6 +28,7 @@ const AWAY_NS: u64 = 500 * NS_PER_US;
 
 static STAY_NS: AtomicU64 = AtomicU64::new(0);
 static SLEEPS: AtomicBool = AtomicBool::new(false);
+static IS_BROKEN: AtomicBool = AtomicBool::new(false);
 /// The holder has begun, and has let go.
 static IS_INSIDE: AtomicBool = AtomicBool::new(false);
 static HAS_LEFT: AtomicBool = AtomicBool::new(false);
@@ -40,6 +41,7 @@ static CROWDED: AtomicBool = AtomicBool::new(false);
 pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
     SLEEPS.store(how == Hold::Sleep, Ordering::Relaxed);
+    IS_BROKEN.store(how == Hold::Broken, Ordering::Relaxed);
     IS_INSIDE.store(false, Ordering::Relaxed);
     HAS_LEFT.store(false, Ordering::Relaxed);
     let ops = live::register_at(OpsBox::new("held", func, 0), tracees::sites([TRACEE].into_iter()));
@@ -51,7 +53,7 @@ pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     let crowd: Vec<JoinHandle> = (0..nr_crowd).map(|_| spawn("crowd", cpu, work_and_rest)).collect();
     let holder = match how {
         Hold::Hog => spawn("hog", cpu, stay_outside),
-        Hold::Spin | Hold::Sleep | Hold::Crowd => spawn("holder", cpu, stay_inside),
+        Hold::Spin | Hold::Sleep | Hold::Crowd | Hold::Broken => spawn("holder", cpu, stay_inside),
     };
     // Of the high class: what is measured is the grace period, not the waiter's own turns.
     let (what, ops) = (Spawn { name: "waiter", class: Class::High, cpu: None }, ops.expose_provenance());
@@ -125,13 +127,38 @@ fn spin(ns: u64) {
     }
 }
 
+extern "C" fn sleep_here() {
+    sched::sleep(STAY_NS.load(Ordering::Relaxed));
+}
+
+/// Sleeps while a frame record of this task leads to address 8.
+#[unsafe(naked)]
+unsafe extern "C" fn sleep_behind_broken_record() {
+    core::arch::naked_asm!(
+        "sub sp, sp, #32",
+        "mov x9, #8",
+        "stp x9, x30, [sp]",
+        "str x29, [sp, #16]",
+        "mov x29, sp",
+        "bl {sleep}",
+        "ldr x29, [sp, #16]",
+        "ldr x30, [sp, #8]",
+        "add sp, sp, #32",
+        "ret",
+        sleep = sym sleep_here,
+    )
+}
+
 /// Stays. Where it sleeps, it does what most schemes forbid.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
     let Some(_inside) = recursion::enter(Guard::Func) else { return };
     IS_INSIDE.store(true, Ordering::Relaxed);
     let stay_ns = STAY_NS.load(Ordering::Relaxed);
-    if SLEEPS.load(Ordering::Relaxed) {
+    if IS_BROKEN.load(Ordering::Relaxed) {
+        // SAFETY: it keeps what the calling convention says that a callee keeps.
+        unsafe { sleep_behind_broken_record() };
+    } else if SLEEPS.load(Ordering::Relaxed) {
         sched::sleep(stay_ns);
     } else {
         spin(stay_ns);

@@ -5,7 +5,11 @@
 #[cfg(target_os = "none")]
 pub mod bench;
 #[cfg(target_os = "none")]
+pub mod bystander;
+#[cfg(target_os = "none")]
 pub mod calls;
+#[cfg(target_os = "none")]
+mod chains;
 #[cfg(target_os = "none")]
 pub mod demo;
 pub mod held;

@@ -47,12 +47,13 @@ mod thread;
 mod wish;
 
 use super::calls::{self, Calls};
+use super::chains;
 use super::oracle::{self, Property};
 use super::report::{Cell, HeldWhat, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
 use crate::arch::exit;
 use crate::arch::relax::SpinMutex;
 use crate::ftrace::live;
-use crate::platform::{BootArgs, Name, SchemeName, WindowFunc, WindowScenario};
+use crate::platform::{BootArgs, Mode, Name, SchemeName, WindowFunc, WindowScenario};
 use crate::println;
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Spawn};
@@ -124,7 +125,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     if let Some((scheme, only)) = &first {
         println!("{}", Replay::Part(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
     }
-    u8::from(first.is_some())
+    u8::from(first.is_some() || chains::were_broken(Mode::Windows))
 }
 
 /// From now on CPU 0 runs the explored thread, and what has to run there: nobody preempts it by chance.

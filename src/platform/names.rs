@@ -118,6 +118,8 @@ names! {
         Crowd = "crowd",
         /// A task is inside no func, and does not let go of its CPU.
         Hog = "hog",
+        /// As `sleep`, and the task's frames do not lead to their base.
+        Broken = "broken",
     }
 }
 
@@ -206,6 +208,8 @@ names! {
         Switch = "switch",
         /// Freeing an ops that nobody holds, beside holders of others.
         Overlap = "overlap",
+        /// How long a normal task waits for the CPU beside holders that want it too.
+        Bystander = "bystander",
         /// Enabling every callsite, per callsite.
         EnableAll = "enable_all",
         /// Disabling every callsite, per callsite.
@@ -252,6 +256,8 @@ names! {
         WaitTorture = "wait-torture",
         /// Grace periods that overlap.
         Overlaps = "overlaps",
+        /// Normal tasks beside boosted ones.
+        Bystanders = "bystanders",
     }
 }
 

@@ -120,7 +120,7 @@ pub fn synchronize() {
 }
 
 /// As [`synchronize`], but the holdouts of the grace period, and of one that stands before it, go before all normal tasks:
-/// those that only wait for the CPU get it at once. Not for ever: see `hurry`.
+/// those that only wait for the CPU get it at once, and half of its time while others want it (`sched::loan`).
 ///
 /// It differs where tasks are listed that may have been preempted: `classic`, `linux`, `ip`, `flag`. `depth` and `scan` boost
 /// their holdouts in any case; `sched` asks each CPU to reschedule, `rude`'s workers are of the high class, and whom

@@ -2,22 +2,15 @@
 //!
 //! Notrace (O8). Context: IRQs masked; `At::Here` is the current task, `At::Saved` one that is kept off its CPU.
 
+use super::broken;
 use super::schemes::{At, Eyes, Meet};
 use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::Ordering;
 
 /// The running kernel, as schemes see it and act on it; what it does while a step begins is in `gp_task`.
 pub(super) struct Kernel;
-
-/// Chains that did not reach their base, and so were taken to hold everything.
-static BROKEN: AtomicU64 = AtomicU64::new(0);
-
-/// How many chains were met that did not reach their base: none, while the image's frame records are honest.
-pub fn nr_broken_chains() -> u64 {
-    BROKEN.load(Ordering::Relaxed)
-}
 
 /// The task of these words.
 #[inline(always)]
@@ -27,23 +20,24 @@ fn task_of(words: &TaskWords) -> &Task {
 }
 
 #[inline(always)]
-fn chain(words: &TaskWords, at: At) -> Holds {
+fn frames(words: &TaskWords, at: At) -> Frames {
     match at {
-        At::Here => Holds::of(Frames::here()),
-        At::Saved => Holds::of(Frames::from_fp(task_of(words).saved_fp())),
+        At::Here => Frames::here(),
+        At::Saved => Frames::from_fp(task_of(words).saved_fp()),
     }
 }
 
 impl Eyes for Kernel {
     #[unsafe(link_section = ".text.notrace")]
     fn each_hold(&self, task: &TaskWords, at: At, who: &dyn Meet) -> bool {
-        let mut holds = chain(task, at);
+        let frames = frames(task, at);
+        let mut holds = Holds::of(frames);
         for hold in holds.by_ref() {
             // SAFETY: held by the chain, which does not go on meanwhile: so it is not freed.
             who.meet(unsafe { &(*hold.ops).holds });
         }
         if !holds.is_whole() {
-            BROKEN.fetch_add(1, Ordering::Relaxed);
+            broken::note(task_of(task), frames);
         }
         holds.is_whole()
     }
@@ -61,7 +55,7 @@ impl Eyes for Kernel {
     /// A hold is counted. What is counted and no hold stands in the trampoline, on its way to T2 or behind T7.
     #[unsafe(link_section = ".text.notrace")]
     fn agree(&self, task: &TaskWords, at: At) -> bool {
-        let mut holds = chain(task, at);
+        let mut holds = Holds::of(frames(task, at));
         let mut nr_holds = 0;
         while holds.next().is_some() {
             nr_holds += 1;

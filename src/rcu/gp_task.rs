@@ -6,6 +6,7 @@
 //! grace period has one scheme from its begin to its end.
 
 use super::bracket::MAX_CPUS;
+use super::broken;
 use super::conclude::conclude;
 use super::cookie::Sequence;
 use super::eyes::Kernel;
@@ -20,7 +21,7 @@ use super::{hurry, report};
 use crate::arch::cpu;
 use crate::fault::{self, Fault};
 use crate::sched::{self, Task, Visit, WaitQueue};
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 
@@ -52,8 +53,6 @@ pub(super) struct Rcu {
     pub(super) starved: IrqLock<Starved>,
     /// The number of the last grace period that somebody is in a hurry for.
     pub(super) hurried: AtomicU64,
-    /// Holdouts have just been boosted for long enough. The grace-period task's own.
-    pub(super) rests: AtomicBool,
     selected: AtomicUsize,
     schemes: [Built; NAMES.len()],
 }
@@ -70,7 +69,6 @@ pub(super) fn init() -> &'static Rcu {
         task: spin::Once::new(),
         starved: IrqLock::new(Starved::default()),
         hurried: AtomicU64::new(0),
-        rests: AtomicBool::new(false),
         selected: AtomicUsize::new(0),
         schemes: Built::all(),
     })
@@ -202,6 +200,7 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
                 let left = conclude(&rcu.graveyard, &rcu.extent, scheme, rcu.sequence.running());
                 oldest_held = left.oldest_held;
                 rcu.machine.lock().finish(&rcu.sequence, now());
+                broken::tell_once();
                 ENDED.wake_all();
                 // Who calls something that has elapsed wakes the reclaimer by itself.
                 if left.has_expired {

@@ -1,8 +1,8 @@
 //! How the grace-period task waits for a step, and what it does while somebody is in a hurry: `synchronize_expedited`.
 //!
-//! Whom the step waits for may be runnable and not run, since others want the CPU too. In a hurry all of them are boosted
-//! at once. A task that never sleeps would keep the CPU from all normal ones like that, so a boost is taken back after
-//! [`BOOST_NS`] and given again [`REST_NS`] later. Notrace (O8).
+//! Whom the step waits for may be runnable and not run, since others want the CPU too. In a hurry all of them are boosted at
+//! once, until the step is over: a step's holdouts only become fewer. The scheduler sees to it that normal tasks have their half
+//! of the CPU meanwhile (`sched::loan`). Notrace (O8).
 
 use super::cookie::Cookie;
 use super::gp_task::{Rcu, STEP};
@@ -10,10 +10,6 @@ use super::schemes::Scheme;
 use super::schemes::built::Built;
 use crate::sched::{self, Task};
 use crate::sync::atomic::Ordering;
-
-/// How long holdouts go before normal tasks, and how long these then have their turns.
-const BOOST_NS: u64 = 100_000_000;
-const REST_NS: u64 = 25_000_000;
 
 /// Somebody is in a hurry for the grace period of `cookie`, and so for those before it. Context: task.
 pub(super) fn ask(rcu: &Rcu, cookie: Cookie) {
@@ -33,21 +29,15 @@ fn is_hurried(rcu: &Rcu) -> bool {
 pub(super) fn wait(rcu: &Rcu, scheme: &Built, step: usize, most_ns: u64) {
     let may_hurry = !scheme.boosts_holdouts();
     let hurries = may_hurry && is_hurried(rcu);
-    let boosts = hurries && !rcu.rests.load(Ordering::Relaxed);
-    if boosts {
+    if hurries {
         boost_holdouts();
     }
-    let most_ns = match hurries {
-        false => most_ns,
-        true => most_ns.min(if boosts { BOOST_NS } else { REST_NS }),
-    };
-    let deadline_ns = sched::now_ns() + most_ns;
     let is_over = || scheme.outstanding(step) == 0;
-    let has_ended = STEP.wait_until_deadline(|| is_over() || may_hurry && !hurries && is_hurried(rcu), deadline_ns);
-    if boosts {
+    let deadline_ns = sched::now_ns() + most_ns;
+    STEP.wait_until_deadline(|| is_over() || may_hurry && !hurries && is_hurried(rcu), deadline_ns);
+    if hurries {
         unboost_all();
     }
-    rcu.rests.store(boosts && !has_ended, Ordering::Relaxed);
 }
 
 /// `task` leaves its CPU, and the scheme has heard of it: a holdout that is none any more has its own class again.

@@ -12,7 +12,7 @@
 //! | [`conclude`] | the end of a grace period, in its one order |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `broken`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -36,6 +36,8 @@ pub mod starved;
 #[cfg(target_os = "none")]
 mod api;
 #[cfg(target_os = "none")]
+mod broken;
+#[cfg(target_os = "none")]
 mod eyes;
 #[cfg(target_os = "none")]
 mod gp_task;
@@ -53,7 +55,7 @@ mod report;
 mod standing;
 #[cfg(target_os = "none")]
 pub use {
-    eyes::nr_broken_chains,
+    broken::{last_broken, nr_broken_chains},
     hooks::report,
     inside::until_nobody_is_inside,
     report::{Describe, OPS, tell_holdouts},

@@ -62,6 +62,12 @@ impl<T: Linked> Fifo<T> {
         Self { head: None, tail: None }
     }
 
+    /// Whether nobody is on it.
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
     /// Puts `entry` behind all others.
     ///
     /// # Safety

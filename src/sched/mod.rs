@@ -19,6 +19,7 @@ pub mod fifo;
 #[cfg(target_os = "none")]
 pub mod ipi;
 pub mod jitter;
+pub mod loan;
 #[cfg(target_os = "none")]
 mod mutex;
 #[cfg(target_os = "none")]

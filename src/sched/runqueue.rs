@@ -1,11 +1,9 @@
-//! Per-CPU run queues: two classes, first in first out, linked through the tasks. Notrace (O8).
-//!
-//! A task of the high class runs before all normal ones. Within a class tasks take turns of `turn_ticks`: whoever's turn
-//! is over, or let go of it, queues last; whoever was taken off by a higher class goes on first.
+//! Per-CPU run queues, and where a runnable task is put. Notrace (O8).
 //!
 //! Lock order: a wait queue's lock, then a run queue's; never two run queues at once.
 
-use super::fifo::Fifo;
+mod lists;
+
 use super::task::{Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
@@ -14,107 +12,8 @@ use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use crate::sync::percpu::PerCpu;
 use crate::sync::preempt::{self, NEED_RESCHED};
-
-/// Where a task waits, in one word.
-///
-/// INVARIANT `one-word`: a task's word is written under the lock of the queue that it names. Whoever holds that lock and
-/// reads that the task is on the queue may rely on it until the lock is let go of: to come onto another queue, the task
-/// would have to be taken out of this one first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The CPU on whose queue it is, or was last.
-    pub(super) cpu: usize,
-    /// The list that it is on, if it is on one.
-    list: Option<Class>,
-}
-
-impl Place {
-    const LIST: usize = 0b11;
-    const SHIFT: u32 = 2;
-
-    #[inline(always)]
-    pub(super) const fn from_word(word: usize) -> Self {
-        let list = match word & Self::LIST {
-            0 => None,
-            1 => Some(Class::Normal),
-            _ => Some(Class::High),
-        };
-        Self { cpu: word >> Self::SHIFT, list }
-    }
-
-    #[inline(always)]
-    pub(super) const fn word(self) -> usize {
-        let list = match self.list {
-            None => 0,
-            Some(Class::Normal) => 1,
-            Some(Class::High) => 2,
-        };
-        self.cpu << Self::SHIFT | list
-    }
-}
-
-pub(super) struct RunQueue {
-    high: Fifo<Task>,
-    normal: Fifo<Task>,
-}
-
-// SAFETY: the pointers are to tasks, which are shared; the queue's lock guards the links.
-unsafe impl Send for RunQueue {}
-
-impl RunQueue {
-    #[inline(always)]
-    fn list(&mut self, class: Class) -> &mut Fifo<Task> {
-        match class {
-            Class::High => &mut self.high,
-            Class::Normal => &mut self.normal,
-        }
-    }
-
-    /// Puts `task`, which is on no queue, onto the list of its class of this one, CPU number `cpu`'s: before the others
-    /// if it goes on with a turn that it had there (a higher class only ever borrows the CPU), else behind them.
-    #[inline(always)]
-    fn push(&mut self, task: &Task, cpu: usize) {
-        let class = task.class();
-        task.place.store(Place { cpu, list: Some(class) }.word(), Ordering::Relaxed);
-        let has_turn = task.ticks_left.load(Ordering::Relaxed) > 0 && task.cpu() == cpu;
-        let list = self.list(class);
-        // SAFETY: `linked-once`. 1. On no queue: the caller. 2. It lives: the task list holds it until it is dead and off
-        //    its CPU, and `place` says under this lock that it is not to be queued again.
-        unsafe { if has_turn { list.push_first(task) } else { list.push(task) } }
-    }
-
-    /// Takes note that `task` was taken out.
-    #[inline(always)]
-    fn note_taken(task: &Task) {
-        task.place.store(Place { list: None, ..task.place() }.word(), Ordering::Relaxed);
-    }
-
-    /// Moves `task` to the list of its class, if it is on this queue, CPU number `cpu`'s, and on the other list.
-    #[inline(always)]
-    fn requeue(&mut self, task: &Task, cpu: usize) {
-        let place = task.place();
-        let Some(list) = place.list.filter(|&list| place.cpu == cpu && list != task.class()) else { return };
-        // SAFETY: on this list: `one-word`.
-        unsafe { self.list(list).remove(task) };
-        self.push(task, cpu);
-    }
-
-    /// A task that may not run on `cpu`, if there is one.
-    #[inline(always)]
-    fn take_unfit(&mut self, cpu: usize) -> Option<&'static Task> {
-        let unfit = |task: &Task| !task.may_run_on(cpu);
-        self.high.take(unfit).or_else(|| self.normal.take(unfit)).inspect(|task| Self::note_taken(task))
-    }
-
-    /// The next task for `cpu`, of class `least` or above.
-    #[inline(always)]
-    pub(super) fn take(&mut self, cpu: usize, least: Class) -> Option<&'static Task> {
-        let fits = |task: &Task| task.may_run_on(cpu);
-        let high = self.high.take(fits);
-        let next = if high.is_some() || least == Class::High { high } else { self.normal.take(fits) };
-        next.inspect(|task| Self::note_taken(task))
-    }
-}
+pub(super) use lists::Place;
+use lists::{Rank, RunQueue};
 
 /// One CPU's queue and what others may see of it without its lock.
 pub(super) struct Local {
@@ -131,7 +30,7 @@ pub(super) struct Local {
 }
 
 pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
-    queue: IrqLock::new(RunQueue { high: Fifo::new(), normal: Fifo::new() }),
+    queue: IrqLock::new(RunQueue::new()),
     len: AtomicUsize::new(0),
     current: AtomicPtr::new(core::ptr::null_mut()),
     running: AtomicU8::new(Running::Nothing as u8),
@@ -221,7 +120,7 @@ pub(super) fn enqueue(task: &Task) {
         // Pairs with the fences of `set_affinity` and `reclass`: of the two, at least one sees what the other stored.
         fence(Ordering::SeqCst);
         queue.requeue(task, target);
-        (task.class() == Class::High, !task.may_run_on(target))
+        (queue.rank(task) == Rank::High, !task.may_run_on(target))
     };
     if is_unfit {
         want_eviction(target);
@@ -242,7 +141,8 @@ fn take_back(task: &Task) -> bool {
     !task.is_held_back() && task.is_left_over.swap(false, Ordering::Acquire)
 }
 
-/// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`].
+/// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`], and for half
+/// of its CPU's time at most while normal tasks want that ([`Loan`]).
 /// Context: any; it takes the lock of a run queue, the innermost of all.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn boost(task: &Task) {
@@ -273,8 +173,7 @@ fn reclass(task: &Task) {
     let is_high = {
         let mut queue = RUNQUEUES.of(cpu).queue.lock();
         queue.requeue(task, cpu);
-        let place = task.place();
-        place.cpu == cpu && place.list == Some(Class::High)
+        queue.has(task, cpu) && queue.rank(task) == Rank::High
     };
     let runs_it = |cpu: usize| core::ptr::eq(RUNQUEUES.of(cpu).current.load(Ordering::Relaxed), task);
     if is_high && !runs(cpu, Running::High) {
@@ -326,7 +225,7 @@ pub(super) fn steal(cpu: usize) -> Option<&'static Task> {
             return None;
         }
         // Waits for it: a CPU that gave up would idle until its next interrupt, while tasks wait.
-        let task = victim.queue.lock().take(cpu, Class::Normal)?;
+        let task = victim.queue.lock().take(cpu, Rank::Behind)?;
         victim.len.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     })

@@ -3,7 +3,7 @@
 use super::account::{COUNTERS, count, note_step};
 use super::preemption::{model, preempts, turn_ticks};
 use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal};
-use super::task::{BLOCKED, BLOCKING, Class, DEAD, RUNNABLE, Task};
+use super::task::{BLOCKED, BLOCKING, DEAD, RUNNABLE, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
 use crate::arch::cpu;
@@ -70,12 +70,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     if !has_turn {
         prev.ticks_left.store(0, Ordering::Relaxed);
     }
-    let least = match prev.class() {
-        _ if !stays => Some(Class::Normal),
-        class if has_turn => class.above(),
-        class => Some(class),
-    };
-    let next = least.and_then(|least| local.queue.lock().take(cpu, least));
+    let next = local.queue.lock().next(cpu, prev, stays, has_turn);
     let next = match next {
         Some(next) => {
             local.len.fetch_sub(1, Ordering::Relaxed);
@@ -333,6 +328,9 @@ pub(super) fn on_tick(cpu: usize) {
         if before == 0 && !task.is_idle() {
             count(&COUNTERS.of(cpu).overdue);
         }
+        NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
+    }
+    if RUNQUEUES.of(cpu).queue.lock().is_outranked(task) {
         NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
     }
     timers::expire(cpu);

@@ -34,17 +34,6 @@ pub enum Class {
     High,
 }
 
-impl Class {
-    /// The class that goes before this one, if there is one.
-    #[inline(always)]
-    pub(super) const fn above(self) -> Option<Self> {
-        match self {
-            Self::Normal => Some(Self::High),
-            Self::High => None,
-        }
-    }
-}
-
 /// The work that a task was spawned for.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
 
@@ -211,6 +200,12 @@ impl Task {
     #[inline(always)]
     pub fn is_boosted(&self) -> bool {
         self.boosted.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is in the high class by a boost alone.
+    #[inline(always)]
+    pub(super) fn is_borrower(&self) -> bool {
+        self.is_boosted() && self.class.load(Ordering::Relaxed) == Class::Normal as u8
     }
 
     /// Counts it among the high class or not; what has to follow is done by [`super::boost`] and [`super::unboost`].

@@ -21,6 +21,9 @@ pub(super) fn list() {
     println!("stalls        {}", summary.stalls);
     println!("stall after   {} ms", summary.stall_after_ns / NS_PER_MS);
     println!("retired       {}", summary.retired);
+    if let Some(task) = rcu::last_broken() {
+        println!("broken chains {}, the last one task {task}'s", rcu::nr_broken_chains());
+    }
     print!("{}", Schemes { names: &NAMES, statistics: &summary.of_schemes, selected: summary.scheme });
 }
 

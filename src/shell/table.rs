@@ -59,7 +59,7 @@ const YES: Argument = Argument::OneOf(&["yes"]);
 
 /// What may stand behind `hold`.
 pub(super) const HOLDS: &[&str] =
-    &[Hold::Spin.as_str(), Hold::Sleep.as_str(), Hold::Crowd.as_str(), Hold::Hog.as_str()];
+    &[Hold::Spin.as_str(), Hold::Sleep.as_str(), Hold::Crowd.as_str(), Hold::Hog.as_str(), Hold::Broken.as_str()];
 
 /// How a grace period can be waited for.
 pub(super) const URGENCIES: &[&str] = &[Urgency::Normal.as_str(), Urgency::Expedited.as_str()];
@@ -246,8 +246,9 @@ pub static COMMANDS: [Command; 19] = [
         what: "keep a grace period waiting, and say when it ended",
         details: "A task is inside a func that spins, or sleeps, while its ops is taken off and\n\
             freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
-            does not let go of its CPU. What takes long is reported (`rcu stall`). Who is\n\
-            waited for `expedited` goes before other tasks.\n",
+            does not let go of its CPU; `broken` sleeps, and its frames lead nowhere, so\n\
+            that `scan` takes it to hold everything. What takes long is reported (`rcu\n\
+            stall`). Who is waited for `expedited` goes before other tasks.\n",
         group: Group::Try,
         completes: &[Argument::OneOf(HOLDS), Argument::OneOf(&[]), Argument::OneOf(URGENCIES)],
         counts: 2..=3,

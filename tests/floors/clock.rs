@@ -40,6 +40,8 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/irq/watchdog/report.rs", "comes_true", 2, PACES),
     looks("src/lab/bench.rs", "now", 1, MEASURES),
     looks("src/lab/bench.rs", "run", 1, MEASURES),
+    looks("src/lab/bystander.rs", "use_cpu", 2, PACES),
+    looks("src/lab/bystander.rs", "look_at_clock", 2, MEASURES),
     looks("src/lab/demo.rs", "wait_and_free", 3, MEASURES),
     looks("src/lab/demo.rs", "free_at_once", 1, MEASURES),
     looks("src/lab/demo/gate.rs", "stay", 1, MEASURES),
@@ -74,6 +76,8 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/rcu/gp_task.rs", "run_grace_periods", 2, &[Use::Measures, Use::Paces]),
     looks("src/rcu/gp_task.rs", "now", 1, MEASURES),
     looks("src/rcu/hurry.rs", "wait", 2, PACES),
+    // What a leap of the clock adds to a debt has a bound.
+    looks("src/sched/runqueue/lists.rs", "note_use", 1, PACES),
     looks("src/sched/switch.rs", "sleep", 2, PACES),
     looks("src/sched/tick.rs", "start", 1, PACES),
     looks("src/sched/tick.rs", "on_alarm", 1, PACES),

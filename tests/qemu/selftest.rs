@@ -156,6 +156,23 @@ fn a_hundred_thousand_ops_are_freed_beside_one_that_is_held_and_memory_comes_bac
 }
 
 #[test]
+fn whoever_waits_for_holders_keeps_nobody_else_from_the_cpu_under_any_scheme_that_waits_for_them() {
+    for (cpus, model, scheme) in
+        [(1, "full", "scan"), (1, "lazy", "depth"), (2, "full", "classic"), (1, "none", "scan")]
+    {
+        let guest = Guest::with_cpus(cpus).on_one_cpu_of_the_host();
+        let words = ["selftest", "only=bystanders", &format!("preempt={model}"), &format!("tasks_rcu={scheme}")];
+        let ended = guest.boot(&words).expect_status(0);
+        let lines = scenarios(&ended);
+        let seen = facts(&lines, "bystanders");
+        seen.expect("beside_spinners", |ticks| ticks > 0, "some");
+        let is_seen = |key: &str| seen.keys().contains(&key);
+        assert_eq!(is_seen("longest_wait_ticks"), model != "none", "{}", ended.story());
+        assert_eq!(is_seen("helped_yielder_ms"), model != "none" && scheme != "classic", "{}", ended.story());
+    }
+}
+
+#[test]
 fn the_list_names_the_scenarios_that_run_in_their_order() {
     let ended = Guest::with_cpus(1).boot(&["selftest", "list"]).expect_status(0);
     let listed: Vec<&str> = ended.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();

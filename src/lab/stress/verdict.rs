@@ -4,6 +4,7 @@ use super::{FREED, SWAPS, TASKS, load, updaters};
 use crate::arch::relax::SpinMutex;
 use crate::fault::Fault;
 use crate::irq::entry;
+use crate::lab::chains;
 use crate::lab::oracle::{COVERAGE, Property};
 use crate::lab::report::{Coverage, Replay, StressLine, Verdict, percentile};
 use crate::platform::bootargs::Exact;
@@ -121,10 +122,7 @@ pub(super) fn conclude(secs: u32) -> u8 {
         println!("stress: nothing was freed");
         line.verdict = Verdict::Fail;
     }
-    // A chain that is not whole is taken to hold everything: sound, but not exact, and a sign that a walk read what it may not.
-    let nr_broken = crate::rcu::nr_broken_chains();
-    if nr_broken > 0 {
-        println!("stress: {nr_broken} chains of frames did not reach their base");
+    if chains::were_broken(Mode::Stress) {
         line.verdict = Verdict::Fail;
     }
     println!("{line}");

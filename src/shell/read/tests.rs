@@ -25,6 +25,7 @@ const GOOD: &[(&str, &str)] = &[
     ("rcu stall 100", "StallAfter { ms: 100 }"),
     ("rcu synchronize", "Synchronize(Normal)"),
     ("rcu synchronize expedited", "Synchronize(Expedited)"),
+    ("hold broken 40", "Hold { how: Broken, ms: 40, urgency: Normal }"),
     ("hold crowd 40", "Hold { how: Crowd, ms: 40, urgency: Normal }"),
     ("hold hog 1 expedited", "Hold { how: Hog, ms: 1, urgency: Expedited }"),
     ("log", "Log { most: 32 }"),
@@ -101,7 +102,7 @@ fn a_wrong_word_is_named_and_what_is_allowed_is_said() {
     }
     assert_eq!(refusal("log 257"), "`257` is not a number from 0 to 256");
     assert_eq!(refusal("log +1"), "`+1` is not a number from 0 to 256");
-    assert_eq!(refusal("hold tight 3"), "`tight` is none of: spin sleep crowd hog");
+    assert_eq!(refusal("hold tight 3"), "`tight` is none of: spin sleep crowd hog broken");
     assert_eq!(refusal("hold hog 0"), "`0` is not a number from 1 to 60000");
     let schemes = crate::rcu::schemes::NAMES.join(" ");
     assert_eq!(refusal("rcu scheme tree"), format!("`tree` is none of: {schemes}"));

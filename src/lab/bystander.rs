@@ -1,0 +1,160 @@
+//! What a normal task that has nothing to do with a grace period waits for the CPU, while holders of a retired ops want it too;
+//! and holders that themselves wait for a normal task.
+//!
+//! All share one CPU. A holder was preempted inside func, so that the schemes that boost holdouts boost it. What is retired is
+//! freed when the last holder has left, whatever the scheme says before. Context: task; one at a time, where tasks are preempted.
+
+use crate::arch::site::{OpsHeader, Regs};
+use crate::ftrace::live::{self, Gone};
+use crate::ftrace::ops::OpsBox;
+use crate::rcu;
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, now_ns};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::hint::black_box;
+
+const PATIENCE_NS: u64 = 20_000_000_000;
+/// Whoever looks at the clock again after so long had no CPU in between.
+const AWAY_NS: u64 = 500_000;
+const LOOK_NS: u64 = 1_000_000;
+
+/// How a holder stays in func until it is let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It uses the CPU.
+    Spin,
+    /// It lets others of its class go first, over and over.
+    Yield,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// From the retirement to its proof, in time in which every CPU had its tick; `None` where that did not come.
+    pub freed_ns: Option<u64>,
+    /// The longest time that the bystander had no CPU meanwhile.
+    pub waited_ns: u64,
+    /// The same in ticks of the CPU, by which turns are measured: a host that stops the guest adds nothing.
+    pub waited_ticks: u64,
+}
+
+static STAYS_BY_YIELDING: AtomicBool = AtomicBool::new(false);
+/// CPU time that a holder needs once it may go.
+static NEED_NS: AtomicU64 = AtomicU64::new(0);
+static NR_INSIDE: AtomicUsize = AtomicUsize::new(0);
+static MAY_GO: AtomicBool = AtomicBool::new(false);
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+static WAITED_NS: AtomicU64 = AtomicU64::new(0);
+static WAITED_TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// The traced function.
+#[inline(never)]
+fn held() {
+    black_box(31);
+}
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
+    NR_INSIDE.fetch_add(1, Ordering::Relaxed);
+    while !MAY_GO.load(Ordering::Acquire) {
+        if STAYS_BY_YIELDING.load(Ordering::Relaxed) {
+            sched::yield_now();
+        }
+    }
+    use_cpu(NEED_NS.load(Ordering::Relaxed));
+}
+
+/// Uses so much of a CPU's time: what passes while others have the CPU does not count.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn use_cpu(ns: u64) {
+    let (mut used_ns, mut last_ns) = (0, now_ns());
+    while used_ns < ns {
+        let passed_ns = now_ns() - last_ns;
+        last_ns += passed_ns;
+        used_ns += if passed_ns < AWAY_NS { passed_ns } else { 0 };
+    }
+}
+
+/// The CPU that they share: not that of whoever looks on, where there is another one.
+pub fn cpu() -> usize {
+    sched::nr_cpus() - 1
+}
+
+fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle, String> {
+    let what = Spawn { name, class: Class::Normal, cpu: Some(cpu()) };
+    sched::spawn(what, Box::new(work)).map_err(|error| format!("no task: {error}"))
+}
+
+/// Always wants the CPU, and notes how long it does not have it.
+fn look_at_clock() {
+    let (mut last_ns, mut last_tick) = (now_ns(), sched::ticks(cpu()));
+    while !IS_OVER.load(Ordering::Relaxed) {
+        let (ns, tick) = (now_ns(), sched::ticks(cpu()));
+        WAITED_NS.fetch_max(ns - last_ns, Ordering::Relaxed);
+        WAITED_TICKS.fetch_max(tick - last_tick, Ordering::Relaxed);
+        (last_ns, last_tick) = (ns, tick);
+    }
+}
+
+/// Registers the ops, and takes it off again once so many tasks are inside.
+fn retire_under(holders: usize) -> Result<(Vec<JoinHandle>, Gone), String> {
+    let site = live::site_at(held as *const () as usize).expect("this function is traceable");
+    let ops = live::register_at(OpsBox::new("beside", func, 0), alloc::vec![site]);
+    let ops = ops.map_err(|error| format!("cannot register: {error}"))?;
+    let tasks = (0..holders).map(|_| spawn("holder", held)).collect::<Result<Vec<_>, _>>();
+    let patience = Patience::of(PATIENCE_NS);
+    while tasks.is_ok() && NR_INSIDE.load(Ordering::Relaxed) < holders && !patience.is_over() {
+        sched::sleep(LOOK_NS);
+    }
+    let gone = live::unregister(ops).expect("registered above");
+    tasks.map(|tasks| (tasks, gone))
+}
+
+fn begin(stay: Stay, need_ns: u64) {
+    STAYS_BY_YIELDING.store(stay == Stay::Yield, Ordering::Relaxed);
+    NEED_NS.store(need_ns, Ordering::Relaxed);
+    NR_INSIDE.store(0, Ordering::Relaxed);
+    [&MAY_GO, &IS_OVER].iter().for_each(|flag| flag.store(false, Ordering::Relaxed));
+    [&WAITED_NS, &WAITED_TICKS].iter().for_each(|most| most.store(0, Ordering::Relaxed));
+}
+
+/// Waits for the proof; lets everybody go then, or when there is no patience left, and frees.
+fn end(began_ns: u64, tasks: Vec<JoinHandle>, gone: Gone) -> Seen {
+    let patience = Patience::of(PATIENCE_NS);
+    while gone.poll().is_none() && !patience.is_over() {
+        sched::sleep(LOOK_NS);
+    }
+    let freed_ns = gone.poll().map(|_| sched::progress_ns() - began_ns);
+    [&MAY_GO, &IS_OVER].iter().for_each(|flag| flag.store(true, Ordering::Release));
+    tasks.into_iter().for_each(JoinHandle::join);
+    rcu::call(gone, drop);
+    rcu::barrier();
+    let [waited_ns, waited_ticks] = [&WAITED_NS, &WAITED_TICKS].map(|most| most.load(Ordering::Relaxed));
+    Seen { freed_ns, waited_ns, waited_ticks }
+}
+
+/// So many holders need so much CPU time each, and a bystander always wants the CPU.
+pub fn beside(holders: usize, need_ns: u64) -> Result<Seen, String> {
+    begin(Stay::Spin, need_ns);
+    let (mut tasks, gone) = retire_under(holders)?;
+    let began_ns = sched::progress_ns();
+    tasks.push(spawn("bystander", look_at_clock)?);
+    MAY_GO.store(true, Ordering::Release);
+    Ok(end(began_ns, tasks, gone))
+}
+
+/// A holder stays until a normal task, which needs so much CPU time for it, lets it go.
+pub fn for_a_normal_task(stay: Stay, need_ns: u64) -> Result<Seen, String> {
+    begin(stay, 0);
+    let (mut tasks, gone) = retire_under(1)?;
+    let began_ns = sched::progress_ns();
+    tasks.push(spawn("helper", move || {
+        use_cpu(need_ns);
+        MAY_GO.store(true, Ordering::Release);
+    })?);
+    Ok(end(began_ns, tasks, gone))
+}

@@ -1,0 +1,107 @@
+//! Whoever waits for holders takes the CPU from nobody for long: a bystander has its turns beside a crowd of them, and what a
+//! holder waits for is done.
+
+use super::crew::{Crew, await_that};
+use super::fairness::hog;
+use super::{Outcome, Run, check};
+use crate::lab::bystander::{self, Stay};
+use crate::rcu;
+use crate::sched::preemption::{model, preempts, turn_ticks};
+use crate::sched::{self, TICK_NS};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use alloc::string::String;
+use alloc::sync::Arc;
+
+/// Holders that are preempted inside func, and what each needs to leave it: two turns and more.
+const HOLDERS: usize = 20;
+const NEED_NS: u64 = 12_000_000;
+/// CPU time of the normal task that a holder waits for.
+const HELP_NS: u64 = 40_000_000;
+/// Boosted tasks beside a normal one, and ticks of which that has half.
+const BOOSTED: usize = 3;
+const WINDOW_TICKS: u64 = 50;
+const WINDOWS: usize = 4;
+
+/// All of it.
+pub(super) fn bystanders(run: &mut Run) -> Outcome {
+    for yields in [false, true] {
+        half_beside_boosted_ones(run, yields)?;
+    }
+    if !preempts(model()) {
+        return Ok(());
+    }
+    beside_holders(run)?;
+    let stays: &[Stay] = if rcu::lets_funcs_block() { &[Stay::Spin, Stay::Yield] } else { &[Stay::Spin] };
+    stays.iter().try_for_each(|&stay| a_holder_that_waits_for_a_normal_task(run, stay))
+}
+
+/// A normal task has half of the CPU's ticks beside boosted ones, whether these spin or yield.
+fn half_beside_boosted_ones(run: &mut Run, yields: bool) -> Outcome {
+    let cpu = bystander::cpu();
+    let mut crew = Crew::new();
+    let is_running = Arc::new(AtomicBool::new(true));
+    for number in 0..=BOOSTED {
+        let is_running = Arc::clone(&is_running);
+        crew.normal(if number == 0 { "bystander" } else { "boosted" }, Some(cpu), move || {
+            if number == 0 || !yields {
+                return hog(&is_running);
+            }
+            while is_running.load(Ordering::Relaxed) {
+                sched::yield_now();
+            }
+        })?;
+    }
+    crew.tasks().skip(1).for_each(sched::boost);
+    let seen = least_of_windows(&crew, cpu);
+    crew.tasks().skip(1).for_each(sched::unboost);
+    is_running.store(false, Ordering::Relaxed);
+    crew.finish("ends its last turn")?;
+    let least = seen?;
+    run.note(if yields { "beside_yielders" } else { "beside_spinners" }, least);
+    // The look and the tick that ends a turn may fall to either side of a window's edge; a turn of lazy is two ticks.
+    let bound = WINDOW_TICKS / 2 - 2 * u64::from(turn_ticks(model()));
+    check!(least >= bound, "a normal task had {least} of {WINDOW_TICKS} ticks beside boosted ones, yielding: {yields}");
+    Ok(())
+}
+
+/// The fewest ticks that the first of the crew had in a window.
+fn least_of_windows(crew: &Crew, cpu: usize) -> Result<u64, String> {
+    let ticks_run = || crew.tasks().next().map_or(0, |task| task.ticks_run.load(Ordering::Relaxed));
+    await_that("the bystander to run", || ticks_run() > 0)?;
+    let mut least = WINDOW_TICKS;
+    for _ in 0..WINDOWS {
+        let (before, begin) = (ticks_run(), sched::ticks(cpu));
+        await_that("ticks", || sched::ticks(cpu) >= begin + WINDOW_TICKS)?;
+        let had = ticks_run() - before;
+        // The look came late by some ticks: they count for the others.
+        least = least.min(had.saturating_sub(sched::ticks(cpu) - begin - WINDOW_TICKS));
+    }
+    Ok(least)
+}
+
+/// A bystander waits no longer than among so many tasks of its own class, which have turns like it: twice that at most.
+fn beside_holders(run: &mut Run) -> Outcome {
+    let seen = bystander::beside(HOLDERS, NEED_NS)?;
+    let turns = (HOLDERS as u64 + 1) * u64::from(turn_ticks(model()));
+    run.note("longest_wait_ticks", seen.waited_ticks);
+    check!(seen.freed_ns.is_some(), "the ops is not freed though all of its {HOLDERS} holders have left");
+    check!(
+        seen.waited_ticks <= 2 * turns,
+        "a bystander waited {} ticks for the CPU beside {HOLDERS} holders, whose turns are {turns} together",
+        seen.waited_ticks
+    );
+    Ok(())
+}
+
+/// Whoever waits for a holder lets those run for whom the holder waits.
+fn a_holder_that_waits_for_a_normal_task(run: &mut Run, stay: Stay) -> Outcome {
+    let seen = bystander::for_a_normal_task(stay, HELP_NS)?;
+    let Some(ns) = seen.freed_ns else {
+        return Err(alloc::format!("a holder that {stay:?}s for a normal task was waited for in vain"));
+    };
+    run.note(if stay == Stay::Spin { "helped_spinner_ms" } else { "helped_yielder_ms" }, ns / 1_000_000);
+    // Of two that take turns each has half; twice that, and some ticks of looking.
+    let bound_ns = 4 * HELP_NS + 8 * TICK_NS;
+    check!(ns <= bound_ns, "a holder that {stay:?}s for {HELP_NS} ns of a normal task's was waited for {ns} ns");
+    Ok(())
+}
