@@ -2,6 +2,8 @@
 
 use super::{access, stack};
 use crate::arch::cpu;
+use crate::arch::relax::relax;
+use crate::console::print::panicked_too;
 use crate::println;
 use crate::sched::{self, Class, Spawn};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -45,10 +47,22 @@ fn panic_together(nr_cpus: usize) {
     irqs::with_masked(|_| {
         READY.fetch_add(1, Ordering::Relaxed);
         while READY.load(Ordering::Relaxed) < nr_cpus {
-            core::hint::spin_loop();
+            relax();
         }
-        panic!("one of {nr_cpus}, on CPU {}", cpu::id());
+        panic!("{}", OneOf(nr_cpus));
     });
+}
+
+/// What it says when all have panicked: whoever tells waits for the others, which may be stopped by the host meanwhile.
+struct OneOf(usize);
+
+impl fmt::Display for OneOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        while (0..self.0).filter(|&cpu| panicked_too(cpu)).count() + 1 < self.0 {
+            relax();
+        }
+        write!(f, "one of {}, on CPU {}", self.0, cpu::id())
+    }
 }
 
 /// Makes a task on CPU 1, if there is one, and goes on on CPU 0.
@@ -80,7 +94,7 @@ pub(super) fn panic_while_another_prints() {
         }
     });
     while sched::nr_cpus() > 1 && READY.load(Ordering::Relaxed) < LINES {
-        core::hint::spin_loop();
+        relax();
     }
     panic!("in the middle of another CPU's lines");
 }
