@@ -39,6 +39,10 @@ impl Reclaim for Registration<Grave> {
     fn is_held(&self, look: u64) -> bool {
         Registration::is_held(self, look)
     }
+
+    fn bytes(&self) -> usize {
+        Registration::bytes(self)
+    }
 }
 
 /// An ops that was taken off its callsites, with the fan-out nodes that named it: free it after a grace period.
@@ -174,6 +178,7 @@ impl Text for Live {
 /// Registers `ops` on every traceable function that `filter` matches. When this returns every call of them on
 /// every CPU calls the ops (P6). Context: task.
 pub fn register(ops: OpsBox, filter: &Filter) -> Result<*const Ops, RegisterError<PatchError>> {
+    rcu::check_room().map_err(RegisterError::Full)?;
     let mut registry = REGISTRY.lock();
     let registry = registry.as_mut().expect("init ran");
     let sites = matching(registry.table(), filter).collect();
@@ -182,6 +187,7 @@ pub fn register(ops: OpsBox, filter: &Filter) -> Result<*const Ops, RegisterErro
 
 /// Registers `ops` on these callsites, ascending. Context: task.
 pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, RegisterError<PatchError>> {
+    rcu::check_room().map_err(RegisterError::Full)?;
     REGISTRY.lock().as_mut().expect("init ran").register(ops, sites, &mut Live)
 }
 
@@ -193,10 +199,12 @@ pub fn unregister(ops: *const Ops) -> Option<Gone> {
 }
 
 /// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
-pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, PatchError> {
+pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, RegisterError<PatchError>> {
+    rcu::check_room().map_err(RegisterError::Full)?;
     begin_too_early();
     let mut registry = REGISTRY.lock();
-    Ok(registry.as_mut().expect("init ran").swap(old, new, &mut Live)?.map(retire))
+    let gone = registry.as_mut().expect("init ran").swap(old, new, &mut Live).map_err(RegisterError::Text)?;
+    Ok(gone.map(retire))
 }
 
 /// A grace period that begins before anything is unlinked: a deliberate fault takes what is retired for one of its own.

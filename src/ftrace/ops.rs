@@ -168,6 +168,11 @@ impl NodeBox {
             .pad_to_align()
     }
 
+    /// The bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        Self::layout(self.capacity).size()
+    }
+
     /// Fills an unpublished node. Afterwards it does not change.
     ///
     /// # Panics

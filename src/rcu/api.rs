@@ -20,9 +20,11 @@ use super::grace::Statistics;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::report;
 use super::retired::{Elapsed, Reclaim, Retired};
+use super::room::{Full, Kept};
 use super::schemes::{NAMES, Scheme, Trampoline};
 use super::{hooks, hurry};
 use crate::arch::cpu;
+use crate::mm::heap;
 use crate::sched::{self, Class, Spawn, SpawnError, seam, tick};
 use crate::sync::preempt;
 use alloc::boxed::Box;
@@ -62,6 +64,12 @@ pub struct Summary {
     pub pending: u64,
     /// Objects that are retired, and that somebody may use.
     pub retired: usize,
+    /// What is retired and not yet freed.
+    pub kept: Kept,
+    /// The number of the oldest retirement that somebody may use, and of the last one.
+    pub oldest: Option<u64>,
+    /// See above.
+    pub last: u64,
     /// When a step counts as stalled.
     pub stall_after_ns: u64,
     /// What each scheme's grace periods came to, in the order of [`NAMES`].
@@ -99,6 +107,22 @@ pub unsafe fn retire<T: Reclaim>(object: NonNull<T>) -> Retired<T> {
     drop(graveyard);
     request(rcu().sequence.cookie());
     retired
+}
+
+/// Whether what is retired and not yet freed leaves room for more; if not, who holds it. Whoever makes something that will be
+/// retired asks before it does: retiring itself never fails. Context: task.
+pub fn check_room() -> Result<(), Box<Full>> {
+    let kept = rcu().graveyard.lock().kept();
+    if kept.leaves_room(heap::usage().total) {
+        return Ok(());
+    }
+    let (nr_holders, holder) = report::holders();
+    Err(Box::new(Full { kept, nr_holders, holder }))
+}
+
+/// Prints who holds what is retired, a line each, up to eight. Context: task.
+pub fn tell_holders() {
+    report::list_holders();
 }
 
 /// Blocks until nobody uses this object, whatever else is held by whomever.
@@ -222,9 +246,9 @@ pub fn statistics() -> Summary {
         let machine = rcu().machine.lock();
         (machine.statistics().last_ns, machine.all_statistics(), machine.stall_after_ns())
     };
-    let (pending, retired) = {
+    let (pending, retired, kept) = {
         let graveyard = rcu().graveyard.lock();
-        (graveyard.nr_pending(), graveyard.nr_retired())
+        (graveyard.nr_pending(), graveyard.nr_retired(), graveyard.kept())
     };
     let sum = |field: fn(&Statistics) -> u64| of_schemes.iter().map(field).sum();
     Summary {
@@ -235,6 +259,9 @@ pub fn statistics() -> Summary {
         stalls: sum(|of| of.nr_stalls),
         pending,
         retired,
+        kept,
+        oldest: rcu().extent.oldest(),
+        last: rcu().extent.last(),
         stall_after_ns,
         of_schemes,
     }

@@ -24,6 +24,7 @@ use core::ptr::NonNull;
 
 use super::links::{Called, Own};
 use super::retired::{Link, Reclaim, Retired};
+use super::room::Kept;
 use crate::fault::{self, Fault};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,6 +74,11 @@ impl Extent {
         self.last.load(Ordering::Acquire)
     }
 
+    /// The number of the oldest one that has not elapsed. A glance.
+    pub fn oldest(&self) -> Option<u64> {
+        Some(self.oldest.load(Ordering::Relaxed)).filter(|&oldest| oldest != NONE)
+    }
+
     /// Whether all up to this number have elapsed.
     ///
     /// Order: `Acquire`, pairing with [`Graveyard::tell`]: what users of the elapsed objects did comes before. Whoever has read
@@ -97,8 +103,10 @@ pub struct Graveyard {
     expired: Own,
     /// Called and not yet taken out, in the order of the calls.
     called: Called,
-    /// The number of the call that is being run.
-    running: Option<u64>,
+    /// The number of the call that is being run, and the bytes that it gives back.
+    running: Option<(u64, usize)>,
+    /// Bytes of all that is not elapsed, and of what is called and not run to its end.
+    bytes: usize,
     nr_retired: u64,
     nr_called: u64,
     nr_finished: u64,
@@ -124,6 +132,7 @@ impl Graveyard {
             expired: Own::new(),
             called: Called::new(),
             running: None,
+            bytes: 0,
             nr_retired: 0,
             nr_called: 0,
             nr_finished: 0,
@@ -141,6 +150,8 @@ impl Graveyard {
         self.nr_retired += 1;
         // SAFETY: obligation 1.
         let link = unsafe { Link::of(object, self.nr_retired) };
+        // SAFETY: the object lives; nobody else touches its link.
+        self.bytes += unsafe { link.as_ref() }.bytes;
         let is_too_early = fault::is(Fault::CookieEarly) || fault::is(Fault::CookieOfRunning);
         if is_too_early && self.is_running {
             self.looked.push(link);
@@ -165,6 +176,7 @@ impl Graveyard {
         link_words.call = self.nr_called;
         let has_elapsed = link_words.has_elapsed();
         if has_elapsed {
+            self.bytes += link_words.bytes;
             self.expired.push(link);
         }
         has_elapsed
@@ -228,7 +240,10 @@ impl Graveyard {
     #[inline(always)]
     fn elapse(&mut self, link: NonNull<Link>) {
         // SAFETY: not elapsed yet, so it lives.
-        if unsafe { link.as_ref() }.call != 0 {
+        let link_words = unsafe { link.as_ref() };
+        if link_words.call == 0 {
+            self.bytes -= link_words.bytes;
+        } else {
             self.expired.push(link);
         }
         Link::elapse(link);
@@ -248,7 +263,8 @@ impl Graveyard {
             self.lose_one();
         }
         // SAFETY: 1. Called and not run, so it lives.
-        self.running = Some(unsafe { link.as_ref() }.call);
+        let link_words = unsafe { link.as_ref() };
+        self.running = Some((link_words.call, link_words.bytes));
         Some(Expired(link))
     }
 
@@ -262,7 +278,9 @@ impl Graveyard {
 
     /// The object that was taken out has been run to its end.
     pub fn finished_one(&mut self) {
-        self.running = None;
+        if let Some((_, bytes)) = self.running.take() {
+            self.bytes -= bytes;
+        }
         self.nr_finished += 1;
     }
 
@@ -273,7 +291,7 @@ impl Graveyard {
 
     /// Whether all that `barrier` names has been run.
     pub fn has_passed(&self, barrier: Barrier) -> bool {
-        [self.called.oldest_call(), self.running].iter().flatten().all(|&call| call > barrier.0)
+        [self.called.oldest_call(), self.running.map(|(call, _)| call)].iter().flatten().all(|&call| call > barrier.0)
     }
 
     /// How many objects were called and are not finished.
@@ -284,6 +302,13 @@ impl Graveyard {
     /// How many objects are retired and have not elapsed.
     pub const fn nr_retired(&self) -> usize {
         self.fresh.len + self.looked.len + self.held.len
+    }
+
+    /// What is retired and not yet freed. What has elapsed and was not called is its owner's.
+    #[inline(always)]
+    pub const fn kept(&self) -> Kept {
+        let objects = self.nr_retired() + self.expired.len + self.running.is_some() as usize;
+        Kept { objects, bytes: self.bytes }
     }
 
     /// Whether nothing is retired, and nothing waits to be run.

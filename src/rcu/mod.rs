@@ -9,6 +9,7 @@
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
 //! | [`outside`] | before a change of schemes: nobody is inside a trampoline |
+//! | [`room`] | how much may be retired and not yet freed |
 //! | [`conclude`] | the end of a grace period, in its one order |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
@@ -30,6 +31,7 @@ pub mod graveyard;
 mod links;
 pub mod outside;
 pub mod retired;
+pub mod room;
 pub mod schemes;
 pub mod starved;
 
@@ -67,8 +69,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    Cookie, NoSuchScheme, Summary, barrier, call, cond_synchronize, has_ended, lets_funcs_block, nr_ended, retire,
-    scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize, synchronize_expedited,
-    synchronize_for, tells_ops_apart, trampoline,
+    Cookie, NoSuchScheme, Summary, barrier, call, check_room, cond_synchronize, has_ended, lets_funcs_block, nr_ended,
+    retire, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
+    synchronize_expedited, synchronize_for, tell_holders, tells_ops_apart, trampoline,
 };
 pub use retired::{Elapsed, Node, Reclaim, Retired};

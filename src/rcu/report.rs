@@ -242,6 +242,64 @@ impl fmt::Display for Held {
     }
 }
 
+/// A holder of what is retired that is off its CPU, and what it holds; or only who it is. Context: a task list is locked.
+struct HolderLine<'a>(&'a Task);
+
+impl fmt::Display for HolderLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = self.0;
+        write!(f, "{}", Holdout(task))?;
+        if task.is_running() {
+            return f.write_str(" runs");
+        }
+        let frames = Frames::from_fp(task.saved_fp());
+        match Holds::of(frames).next() {
+            Some(hold) => write!(f, " is {}", Held { ops: hold.ops, site: hold.site, frames }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many tasks hold what is retired, and one of them, cut where there is no more room. Context: task.
+pub(super) fn holders() -> (usize, heapless::String<192>) {
+    let (mut nr_holders, mut first) = (0, heapless::String::new());
+    sched::for_each_task(|task| {
+        if is_holdout(task) {
+            nr_holders += 1;
+            if nr_holders == 1 {
+                // The reader has seen enough if it does not fit.
+                let _ = fmt::Write::write_fmt(&mut Cut(&mut first), format_args!("{}", HolderLine(task)));
+            }
+        }
+    });
+    (nr_holders, first)
+}
+
+/// Takes what fits.
+struct Cut<'a>(&'a mut heapless::String<192>);
+
+impl fmt::Write for Cut<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| self.0.push(character)).map_err(|_| fmt::Error)
+    }
+}
+
+/// Prints holders, a line each. Context: task.
+pub(super) fn list_holders() {
+    let mut nr_holders = 0;
+    sched::for_each_task(|task| {
+        if is_holdout(task) {
+            nr_holders += 1;
+            if nr_holders <= MOST_BACKTRACES {
+                println!("holder        {}", HolderLine(task));
+            }
+        }
+    });
+    if nr_holders > MOST_BACKTRACES {
+        println!("holder        and {} more", nr_holders - MOST_BACKTRACES);
+    }
+}
+
 /// Panics if `task`, which runs and is about to wait for a grace period, does so inside of a func, guarded or not: its frames
 /// tell (O9). Context: task.
 pub(super) fn forbid_wait_in_func(task: &Task) {

@@ -85,6 +85,11 @@ pub trait Reclaim: Send + Sized + 'static {
     fn is_held(&self, _look: u64) -> bool {
         false
     }
+
+    /// The bytes that freeing it gives back.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 /// Room in an object for what the graveyard must remember about it.
@@ -108,6 +113,7 @@ impl<T: Reclaim> Node<T> {
             number: 0,
             first_look: 0,
             call: 0,
+            bytes: 0,
             object: core::ptr::null_mut(),
             finish: finish::<T>,
             is_held: is_held::<T>,
@@ -145,6 +151,8 @@ pub(super) struct Link {
     pub(super) first_look: u64,
     /// The number of its call, or 0: its owner waits itself.
     pub(super) call: u64,
+    /// What freeing the object gives back.
+    pub(super) bytes: usize,
     object: *mut (),
     finish: unsafe fn(*mut ()),
     is_held: unsafe fn(*const (), u64) -> bool,
@@ -159,7 +167,7 @@ impl Link {
     /// 1. `object` came from `Box::into_raw`, and is listed nowhere.
     pub(super) unsafe fn of<T: Reclaim>(object: NonNull<T>, number: u64) -> NonNull<Link> {
         // SAFETY: 1. The object lives, and readers that are still inside share it with us.
-        let node = unsafe { object.as_ref() }.node();
+        let (node, bytes) = unsafe { (object.as_ref().node(), object.as_ref().bytes()) };
         let link = node.link.get();
         // SAFETY: 1. Nobody else touches the link: the object is listed nowhere, and readers never look at it.
         unsafe {
@@ -167,6 +175,7 @@ impl Link {
             (*link).number = number;
             (*link).first_look = 0;
             (*link).call = 0;
+            (*link).bytes = bytes;
             (*link).object = object.as_ptr().cast();
             (*link).has_elapsed = &raw const node.has_elapsed;
             node.has_elapsed.store(false, Ordering::Relaxed);

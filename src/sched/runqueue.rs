@@ -142,7 +142,7 @@ fn take_back(task: &Task) -> bool {
 }
 
 /// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`], and for half
-/// of its CPU's time at most while normal tasks want that ([`Loan`]).
+/// of its CPU's time at most while normal tasks want that (`sched::loan`).
 /// Context: any; it takes the lock of a run queue, the innermost of all.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn boost(task: &Task) {

@@ -21,6 +21,11 @@ pub(super) fn list() {
     println!("stalls        {}", summary.stalls);
     println!("stall after   {} ms", summary.stall_after_ns / NS_PER_MS);
     println!("retired       {}", summary.retired);
+    println!("not freed     {} of {} bytes", summary.kept.objects, summary.kept.bytes);
+    if let Some(oldest) = summary.oldest {
+        println!("oldest        retirement {oldest} of {}", summary.last);
+    }
+    rcu::tell_holders();
     if let Some(task) = rcu::last_broken() {
         println!("broken chains {}, the last one task {task}'s", rcu::nr_broken_chains());
     }

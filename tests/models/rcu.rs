@@ -14,5 +14,7 @@ pub mod graveyard;
 mod links;
 #[path = "../../src/rcu/retired.rs"]
 pub mod retired;
+#[path = "../../src/rcu/room.rs"]
+pub mod room;
 #[path = "../../src/rcu/schemes/mod.rs"]
 pub mod schemes;

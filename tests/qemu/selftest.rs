@@ -156,6 +156,14 @@ fn a_hundred_thousand_ops_are_freed_beside_one_that_is_held_and_memory_comes_bac
 }
 
 #[test]
+fn nothing_is_registered_while_a_sleeper_keeps_as_much_as_may_be_kept_and_the_refusal_names_it() {
+    let guest = Guest::with_cpus(1).on_one_cpu_of_the_host();
+    let ended = guest.boot(&["selftest", "only=overlaps", "tasks_rcu=depth"]).expect_status(0);
+    let lines = scenarios(&ended);
+    facts(&lines, "overlaps").expect("kept", |count| count == 65_536, "65536");
+}
+
+#[test]
 fn whoever_waits_for_holders_keeps_nobody_else_from_the_cpu_under_any_scheme_that_waits_for_them() {
     for (cpus, model, scheme) in
         [(1, "full", "scan"), (1, "lazy", "depth"), (2, "full", "classic"), (1, "none", "scan")]

@@ -2,6 +2,8 @@
 
 use crate::ftrace::ops::MOST_OPS_PER_SITE;
 use crate::ftrace::table::SiteId;
+use crate::rcu::room::Full;
+use alloc::boxed::Box;
 
 /// Why an ops was not registered. Nothing was done.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum RegisterError<E> {
     },
     /// The registry is closed: another scheme is being selected, which finds every callsite off at its end.
     Closed,
+    /// Too much is retired and not yet freed.
+    Full(Box<Full>),
     /// The text could not be patched.
     Text(E),
 }
@@ -27,6 +31,7 @@ impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
             Self::Closed => {
                 f.write_str("another scheme is being selected: nothing can be registered until that is done")
             }
+            Self::Full(full) => full.fmt(f),
             Self::Text(error) => error.fmt(f),
         }
     }

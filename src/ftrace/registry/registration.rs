@@ -1,6 +1,6 @@
 //! What the registry keeps of one ops, and gives back when the ops is unlinked.
 
-use crate::ftrace::ops::{NodeBox, OpsBox};
+use crate::ftrace::ops::{NodeBox, Ops, OpsBox};
 use crate::ftrace::table::SiteId;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -21,6 +21,12 @@ impl<R> Registration<R> {
     /// The callsites, in the order of addresses.
     pub fn sites(&self) -> &[SiteId] {
         &self.sites
+    }
+
+    /// The bytes that freeing it gives back.
+    pub fn bytes(&self) -> usize {
+        let nodes: usize = self.nodes.iter().map(NodeBox::bytes).sum();
+        size_of::<Self>() + size_of::<Ops>() + nodes + size_of_val(&*self.sites)
     }
 
     /// Notes in the ops and in each node that they are unlinked: whoever meets them in a frame tells when that is gone.

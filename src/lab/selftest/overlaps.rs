@@ -6,9 +6,11 @@ use super::{Outcome, Run, check};
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::{Ops, OpsBox};
+use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::SiteId;
 use crate::mm::heap;
 use crate::rcu;
+use crate::rcu::room::MOST_OBJECTS;
 use crate::sched::{self, Class, JoinHandle, Patience, Spawn, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::tracers::nop;
@@ -21,6 +23,8 @@ use core::hint::black_box;
 const MANY_ON_ONE_CPU: usize = 100_000;
 const MANY_ON_SEVERAL: usize = 1_000;
 const PATIENCE_NS: u64 = 10_000_000_000;
+/// What tables may have grown by, and do not give back.
+const SLACK: usize = 64 << 10;
 /// How long what is held is looked at, to see that it is not freed.
 const LOOK_NS: u64 = 30_000_000;
 
@@ -87,6 +91,12 @@ unsafe extern "C" fn inner_func(_: usize, _: usize, _: *const OpsHeader, _: *mut
     INNER.pass();
 }
 
+/// Bytes of the heap that somebody has: what is in quarantine is freed.
+fn in_use() -> usize {
+    let usage = heap::usage();
+    usage.allocated - usage.quarantined
+}
+
 fn site(function: fn()) -> Vec<SiteId> {
     alloc::vec![live::site_at(function as *const () as usize).expect("this function is traceable")]
 }
@@ -120,6 +130,9 @@ fn free(gone: Gone) -> Outcome {
 
 /// All of it.
 pub(super) fn overlaps(run: &mut Run) -> Outcome {
+    if !rcu::tells_ops_apart() && rcu::lets_funcs_block() && sched::nr_cpus() == 1 {
+        return memory_is_bounded(run);
+    }
     if !rcu::tells_ops_apart() {
         return run.skip(String::from("the scheme cannot tell who holds which ops"));
     }
@@ -131,6 +144,45 @@ pub(super) fn overlaps(run: &mut Run) -> Outcome {
     one_that_was_dropped()
 }
 
+/// One sleeper keeps all that is retired: from some number on nothing can be registered, which says who holds it, until it leaves.
+fn memory_is_bounded(run: &mut Run) -> Outcome {
+    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
+    let before = in_use();
+    let held = register(OpsBox::new("held", inner_func, 0), inner)?;
+    let holder = call(inner)?;
+    INNER.wait_for_one();
+    let sites = site(other);
+    let mut nr_retired = 0;
+    let refusal = loop {
+        match live::register_at(nop::empty(), sites.clone()) {
+            Ok(ops) => rcu::call(retire(ops), drop),
+            Err(RegisterError::Full(full)) => break full,
+            Err(error) => return Err(alloc::format!("cannot register: {error}")),
+        }
+        nr_retired += 1;
+        check!(nr_retired <= MOST_OBJECTS, "{nr_retired} ops are retired under a sleeper, and more can be registered");
+    };
+    run.note("kept", refusal.kept.objects);
+    run.note("kept_bytes", refusal.kept.bytes);
+    let refused = live::swap(held, nop::empty());
+    check!(matches!(refused, Err(RegisterError::Full(_))), "what is replaced is retired as well, and is not refused");
+    let what = alloc::format!("{refusal}");
+    let is_named = refusal.nr_holders == 1 && what.contains("holder on CPU 0 is in the trampoline of");
+    check!(is_named, "the refusal does not say who holds what: {what}");
+    rcu::call(retire(held), drop); // retiring is never refused
+    INNER.open();
+    holder.join();
+    check!(comes(|| rcu::statistics().kept.objects == 0), "{:?} is kept by nobody", rcu::statistics().kept);
+    check!(rcu::statistics().kept.bytes == 0, "{:?} is left of nothing", rcu::statistics().kept);
+    drop(free(retire(register(nop::empty(), other)?)));
+    check!(
+        comes(|| in_use() <= before + SLACK),
+        "{nr_retired} ops were freed, and {} bytes are missing",
+        in_use() - before
+    );
+    Ok(())
+}
+
 /// What nobody holds is freed beside one that is held, and memory comes back.
 fn many_beside_one_that_is_held(run: &mut Run) -> Outcome {
     [&OUTER, &INNER].iter().for_each(|gate| gate.close());
@@ -139,15 +191,14 @@ fn many_beside_one_that_is_held(run: &mut Run) -> Outcome {
     INNER.wait_for_one();
     let held = retire(held);
     let many = if sched::nr_cpus() == 1 { MANY_ON_ONE_CPU } else { MANY_ON_SEVERAL };
-    let before = heap::usage().allocated;
+    let before = in_use();
     let sites = site(other);
     for _ in 0..many {
         let ops = live::register_at(nop::empty(), sites.clone()).map_err(|error| alloc::format!("{error}"))?;
         rcu::call(retire(ops), drop);
     }
     check!(comes(|| rcu::statistics().pending == 0), "{} of {many} are not freed", rcu::statistics().pending);
-    let now = heap::usage().allocated;
-    check!(now <= before + (64 << 10), "{many} ops were freed, and {} bytes are missing", now - before);
+    check!(comes(|| in_use() <= before + SLACK), "{many} ops were freed, and {} bytes are missing", in_use() - before);
     check!(held.poll().is_none(), "the ops under a sleeper is freed");
     run.note("freed", many);
     INNER.open();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::rcu::conclude::{Left, conclude};
 use crate::rcu::graveyard::{Extent, Graveyard, Judge};
 use crate::rcu::retired::{Node, Reclaim, Retired};
+use crate::rcu::room::{Kept, MOST_BYTES, MOST_OBJECTS};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::lock::IrqLock;
 
@@ -221,4 +222,34 @@ fn a_grace_period_is_concluded_when_all_is_judged_and_tells_how_far_it_is() {
     assert!(scheme.0.load(Ordering::Relaxed) && retired.iter().all(|retired| retired.poll().is_some()));
     assert_eq!(left, Left { oldest_held: None, has_expired: false }, "nothing was called");
     assert!(extent.is_past(40) && extent.last() == 40);
+}
+
+#[test]
+fn what_is_retired_counts_until_it_is_freed_or_has_elapsed_for_an_owner_that_has_not_called_it() {
+    let mut yard = Yard::new();
+    let bytes = size_of::<Traced>();
+    let kept = |yard: &Yard| (yard.graveyard.kept().objects, yard.graveyard.kept().bytes);
+    let (called, polled) = (yard.retire(1), yard.retire(2));
+    assert_eq!(kept(&yard), (2, 2 * bytes));
+    assert!(!yard.call(called));
+    yard.graveyard.begin();
+    yard.look(2, false);
+    assert_eq!(kept(&yard), (1, bytes), "the one that nobody has called is its owner's");
+    assert!(yard.call(polled), "it has elapsed already");
+    assert_eq!(kept(&yard), (2, 2 * bytes), "and is the graveyard's again");
+    for left in [1, 0] {
+        yard.graveyard.take_expired().expect("called, and elapsed").run();
+        assert_eq!(kept(&yard), (left + 1, (left + 1) * bytes), "until it was run to its end");
+        yard.graveyard.finished_one();
+        assert_eq!(kept(&yard), (left, left * bytes));
+    }
+}
+
+#[test]
+fn there_is_room_up_to_the_limit_of_objects_and_of_bytes_and_to_a_quarter_of_the_heap() {
+    let leaves_room = |objects, bytes, heap| Kept { objects, bytes }.leaves_room(heap);
+    let large = 8 * MOST_BYTES;
+    assert!(leaves_room(MOST_OBJECTS - 1, MOST_BYTES - 1, large));
+    assert!(!leaves_room(MOST_OBJECTS, 0, large) && !leaves_room(1, MOST_BYTES, large));
+    assert!(leaves_room(1, (4 << 20) - 1, 16 << 20) && !leaves_room(1, 4 << 20, 16 << 20));
 }
