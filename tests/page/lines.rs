@@ -18,14 +18,18 @@ pairs: scheme=ip preempt=full func=novel scenario=pair n=2 pc=0x40200008 step=- 
 
 /// Shows `lines` as the last run of `ip` under full preemption, as the page `NAME.html`; gives what is printed.
 pub(crate) fn show(name: &str, lines: &[&str]) -> String {
-    let logs = file(name).with_extension("logs");
-    fs::create_dir_all(&logs).expect("a place for what is printed");
     let told = "story: begin\nstory: two were there at once\nstory: end\n";
     let verdict = "windows: FAIL scheme=ip preempt=full boundaries=3 scenarios=2 runs=10 unsafe=2 late=3 ended=10\n";
     let replay = "replay: windows tasks_rcu=ip preempt=full cpus=2 seed=1 only=novel,pair,0+1\n";
-    let console = [&lines.concat(), told, verdict, replay].concat();
-    for (kind, text) in [("log", console.as_str()), ("status", "1\n")] {
-        fs::write(logs.join(format!("ip.full.{kind}")), text).expect("a place for it");
+    again(name, "ip", &[&lines.concat(), told, verdict, replay].concat(), "1\n")
+}
+
+/// Shows what `scheme` printed under full preemption, and ended with, as the page `NAME.html`; gives what is printed.
+fn again(name: &str, scheme: &str, console: &str, status: &str) -> String {
+    let logs = file(name).with_extension("logs");
+    fs::create_dir_all(&logs).expect("a place for what is printed");
+    for (kind, text) in [("log", console), ("status", status)] {
+        fs::write(logs.join(format!("{scheme}.full.{kind}")), text).expect("a place for it");
     }
     fs::write(logs.join("whole"), "").expect("a place for it");
     let [html, json] = ["html", "json"].map(|kind| format!("--{kind}={}", file(name).with_extension(kind).display()));
@@ -48,6 +52,19 @@ fn a_func_and_a_scenario_that_nobody_heard_of_are_shown_as_they_are() {
     assert!(steps.contains("calls this way to stand there out-of-the-blue") && steps.contains("func+0x0"), "{steps}");
     let line = browser.ask("document.querySelector('#story .replay').textContent");
     assert_eq!(line, "scripts/run windows tasks_rcu=ip preempt=full only=novel,out-of-the-blue,1");
+}
+
+#[test]
+fn a_scheme_that_nobody_heard_of_is_unchecked_where_only_models_answer() {
+    let line = UNKNOWN.lines().next().expect("it has two").replace("scheme=ip", "scheme=novel");
+    let verdict = "windows: PASS scheme=novel preempt=full boundaries=1 scenarios=1 runs=1 unsafe=0 late=1 ended=1\n";
+    let text = again("scheme", "novel", &format!("{line}\n{verdict}"), "0\n");
+    let what = "unchecked for novel: rows 15, 18 and 19, which models and litmus tests decide";
+    assert!(text.lines().any(|line| line == what), "{text}");
+    let mut browser = opened("scheme.html", DESK);
+    let rows = "[...document.querySelectorAll('#situations tr')].filter((it) => it.textContent.includes('unchecked: novel'))\
+                .map((it) => it.cells[0].textContent).join()";
+    assert_eq!(browser.ask(rows), "15,18,19");
 }
 
 #[test]

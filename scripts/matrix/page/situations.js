@@ -7,11 +7,14 @@ function drawSituations() {
     const heading = make("tr", {}, make("th", { scope: "col", textContent: "row" }), make("th", { scope: "col", textContent: "where it is" }),
         make("th", { scope: "col", textContent: "reached" }), ...names.map((name) => make("th", { scope: "col", textContent: name })));
     const body = make("tbody");
-    for (const { row, words, reached, by, cells } of data.situations) {
+    for (const { row, words, reached, by, unchecked, cells } of data.situations) {
         const letters = [...(cells[state.model] ?? "")];
         if (!by && letters.every((found) => found === " ")) continue;
         const parts = [make("td", { className: "step", textContent: row }), make("th", { scope: "row", textContent: words })];
-        if (by) parts.push(make("td", { className: "by", colSpan: names.length + 1 }, "not here: ", code(by)));
+        if (by) {
+            const left = unchecked.length ? [" unchecked: ", make("strong", { textContent: unchecked.join(", ") })] : [];
+            parts.push(make("td", { className: "by", colSpan: names.length + 1 }, "not here: ", code(by), ...left));
+        }
         else parts.push(make("td", { className: "step", textContent: REACHED[reached] }), ...letters.map((found, index) => {
             const cell = make("span", { className: cellClass(found), textContent: GLYPHS[found] ?? "" });
             cell.setAttribute("role", "img");

@@ -17,6 +17,11 @@ pub fn is_sound(scheme: &str, preempt: &str) -> bool {
     }
 }
 
+/// Whether the theory knows `scheme`.
+pub fn is_known(scheme: &str) -> bool {
+    SCHEMES.contains(&scheme)
+}
+
 /// What a scheme stops waiting at, in a few words. Empty for one that the theory does not know.
 pub fn answer(scheme: &str) -> &'static str {
     match scheme {

@@ -93,6 +93,7 @@ fn run(options: &Options) -> Result<bool, String> {
     out += &pairs::text(&matrix);
     let (legend, counts) = (text::legend(), text::summary(&matrix.runs, &matrix.schemes));
     out += &format!("\n{legend}{counts}\n{}", text::conclusion(&matrix.runs, &matrix.schemes));
+    out += &text::unchecked(&matrix.schemes);
     complaints.iter().for_each(|line| out += &format!("{line}\n"));
     // Whoever reads it may stop before its end; the files are written by now.
     let _ = std::io::stdout().write_all(out.as_bytes());

@@ -84,6 +84,7 @@ impl Matrix {
             ("words", it.words.into()),
             ("reached", reached.into()),
             ("by", by.into()),
+            ("unchecked", Json::list(theory::unchecked(it, &self.schemes))),
             ("cells", Json::collect(self.models.iter().map(|model| (model, letters(model))))),
         ])
     }

@@ -103,7 +103,10 @@ pub fn situations(matrix: &Matrix) -> String {
         let _ = writeln!(out, "  row  {:<width$}  reached by{schemes}", "where it is");
         for (it, letters) in SITUATIONS.iter().zip(&letters) {
             let answer = match it.reached {
-                Reached::Elsewhere(by) => format!("not here: {by}"),
+                Reached::Elsewhere(by) => match &theory::unchecked(it, &matrix.schemes)[..] {
+                    [] => format!("not here: {by}"),
+                    schemes => format!("not here: {by}; unchecked: {}", list(schemes)),
+                },
                 _ if letters.iter().all(|letter| *letter == ' ') => continue,
                 Reached::Stepping => format!("stepping  {}", line_of(&matrix.schemes, Some(letters))),
                 Reached::Script => format!("hand-over {}", line_of(&matrix.schemes, Some(letters))),
@@ -148,6 +151,25 @@ pub fn conclusion(runs: &[Run], schemes: &[String]) -> String {
         models => format!("free early under preempt={}: {}\n", list(models), list(schemes)),
     };
     groups.iter().map(sentence).collect()
+}
+
+/// Which rows of the theory's table nobody has checked for which schemes: a run that passes says nothing of them.
+pub fn unchecked(schemes: &[String]) -> String {
+    let mut rows: Vec<&str> = Vec::new();
+    let mut unknown = Vec::new();
+    for it in &SITUATIONS {
+        let of = theory::unchecked(it, schemes);
+        if !of.is_empty() {
+            rows.push(it.row);
+            unknown = of;
+        }
+    }
+    match &unknown[..] {
+        [] => String::new(),
+        unknown => {
+            format!("unchecked for {}: rows {}, which models and litmus tests decide\n", list(unknown), list(&rows))
+        }
+    }
 }
 
 /// How often each scheme does what, by preemption model.

@@ -3,6 +3,7 @@
 //! Most are reached by stepping. In some, somebody has to hand the CPU over at the right moment, which a script in the kernel
 //! does. What is a matter of a race between two looks, or of the order of memory, no stop at an instruction can show: models answer.
 
+use crate::judge;
 use crate::record::{Record, Run, Verdict};
 
 /// How a situation is reached.
@@ -70,6 +71,14 @@ pub const SITUATIONS: [Situation; 21] = [
     by_step("20", "where func sent the call to"),
 ];
 
+/// Those of `schemes` of which nobody has said anything in a situation: it is not reached here, and the models and litmus tests that
+/// answer for it are of the schemes that the theory knows.
+pub fn unchecked<'a>(it: &Situation, schemes: &'a [String]) -> Vec<&'a str> {
+    let is_asked_elsewhere = matches!(it.reached, Reached::Elsewhere(by) if by.starts_with("tests/"));
+    let unknown = schemes.iter().map(String::as_str).filter(|scheme| !judge::is_known(scheme));
+    unknown.filter(|_| is_asked_elsewhere).collect()
+}
+
 /// The row that a record is about, if it is about one.
 pub fn row(record: &Record) -> Option<&str> {
     let (phase, is_held) = (record.phase.as_str(), record.held != "none");
@@ -128,6 +137,19 @@ mod tests {
         let runs = [Run { scheme: "ip".into(), preempt: "full".into(), records, ..Run::default() }];
         assert_eq!(worst(&runs, "full", "ip", "4"), Some(Verdict::Unsafe));
         assert_eq!([worst(&runs, "lazy", "ip", "4"), worst(&runs, "full", "ip", "2")], [None, None]);
+    }
+
+    #[test]
+    fn what_only_models_decide_is_unchecked_for_a_scheme_that_has_none() {
+        let schemes = ["scan", "yield", "early"].map(String::from);
+        for it in &SITUATIONS {
+            let is_race = ["15", "18", "19"].contains(&it.row);
+            let wanted: &[&str] = if is_race { &["yield", "early"] } else { &[] };
+            assert_eq!(unchecked(it, &schemes), wanted, "row {}", it.row);
+        }
+        assert_eq!(unchecked(&SITUATIONS[15], &schemes[..1]), [""; 0], "scan has models of its own");
+        let line = "unchecked for yield and early: rows 15, 18 and 19, which models and litmus tests decide\n";
+        assert_eq!([crate::text::unchecked(&schemes), crate::text::unchecked(&schemes[..1])], [line, ""]);
     }
 
     #[test]
