@@ -10,6 +10,7 @@ mod change;
 mod gp;
 mod held;
 mod hit;
+mod masked;
 mod overlap;
 mod switch;
 
@@ -152,6 +153,9 @@ fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeE
         }
         if args.selects(Bench::Overlap.as_str()) && rcu::lets_funcs_block() {
             overlap::rows(bencher, line(Bench::Overlap, scheme));
+        }
+        if args.only.is_some() && args.selects(Bench::Masked.as_str()) && rcu::lets_funcs_block() {
+            masked::rows(bencher, line(Bench::Masked, scheme));
         }
         // A second of guest time for each scheme: for those who ask for it.
         if args.only.is_some() && args.selects(Bench::Bystander.as_str()) {

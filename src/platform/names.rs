@@ -210,6 +210,8 @@ names! {
         Overlap = "overlap",
         /// How long a normal task waits for the CPU beside holders that want it too.
         Bystander = "bystander",
+        /// How long an interrupt waits while a grace period looks.
+        Masked = "masked",
         /// Enabling every callsite, per callsite.
         EnableAll = "enable_all",
         /// Disabling every callsite, per callsite.

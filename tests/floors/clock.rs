@@ -40,6 +40,8 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/irq/watchdog/report.rs", "comes_true", 2, PACES),
     looks("src/lab/bench.rs", "now", 1, MEASURES),
     looks("src/lab/bench.rs", "run", 1, MEASURES),
+    looks("src/lab/bench/masked.rs", "went_off", 1, MEASURES),
+    looks("src/lab/bench/masked.rs", "set", 1, PACES),
     looks("src/lab/bystander.rs", "use_cpu", 2, PACES),
     looks("src/lab/bystander.rs", "look_at_clock", 2, MEASURES),
     looks("src/lab/demo.rs", "wait_and_free", 3, MEASURES),

@@ -294,6 +294,17 @@ fn an_ops_that_nobody_holds_is_free_at_once_beside_a_thousand_that_are_held() {
 }
 
 #[test]
+fn an_interrupt_waits_for_one_chain_at_most_while_a_grace_period_looks_at_thousands() {
+    for scheme in ["scan", "depth"] {
+        let measurements = Measurements::take(&[&format!("tasks_rcu={scheme}"), "only=masked"]);
+        let rows = measurements.of("masked");
+        let holders: Vec<u64> = rows.iter().map(|line| line.number("holders")).collect();
+        assert_eq!(holders, [100, 1_000, 8_000], "{}", measurements.ended.story());
+        measurements.expect_at_most("masked", 20_000);
+    }
+}
+
+#[test]
 fn depth_keeps_what_came_while_somebody_was_inside_and_nothing_else() {
     let measurements = Measurements::take(&["tasks_rcu=depth", "only=overlap"]);
     let rows = measurements.of("overlap");
