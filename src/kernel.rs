@@ -190,7 +190,20 @@ fn stress_from_shell(args: &BootArgs<'_>) -> u8 {
     // What a person types comes when it comes: only commands of the boot line are the same each time.
     let exact = BOOTED.get().filter(|booted| booted.args.cmds.is_some()).and_then(|booted| booted.args.exact);
     let (preempt, cpus) = (preemption::model(), sched::nr_cpus());
-    lab::stress::run(&BootArgs { tasks_rcu: running, preempt, cpus, exact, ..*args })
+    let (secs, seed, fault) = (args.secs, args.seed, args.fault);
+    let own = BootArgs { tasks_rcu: running, preempt, secs, seed, fault, exact, ..BootArgs::new(Mode::Stress, cpus) };
+    // On a stack of its own, as at boot: the shell's is used by what has read the line.
+    static STATUS: AtomicU32 = AtomicU32::new(0);
+    let what = Spawn { name: "stress", class: Class::Normal, cpu: None };
+    let work = move || STATUS.store(u32::from(lab::stress::run(&own)), Ordering::Relaxed);
+    match sched::spawn(what, Box::new(work)) {
+        Ok(task) => task.join(),
+        Err(error) => {
+            println!("stress: {error}");
+            return exit::STATUS_FAIL;
+        }
+    }
+    STATUS.load(Ordering::Relaxed) as u8
 }
 
 /// What cannot go wrong on a machine that boots: says what did, and refuses.

@@ -198,7 +198,8 @@ pub fn unregister(ops: *const Ops) -> Option<Gone> {
     registry.as_mut().expect("init ran").unregister(ops, &mut Live).map(retire)
 }
 
-/// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Context: task.
+/// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Refuses where nothing can be registered, whatever `old`
+/// is. Context: task.
 pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, RegisterError<PatchError>> {
     rcu::check_room().map_err(RegisterError::Full)?;
     begin_too_early();

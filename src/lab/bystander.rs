@@ -4,6 +4,7 @@
 //! All share one CPU. A holder was preempted inside func, so that the schemes that boost holdouts boost it. What is retired is
 //! freed when the last holder has left, whatever the scheme says before. Context: task; one at a time, where tasks are preempted.
 
+use super::cpu_time::use_up;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::OpsBox;
@@ -17,8 +18,6 @@ use alloc::vec::Vec;
 use core::hint::black_box;
 
 const PATIENCE_NS: u64 = 20_000_000_000;
-/// Whoever looks at the clock again after so long had no CPU in between.
-const AWAY_NS: u64 = 500_000;
 const LOOK_NS: u64 = 1_000_000;
 
 /// How a holder stays in func until it is let go.
@@ -64,19 +63,7 @@ unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs)
             sched::yield_now();
         }
     }
-    use_cpu(NEED_NS.load(Ordering::Relaxed));
-}
-
-/// Uses so much of a CPU's time: what passes while others have the CPU does not count.
-#[inline(never)]
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn use_cpu(ns: u64) {
-    let (mut used_ns, mut last_ns) = (0, now_ns());
-    while used_ns < ns {
-        let passed_ns = now_ns() - last_ns;
-        last_ns += passed_ns;
-        used_ns += if passed_ns < AWAY_NS { passed_ns } else { 0 };
-    }
+    use_up(NEED_NS.load(Ordering::Relaxed));
 }
 
 /// The CPU that they share: not that of whoever looks on, where there is another one.
@@ -89,13 +76,16 @@ fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Joi
     sched::spawn(what, Box::new(work)).map_err(|error| format!("no task: {error}"))
 }
 
-/// Always wants the CPU, and notes how long it does not have it.
-fn look_at_clock() {
-    let (mut last_ns, mut last_tick) = (now_ns(), sched::ticks(cpu()));
-    while !IS_OVER.load(Ordering::Relaxed) {
+/// Always wants the CPU, since it was made, and notes how long it does not have it.
+fn look_at_clock(mut last_ns: u64, mut last_tick: u64) {
+    loop {
+        let is_over = IS_OVER.load(Ordering::Relaxed);
         let (ns, tick) = (now_ns(), sched::ticks(cpu()));
         WAITED_NS.fetch_max(ns - last_ns, Ordering::Relaxed);
         WAITED_TICKS.fetch_max(tick - last_tick, Ordering::Relaxed);
+        if is_over {
+            return;
+        }
         (last_ns, last_tick) = (ns, tick);
     }
 }
@@ -105,13 +95,26 @@ fn retire_under(holders: usize) -> Result<(Vec<JoinHandle>, Gone), String> {
     let site = live::site_at(held as *const () as usize).expect("this function is traceable");
     let ops = live::register_at(OpsBox::new("beside", func, 0), alloc::vec![site]);
     let ops = ops.map_err(|error| format!("cannot register: {error}"))?;
-    let tasks = (0..holders).map(|_| spawn("holder", held)).collect::<Result<Vec<_>, _>>();
+    let (mut tasks, mut failed) = (Vec::new(), None);
+    while tasks.len() < holders && failed.is_none() {
+        match spawn("holder", held) {
+            Ok(task) => tasks.push(task),
+            Err(error) => failed = Some(error),
+        }
+    }
     let patience = Patience::of(PATIENCE_NS);
-    while tasks.is_ok() && NR_INSIDE.load(Ordering::Relaxed) < holders && !patience.is_over() {
+    while failed.is_none() && NR_INSIDE.load(Ordering::Relaxed) < holders && !patience.is_over() {
         sched::sleep(LOOK_NS);
     }
     let gone = live::unregister(ops).expect("registered above");
-    tasks.map(|tasks| (tasks, gone))
+    let inside = NR_INSIDE.load(Ordering::Relaxed);
+    if inside == holders {
+        return Ok((tasks, gone));
+    }
+    MAY_GO.store(true, Ordering::Release);
+    rcu::call(gone, drop);
+    tasks.into_iter().for_each(JoinHandle::join);
+    Err(failed.unwrap_or_else(|| format!("{inside} of {holders} holders came into func")))
 }
 
 fn begin(stay: Stay, need_ns: u64) {
@@ -142,9 +145,11 @@ pub fn beside(holders: usize, need_ns: u64) -> Result<Seen, String> {
     begin(Stay::Spin, need_ns);
     let (mut tasks, gone) = retire_under(holders)?;
     let began_ns = sched::progress_ns();
-    tasks.push(spawn("bystander", look_at_clock)?);
+    let (ns, tick) = (now_ns(), sched::ticks(cpu()));
+    let bystander = spawn("bystander", move || look_at_clock(ns, tick)).map(|task| tasks.push(task));
     MAY_GO.store(true, Ordering::Release);
-    Ok(end(began_ns, tasks, gone))
+    let seen = end(began_ns, tasks, gone);
+    bystander.map(|()| seen)
 }
 
 /// A holder stays until a normal task, which needs so much CPU time for it, lets it go.
@@ -152,9 +157,14 @@ pub fn for_a_normal_task(stay: Stay, need_ns: u64) -> Result<Seen, String> {
     begin(stay, 0);
     let (mut tasks, gone) = retire_under(1)?;
     let began_ns = sched::progress_ns();
-    tasks.push(spawn("helper", move || {
-        use_cpu(need_ns);
+    let work = move || {
+        use_up(need_ns);
         MAY_GO.store(true, Ordering::Release);
-    })?);
-    Ok(end(began_ns, tasks, gone))
+    };
+    let helper = spawn("helper", work).map(|task| tasks.push(task));
+    if helper.is_err() {
+        MAY_GO.store(true, Ordering::Release);
+    }
+    let seen = end(began_ns, tasks, gone);
+    helper.map(|()| seen)
 }

@@ -3,6 +3,7 @@
 //! It shows what a scheme waits for and for how long, and what a stall report says meanwhile. Context: task; one at a
 //! time.
 
+use super::cpu_time::use_up;
 use super::tracees;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live;
@@ -23,8 +24,6 @@ const TRACEE: usize = 7;
 const CROWD: usize = 8;
 const WORK_NS: u64 = 8 * NS_PER_MS;
 const REST_NS: u64 = 100 * NS_PER_US;
-/// Whoever looks at the clock again after so long had no CPU in between.
-const AWAY_NS: u64 = 500 * NS_PER_US;
 
 static STAY_NS: AtomicU64 = AtomicU64::new(0);
 static SLEEPS: AtomicBool = AtomicBool::new(false);
@@ -100,30 +99,15 @@ fn stay_inside() {
 fn stay_outside() {
     IS_INSIDE.store(true, Ordering::Relaxed);
     let _ = rcu::start_poll();
-    spin(STAY_NS.load(Ordering::Relaxed));
+    use_up(STAY_NS.load(Ordering::Relaxed));
     HAS_LEFT.store(true, Ordering::Relaxed);
 }
 
 /// The work of one of the crowd.
 fn work_and_rest() {
     while CROWDED.load(Ordering::Relaxed) {
-        spin(WORK_NS);
+        use_up(WORK_NS);
         sched::sleep(REST_NS);
-    }
-}
-
-/// Uses so much of a CPU's time: what passes while others have the CPU does not count.
-#[inline(never)]
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn spin(ns: u64) {
-    let (mut used_ns, mut last_ns) = (0, now_ns());
-    while used_ns < ns {
-        let now = now_ns();
-        let passed_ns = now - last_ns;
-        last_ns = now;
-        if passed_ns < AWAY_NS {
-            used_ns += passed_ns;
-        }
     }
 }
 
@@ -161,7 +145,7 @@ unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs)
     } else if SLEEPS.load(Ordering::Relaxed) {
         sched::sleep(stay_ns);
     } else {
-        spin(stay_ns);
+        use_up(stay_ns);
     }
     HAS_LEFT.store(true, Ordering::Relaxed);
 }

@@ -11,6 +11,8 @@ pub mod calls;
 #[cfg(target_os = "none")]
 mod chains;
 #[cfg(target_os = "none")]
+mod cpu_time;
+#[cfg(target_os = "none")]
 pub mod demo;
 pub mod held;
 #[cfg(target_os = "none")]

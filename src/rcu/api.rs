@@ -66,9 +66,9 @@ pub struct Summary {
     pub retired: usize,
     /// What is retired and not yet freed.
     pub kept: Kept,
-    /// The number of the oldest retirement that somebody may use, and of the last one.
+    /// The number of the oldest retirement of what somebody may use.
     pub oldest: Option<u64>,
-    /// See above.
+    /// The number of the last retirement.
     pub last: u64,
     /// When a step counts as stalled.
     pub stall_after_ns: u64,
@@ -118,11 +118,6 @@ pub fn check_room() -> Result<(), Box<Full>> {
     }
     let (nr_holders, holder) = report::holders();
     Err(Box::new(Full { kept, nr_holders, holder }))
-}
-
-/// Prints who holds what is retired, a line each, up to eight. Context: task.
-pub fn tell_holders() {
-    report::list_holders();
 }
 
 /// Blocks until nobody uses this object, whatever else is held by whomever.

@@ -56,14 +56,14 @@ pub(super) fn note(task: &Task, frames: Frames) {
         }
     }
     *FIRST.lock() = Some(first);
-    // Order: the lock's release stands before; whoever tells takes the lock.
-    IS_TOLD.store(false, Ordering::Relaxed);
+    // Order: Release pairs with `tell_once`, which finds the lock free and the chain there.
+    IS_TOLD.store(false, Ordering::Release);
 }
 
 /// Tells of the first one, once. Context: the grace-period task.
 #[inline(always)]
 pub(super) fn tell_once() {
-    if !IS_TOLD.swap(true, Ordering::Relaxed) {
+    if !IS_TOLD.swap(true, Ordering::Acquire) {
         tell();
     }
 }

@@ -68,7 +68,7 @@ impl Eyes for Kernel {
     fn boost(&self, task: &TaskWords, is_waited_for: bool) {
         let task = task_of(task);
         if is_waited_for {
-            sched::boost(task);
+            sched::lend(task);
         } else if task.is_boosted() {
             sched::unboost(task);
         }

@@ -272,6 +272,8 @@ impl Graveyard {
     fn lose_one(&mut self) {
         if let Some(link) = self.expired.pop() {
             self.called.unlink(link);
+            // SAFETY: 1. Called and not run, so it lives.
+            self.bytes -= unsafe { link.as_ref() }.bytes;
             self.nr_finished += 1;
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn left(rcu: &Rcu, scheme: &impl Scheme, task: &Task) {
 fn boost_holdouts() {
     sched::for_each_task(|task| {
         if task.rcu.holdout.load(Ordering::Relaxed) {
-            sched::boost(task);
+            sched::lend(task);
         }
     });
 }

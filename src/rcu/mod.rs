@@ -60,7 +60,7 @@ pub use {
     broken::{last_broken, nr_broken_chains},
     hooks::report,
     inside::until_nobody_is_inside,
-    report::{Describe, OPS, tell_holdouts},
+    report::{Describe, OPS, tell_holders, tell_holdouts},
     standing::{Standing, standing},
 };
 
@@ -71,6 +71,6 @@ mod tests;
 pub use api::{
     Cookie, NoSuchScheme, Summary, barrier, call, check_room, cond_synchronize, has_ended, lets_funcs_block, nr_ended,
     retire, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
-    synchronize_expedited, synchronize_for, tell_holders, tells_ops_apart, trampoline,
+    synchronize_expedited, synchronize_for, tells_ops_apart, trampoline,
 };
 pub use retired::{Elapsed, Node, Reclaim, Retired};

@@ -263,6 +263,8 @@ impl fmt::Display for HolderLine<'_> {
 /// How many tasks hold what is retired, and one of them, cut where there is no more room. Context: task.
 pub(super) fn holders() -> (usize, heapless::String<192>) {
     let (mut nr_holders, mut first) = (0, heapless::String::new());
+    // A task may go on, and what its frame named be freed while it is described: not while nothing elapses.
+    let _nothing_elapses = rcu().graveyard.lock();
     sched::for_each_task(|task| {
         if is_holdout(task) {
             nr_holders += 1;
@@ -284,9 +286,10 @@ impl fmt::Write for Cut<'_> {
     }
 }
 
-/// Prints holders, a line each. Context: task.
-pub(super) fn list_holders() {
+/// Prints who holds what is retired, a line each, up to eight. Context: task.
+pub fn tell_holders() {
     let mut nr_holders = 0;
+    let _nothing_elapses = rcu().graveyard.lock(); // as in `holders`
     sched::for_each_task(|task| {
         if is_holdout(task) {
             nr_holders += 1;

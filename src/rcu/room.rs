@@ -50,7 +50,7 @@ impl fmt::Display for Full {
         )?;
         write!(f, "of the heap, {} MiB at most: nothing can be registered until holders leave; ", MOST_BYTES >> 20)?;
         match (self.nr_holders, &self.holder[..]) {
-            (0, _) => f.write_str("nobody holds any, they are about to be freed"),
+            (0, _) => f.write_str("no task is known to hold any"),
             (1, holder) => f.write_str(holder),
             (nr, holder) => write!(f, "{holder}, and {} more tasks hold some", nr - 1),
         }

@@ -4,7 +4,7 @@
 
 mod lists;
 
-use super::task::{Class, Task};
+use super::task::{Boost, Class, Task};
 use crate::arch::{cpu, gic};
 use crate::percpu;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
@@ -141,23 +141,40 @@ fn take_back(task: &Task) -> bool {
     !task.is_held_back() && task.is_left_over.swap(false, Ordering::Acquire)
 }
 
-/// Lets `task` run before normal ones, wherever it waits and from now on: somebody waits for it. Until [`unboost`], and for half
-/// of its CPU's time at most while normal tasks want that (`sched::loan`).
+/// Lets `task` run as one of the high class, wherever it waits and from now on, until [`unboost`].
 /// Context: any; it takes the lock of a run queue, the innermost of all.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn boost(task: &Task) {
-    irqs::with_masked(|_| {
-        task.set_boosted(true);
-        reclass(task);
-    });
+    set_boost(task, Boost::Full);
+}
+
+/// The same for half of its CPU's time at most, while normal tasks want that (`sched::loan`): somebody waits for it.
+/// Context: as [`boost`].
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn lend(task: &Task) {
+    set_boost(task, Boost::Lent);
 }
 
 /// Takes that back: `task` is of its own class from now on, and lets others go first if they have a right to.
 /// Context: as [`boost`].
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn unboost(task: &Task) {
+    set_boost(task, Boost::None);
+}
+
+/// What the task has used of its CPU by now was used in the class that it had.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn set_boost(task: &Task, boost: Boost) {
     irqs::with_masked(|_| {
-        task.set_boosted(false);
+        let local = RUNQUEUES.of(task.cpu());
+        {
+            let mut queue = local.queue.lock();
+            if core::ptr::eq(local.current.load(Ordering::Relaxed), task) {
+                queue.note_use(task);
+            }
+            task.set_boost(boost);
+        }
         reclass(task);
     });
 }
@@ -225,7 +242,7 @@ pub(super) fn steal(cpu: usize) -> Option<&'static Task> {
             return None;
         }
         // Waits for it: a CPU that gave up would idle until its next interrupt, while tasks wait.
-        let task = victim.queue.lock().take(cpu, Rank::Behind)?;
+        let task = victim.queue.lock().steal(cpu)?;
         victim.len.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     })

@@ -34,6 +34,18 @@ pub enum Class {
     High,
 }
 
+/// Why a task runs before normal ones though it may be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Boost {
+    /// It does not.
+    None,
+    /// As one of the high class.
+    Full,
+    /// For half of its CPU's time at most while normal ones want that.
+    Lent,
+}
+
 /// The work that a task was spawned for.
 pub(super) type Work = Box<dyn FnOnce() + Send>;
 
@@ -47,7 +59,7 @@ pub struct Task {
     name: heapless::String<15>,
     pub(super) state: AtomicU32,
     class: AtomicU8,
-    boosted: AtomicBool,
+    boost: AtomicU8,
     /// The CPUs that it may run on, one bit each.
     pub(super) affinity: AtomicU32,
     pub(super) cpu: AtomicUsize,
@@ -109,7 +121,7 @@ impl Task {
             name: short,
             state: AtomicU32::new(RUNNABLE),
             class: AtomicU8::new(class as u8),
-            boosted: AtomicBool::new(false),
+            boost: AtomicU8::new(Boost::None as u8),
             affinity: AtomicU32::new(affinity),
             cpu: AtomicUsize::new(0),
             place: AtomicUsize::new(0),
@@ -189,7 +201,7 @@ impl Task {
     /// Its class, with a boost counted in.
     #[inline(always)]
     pub fn class(&self) -> Class {
-        if self.class.load(Ordering::Relaxed) == Class::High as u8 || self.boosted.load(Ordering::Relaxed) {
+        if self.class.load(Ordering::Relaxed) == Class::High as u8 || self.is_boosted() {
             Class::High
         } else {
             Class::Normal
@@ -199,19 +211,20 @@ impl Task {
     /// Whether somebody waits for it and has let it run before normal tasks.
     #[inline(always)]
     pub fn is_boosted(&self) -> bool {
-        self.boosted.load(Ordering::Relaxed)
+        self.boost.load(Ordering::Relaxed) != Boost::None as u8
     }
 
-    /// Whether it is in the high class by a boost alone.
+    /// Whether it is in the high class by a loan alone.
     #[inline(always)]
     pub(super) fn is_borrower(&self) -> bool {
-        self.is_boosted() && self.class.load(Ordering::Relaxed) == Class::Normal as u8
+        self.boost.load(Ordering::Relaxed) == Boost::Lent as u8
+            && self.class.load(Ordering::Relaxed) == Class::Normal as u8
     }
 
     /// Counts it among the high class or not; what has to follow is done by [`super::boost`] and [`super::unboost`].
     #[inline(always)]
-    pub(super) fn set_boosted(&self, boosted: bool) {
-        self.boosted.store(boosted, Ordering::Relaxed);
+    pub(super) fn set_boost(&self, boost: Boost) {
+        self.boost.store(boost as u8, Ordering::Relaxed);
     }
 
     /// Where it waits, or waited last; to rely on, under the lock of that queue alone.

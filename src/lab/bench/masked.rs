@@ -77,6 +77,9 @@ fn watch(work: impl FnOnce()) -> u64 {
 
 /// Prints the rows.
 pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
+    if !bencher.counts {
+        return println!("bench: {} wants one CPU and counted instructions", base.name);
+    }
     for holders in HOLDERS {
         AWAKE.store(false, Ordering::Relaxed);
         NR_INSIDE.store(0, Ordering::Relaxed);
@@ -101,7 +104,7 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
         rcu::barrier();
         settle();
         bencher.lines += 1;
-        let insns = bencher.counts.then_some(latest_ns);
+        let insns = Some(latest_ns);
         println!("{}", BenchLine { holders: Some(inside as u64), insns, ns: Some(latest_ns), n: Some(1), ..base });
     }
 }

@@ -131,9 +131,14 @@ fn before_the_high_class(cpu: usize) -> Result<u64, String> {
         let what = Spawn { name: "high_hog", class: Class::High, cpu: Some(cpu) };
         crew.start(what, move || super::fairness::hog(&is_running))?;
     }
-    let rounds = [false, true, false].map(|is_boosted| {
+    // A normal one beside them: what it is owed, it cannot have while one of the high class wants the CPU.
+    let behind = Arc::clone(&is_running);
+    crew.normal("normal_hog", Some(cpu), move || super::fairness::hog(&behind))?;
+    // What is lent is called in within the first window, since a normal one waits: the second shows whether it is lent again.
+    let ways: [fn(&Task); 6] = [sched::unboost, sched::boost, sched::unboost, sched::lend, sched::lend, sched::unboost];
+    let rounds = ways.map(|treat| {
         if let Some(task) = crew.tasks().next() {
-            (if is_boosted { sched::boost } else { sched::unboost })(task);
+            treat(task);
         }
         let (before, end) = (waiting.rounds(), sched::ticks(cpu) + turns);
         await_that("ticks", || sched::ticks(cpu) >= end).map(|()| waiting.rounds() - before)
@@ -141,10 +146,13 @@ fn before_the_high_class(cpu: usize) -> Result<u64, String> {
     is_running.store(false, Ordering::Relaxed);
     waiting.is_running.store(false, Ordering::Relaxed);
     crew.finish("ends its last turn")?;
-    let [before, boosted, after] = rounds;
-    let (before, boosted, after) = (before?, boosted?, after?);
-    check!(before == 0, "a normal task had {before} rounds beside one of the high class that never sleeps");
-    check!(boosted > 0, "a boosted task had no round beside one of the high class that never sleeps");
-    check!(after == 0, "a task whose boost was taken back had {after} rounds beside one of the high class");
+    let [before, boosted, after, lent, lent_again, at_last] = rounds;
+    for (rounds, when) in [(before?, "before any boost"), (after?, "after a boost"), (at_last?, "after a loan")] {
+        check!(rounds == 0, "a normal task had {rounds} rounds beside one of the high class that never sleeps, {when}");
+    }
+    let boosted = boosted?;
+    for (rounds, when) in [(boosted, "boosted"), (lent?, "lent"), (lent_again?, "lent again")] {
+        check!(rounds > 0, "a task that is {when} had no round beside one of the high class that never sleeps");
+    }
     Ok(boosted)
 }

@@ -23,6 +23,8 @@ use core::hint::black_box;
 const MANY_ON_ONE_CPU: usize = 100_000;
 const MANY_ON_SEVERAL: usize = 1_000;
 const PATIENCE_NS: u64 = 10_000_000_000;
+/// Ops that are retired before the task lets go of its CPU.
+const AT_ONCE: usize = 256;
 /// What tables may have grown by, and do not give back.
 const SLACK: usize = 64 << 10;
 /// How long what is held is looked at, to see that it is not freed.
@@ -193,7 +195,10 @@ fn many_beside_one_that_is_held(run: &mut Run) -> Outcome {
     let many = if sched::nr_cpus() == 1 { MANY_ON_ONE_CPU } else { MANY_ON_SEVERAL };
     let before = in_use();
     let sites = site(other);
-    for _ in 0..many {
+    for number in 0..many {
+        if number % AT_ONCE == 0 {
+            sched::yield_now(); // where nobody is preempted, who frees runs here
+        }
         let ops = live::register_at(nop::empty(), sites.clone()).map_err(|error| alloc::format!("{error}"))?;
         rcu::call(retire(ops), drop);
     }
@@ -245,7 +250,9 @@ fn members_of_a_node(is_first_first: bool) -> Outcome {
     INNER.open();
     holder.join();
     free(free_one)?;
-    gone.into_iter().try_for_each(free)
+    let [first, second] = gone;
+    free(first)?;
+    free(second)
 }
 
 /// Who waits without a name waits for what nobody asks about any more.

@@ -66,7 +66,7 @@ pub(super) fn scenario() {
 fn await_boost(task: &Task) {
     // This one would be a third.
     sched::set_affinity(sched::current(), 1 << 1);
-    sched::boost(task);
+    sched::lend(task);
     let patience = Patience::of(PATIENCE_NS);
     loop {
         let (busy, had, begin) =

@@ -182,11 +182,17 @@ impl RunQueue {
         }
     }
 
-    /// The next task for `cpu`, of rank `least` or above.
+    /// A task for `cpu`, which has none.
     #[inline(always)]
-    pub(super) fn take(&mut self, cpu: usize, least: Rank) -> Option<&'static Task> {
+    pub(super) fn steal(&mut self, cpu: usize) -> Option<&'static Task> {
+        self.take(cpu, Rank::Behind, self.loan.is_called_in())
+    }
+
+    /// The next task for `cpu`, of rank `least` or above; no boosted one before a normal one if they are barred.
+    #[inline(always)]
+    fn take(&mut self, cpu: usize, least: Rank, is_barred: bool) -> Option<&'static Task> {
         let fits = |task: &Task| task.may_run_on(cpu);
-        let mut next = if self.boosted.is_empty() { None } else { self.take_before_normal(cpu) };
+        let mut next = if self.boosted.is_empty() || is_barred { None } else { self.take_before_normal(cpu) };
         if next.is_none() {
             next = self.high.take(fits);
             self.boosted_was_last = false;
@@ -200,13 +206,10 @@ impl RunQueue {
         next.inspect(|task| Self::note_taken(task))
     }
 
-    /// Of the boosted ones and the high class, who take turns, the next one; unless the loan is called in.
+    /// Of the boosted ones and the high class, who take turns, the next one.
     #[inline(always)]
     fn take_before_normal(&mut self, cpu: usize) -> Option<&'static Task> {
         let fits = |task: &Task| task.may_run_on(cpu);
-        if self.loan.is_called_in() {
-            return None;
-        }
         let high = if self.boosted_was_last { self.high.take(fits) } else { None };
         self.boosted_was_last = high.is_none();
         high.or_else(|| self.boosted.take(fits))
@@ -214,7 +217,7 @@ impl RunQueue {
 
     /// Notes what `task`, which runs, has used of the CPU.
     #[inline(always)]
-    fn note_use(&mut self, task: &Task) {
+    pub(super) fn note_use(&mut self, task: &Task) {
         let user = match List::of(task) {
             _ if task.is_idle() => User::Idle,
             List::Boosted => User::Boosted { others_wait: !self.normal.is_empty() },
@@ -244,7 +247,10 @@ impl RunQueue {
             true if has_turn => rank.above(),
             true => Some(rank),
         };
-        least.and_then(|least| self.take(cpu, least))
+        // Where one of the high class has used up its turn and wants another, normal ones would not run in any case: the debt waits.
+        let is_between_turns = stays && !has_turn && List::of(prev) == List::High;
+        let is_barred = self.loan.is_called_in() && !is_between_turns;
+        least.and_then(|least| self.take(cpu, least, is_barred))
     }
 
     /// At a tick: whether somebody waits who goes before `task`, which runs, by what is owed now.
@@ -254,7 +260,7 @@ impl RunQueue {
         match self.rank(task) {
             Rank::High => false,
             Rank::Normal => !self.boosted.is_empty() && !self.loan.is_called_in(),
-            Rank::Behind => !self.normal.is_empty(),
+            Rank::Behind => !self.normal.is_empty() || !self.high.is_empty(),
         }
     }
 }
