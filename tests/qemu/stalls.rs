@@ -42,7 +42,7 @@ fn a_task_that_keeps_the_grace_period_task_from_the_only_cpu_is_named_by_the_tic
                 "{report:?}"
             );
             assert!(report[1].contains(" hog on CPU 0, running"), "{report:?}");
-            assert!(report[2].contains("lab::hold::spin") && report[2].ends_with("(interrupted)"), "{report:?}");
+            assert!(report[2].contains("lab::cpu_time::use_up") && report[2].ends_with("(interrupted)"), "{report:?}");
             assert!(report.iter().any(|line| line.contains("lab::hold::stay_outside")), "{report:?}");
         }
         let waited = |report: &[&str]| -> u64 {
@@ -67,7 +67,7 @@ fn a_cpu_bound_task_is_named_where_the_grace_period_task_can_preempt_it() {
             assert!(report[0].contains(&format!(": {scheme} has waited ")), "{report:?}");
             assert!(report[0].ends_with(&format!("ms in step {step} for 1 holdouts")), "{report:?}");
             assert!(report[1].contains(" hog on CPU 0, runnable"), "{report:?}");
-            assert!(report.iter().any(|line| line.contains("lab::hold::spin") && line.ends_with("(interrupted)")));
+            assert!(report.iter().any(|line| line.contains("lab::cpu_time::use_up") && line.ends_with("(interrupted)")));
         }
         assert_eq!(figure(&ended, "stalls "), reports.len() as u64, "{}", ended.story());
     }
@@ -98,7 +98,7 @@ fn a_holder_that_runs_is_told_with_its_callsite_and_the_ops_that_it_keeps_from_b
     assert!(trampoline.starts_with("holdout::lab::tracees::hotel, holds ops `held` at 0x"), "{trampoline}");
     assert!(trampoline.ends_with(" (func holdout::lab::hold::func), retired"), "{trampoline}");
     assert!(
-        report.iter().any(|line| line.contains("lab::hold::spin") && line.ends_with("(interrupted)")),
+        report.iter().any(|line| line.contains("lab::cpu_time::use_up") && line.ends_with("(interrupted)")),
         "{report:?}"
     );
 }
