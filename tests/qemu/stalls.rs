@@ -67,7 +67,9 @@ fn a_cpu_bound_task_is_named_where_the_grace_period_task_can_preempt_it() {
             assert!(report[0].contains(&format!(": {scheme} has waited ")), "{report:?}");
             assert!(report[0].ends_with(&format!("ms in step {step} for 1 holdouts")), "{report:?}");
             assert!(report[1].contains(" hog on CPU 0, runnable"), "{report:?}");
-            assert!(report.iter().any(|line| line.contains("lab::cpu_time::use_up") && line.ends_with("(interrupted)")));
+            assert!(
+                report.iter().any(|line| line.contains("lab::cpu_time::use_up") && line.ends_with("(interrupted)"))
+            );
         }
         assert_eq!(figure(&ended, "stalls "), reports.len() as u64, "{}", ended.story());
     }

@@ -22,7 +22,7 @@ const HELP_NS: u64 = 40_000_000;
 /// Boosted tasks beside a normal one, and ticks of which that has half.
 const BOOSTED: usize = 3;
 const WINDOW_TICKS: u64 = 50;
-const WINDOWS: usize = 4;
+const WINDOWS: usize = 2;
 
 /// All of it.
 pub(super) fn bystanders(run: &mut Run) -> Outcome {
