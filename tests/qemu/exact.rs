@@ -109,16 +109,29 @@ fn a_machine_that_runs_free_says_what_its_line_does_not_repeat() {
     assert_eq!(last, ["replay: stress tasks_rcu=none preempt=full secs=1 cpus=2 seed=1", said]);
 }
 
+/// What `scripts/boot` would start, for `options` and the image of this build.
+fn printed(options: &[&str]) -> String {
+    let image = image().display().to_string();
+    let arguments: Vec<String> =
+        [&["--print"], options, &[&image, "--", "stress"]].concat().into_iter().map(String::from).collect();
+    run_on_one_cpu(60, "scripts/boot", &arguments).expect("an end").expect_status(0).console
+}
+
+#[test]
+fn a_replay_line_has_each_option_of_the_machine_and_not_how_a_debugger_reaches_it() {
+    let debugged = ["--qemu-arg=-S", "--qemu-arg=-gdb", "--qemu-arg=unix:/a,server=on,wait=off"];
+    let machine = ["--memory=128", "--qemu-arg=-d", "--qemu-arg=int"];
+    let line = printed(&[&["--exact", "--smp=2"], &debugged[..], &machine].concat());
+    let said = "'stress machine=\"--exact --smp=2 --memory=128 --qemu-arg=-d --qemu-arg=int\"'\n";
+    assert!(line.ends_with(said), "{line}");
+    assert!(line.contains("'-S'") && line.contains("'-gdb' 'unix:/a,server=on,wait=off'"), "{line}");
+}
+
 #[test]
 fn both_names_of_the_option_make_the_same_machine_on_one_cpu_of_the_host() {
-    let printed = |option: &str| {
-        let arguments = ["--print", option, "--smp=2", "--qemu-arg=-d", "IMAGE", "--", "stress"];
-        let arguments = arguments.map(|word| word.replace("IMAGE", &image().display().to_string()));
-        run_on_one_cpu(60, "scripts/boot", &arguments).expect("an end").expect_status(0).console
-    };
     // Which CPU of the host differs from run to run.
     let pinned = |option| {
-        let line = printed(option);
+        let line = printed(&[option, "--smp=2", "--qemu-arg=-d"]);
         let rest = line.strip_prefix("'taskset' '-c' '").and_then(|rest| rest.split_once("' "));
         rest.unwrap_or_else(|| panic!("not pinned: {line}")).1.to_owned()
     };
