@@ -22,6 +22,7 @@ pub mod oracle;
 pub mod report;
 #[cfg(target_os = "none")]
 pub mod selftest;
+pub mod stepper;
 #[cfg(target_os = "none")]
 pub mod stress;
 #[cfg(target_os = "none")]

@@ -5,7 +5,7 @@
 //! last instruction of the trampoline the thread goes back to where it called.
 //! Context: task. One walk at a time: the handler's statics belong to it.
 
-use super::held::Held;
+use super::stepper::Stepper;
 use crate::arch::insn::Insn;
 use crate::arch::site::CallSite;
 use crate::arch::step::{self, Stop, Then};
@@ -28,36 +28,24 @@ const MOST: usize = 256;
 static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 static HOLDS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
-/// The function's entry, and the two boundaries of the trampoline that begin and end holding.
+/// The function's entry.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
-static T2: AtomicUsize = AtomicUsize::new(0);
-static T7: AtomicUsize = AtomicUsize::new(0);
-/// Between two stops; the stepped thread's alone.
-static BETWEEN: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new() });
-
-struct Between {
-    /// The instruction that is about to be executed.
-    pc: usize,
-    held: Held,
-}
+/// The stepped thread's alone.
+static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new());
 
 /// Each stop. Context: exception; the thread holds no lock, as it runs nothing but the callsite, trampoline and func.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let pc = frame.elr as usize;
     let entry = ENTRY.load(Ordering::Relaxed);
-    let number = LENGTH.load(Ordering::Relaxed);
-    if number == 0 && pc != entry {
-        return Then::Step;
-    }
     // Nobody else takes it while a walk runs.
-    let Some(mut between) = BETWEEN.try_lock() else { return Then::Step };
-    let marks = (T2.load(Ordering::Relaxed), T7.load(Ordering::Relaxed));
-    let executed = core::mem::replace(&mut between.pc, pc);
-    between.held.step(executed, pc, frame.x[2] as usize, marks);
+    let Some(mut stepper) = STEPPER.try_lock() else { return Then::Leave };
+    let Some(number) = stepper.stop(pc, frame.x[2] as usize, entry, live::trampoline().marks()) else {
+        return Then::Step;
+    };
     if let (Some(pc_slot), Some(holds)) = (PCS.get(number), HOLDS.get(number)) {
         pc_slot.store(pc, Ordering::Relaxed);
-        holds.store(between.held.innermost().unwrap_or(0), Ordering::Relaxed);
+        holds.store(stepper.held().innermost().unwrap_or(0), Ordering::Relaxed);
     }
     LENGTH.store(number + 1, Ordering::Relaxed);
     if pc == entry + 8 {
@@ -96,10 +84,9 @@ pub fn run(entry: usize) -> Result<(), &'static str> {
     let ops = live::register_at(count::counter("step"), alloc::vec![id])
         .map_err(|_| "its callsite has as many ops as it can have")?;
     let trampoline = live::trampoline();
-    for (word, value) in [(&ENTRY, entry), (&T2, trampoline.t2), (&T7, trampoline.t7), (&LENGTH, 0)] {
-        word.store(value, Ordering::Relaxed);
-    }
-    *BETWEEN.lock() = Between { pc: 0, held: Held::new() };
+    ENTRY.store(entry, Ordering::Relaxed);
+    LENGTH.store(0, Ordering::Relaxed);
+    *STEPPER.lock() = Stepper::new();
     let what = Spawn { name: "stepped", class: Class::Normal, cpu: None };
     let stepped = sched::spawn(what, Box::new(move || step::debug(on_stop, || call(entry))));
     let outcome = stepped.map(sched::JoinHandle::join).map_err(|_| "there is no memory for the stepped thread");

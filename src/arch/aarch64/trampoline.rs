@@ -139,6 +139,12 @@ impl Trampoline {
         (self.t0..self.end).contains(&pc)
     }
 
+    /// T2 and T7: between them, an ops is held.
+    #[inline(always)]
+    pub const fn marks(&self) -> (usize, usize) {
+        (self.t2, self.t7)
+    }
+
     /// Whether a context that stands at `pc`, one of its instructions, has its frame on the stack.
     #[inline(always)]
     pub fn has_frame_at(&self, pc: usize) -> bool {

@@ -22,6 +22,7 @@ use crate::ftrace::live;
 use crate::ftrace::ops::Ops;
 use crate::irq::entry;
 use crate::lab::calls::{self, Calls};
+use crate::lab::stepper::Stepper;
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
@@ -36,13 +37,13 @@ use alloc::format;
 use alloc::string::String;
 
 const TRACEE: usize = 0;
-const NOT_YET: usize = usize::MAX;
-const DONE: usize = usize::MAX - 1;
 
+/// The stepped call: the thread's alone.
+static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new());
 /// The boundary of this run.
-static AT: AtomicUsize = AtomicUsize::new(NOT_YET);
-/// The boundary that the thread stands at: 0 is the callsite's first instruction.
-static NUMBER: AtomicUsize = AtomicUsize::new(NOT_YET);
+static AT: AtomicUsize = AtomicUsize::new(0);
+/// The boundary that the thread stands at, for who says what went wrong there.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
 /// How many there are.
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
 /// Where the traced call returns to.
@@ -62,7 +63,7 @@ static PHASES: WaitQueue = WaitQueue::new();
 /// What went wrong first, as an index into [`WORDS`], and at which boundary.
 static WRONG: AtomicUsize = AtomicUsize::new(0);
 static WRONG_AT: AtomicUsize = AtomicUsize::new(0);
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 11] = [
     "",
     "the SGI was not taken at its boundary",
     "the IRQ says another PC than the boundary's",
@@ -73,6 +74,7 @@ const WORDS: [&str; 10] = [
     "the saved stack does not show the boundary, or does not reach its base",
     "the frames show another hold than the executed instructions",
     "the saved stack shows another hold than the executed instructions",
+    "somebody else steps the call",
 ];
 
 /// What the thread holds at the run's boundary: a [`holds::Seen`].
@@ -102,27 +104,26 @@ fn other_cpu() -> usize {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let pc = frame.elr as usize;
-    let before = NUMBER.load(Ordering::Relaxed);
-    let number = match before {
-        DONE => return Then::Go,
-        NOT_YET if pc != tracees::entry(TRACEE) => return Then::Step,
-        NOT_YET => {
-            RETURN.store(frame.lr as usize, Ordering::Relaxed);
-            0
-        }
-        before => before + 1,
+    let Some(mut stepper) = STEPPER.try_lock() else {
+        wrong(10);
+        return Then::Leave;
     };
-    if before == AT.load(Ordering::Relaxed) {
+    let marks = live::trampoline().marks();
+    let Some(number) = stepper.stop(pc, frame.x[2] as usize, tracees::entry(TRACEE), marks) else { return Then::Step };
+    let held = holds::by_steps(stepper.held());
+    drop(stepper);
+    if number == 0 {
+        RETURN.store(frame.lr as usize, Ordering::Relaxed);
+    }
+    if number == AT.load(Ordering::Relaxed) + 1 {
         check_interruption();
     }
     if pc == RETURN.load(Ordering::Relaxed) {
         LENGTH.store(number, Ordering::Relaxed);
-        NUMBER.store(DONE, Ordering::Relaxed);
-        return Then::Go;
+        return Then::Leave;
     }
     NUMBER.store(number, Ordering::Relaxed);
     check_backtrace(frame);
-    let held = holds::by_steps(frame, number == 0);
     if holds::by_frames(Frames::here()) != held {
         wrong(8);
     }
@@ -257,7 +258,7 @@ fn step_every_boundary(ops: &Ops) -> Result<Figures, String> {
         while cpu::id() != 0 {
             sched::yield_now();
         }
-        NUMBER.store(NOT_YET, Ordering::Relaxed);
+        *STEPPER.lock() = Stepper::new();
         PHASE.store(IDLE, Ordering::Relaxed);
         AT.store(run, Ordering::Relaxed);
         let value = 0x5eed_0000 + run as u64;

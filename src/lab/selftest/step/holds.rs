@@ -2,12 +2,9 @@
 
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::arch::unwind::{Frames, Holds};
-use crate::arch::vectors::ExceptionFrame;
-use crate::ftrace::live;
 use crate::ftrace::ops::OpsBox;
 use crate::lab::held::Held;
 use crate::lab::tracees;
-use crate::sync::lock::IrqLock;
 
 /// The innermost ops that is held, and how many are, in one word: an ops lies on 8 bytes, and fewer trampolines nest here.
 pub(super) type Seen = usize;
@@ -15,28 +12,10 @@ pub(super) type Seen = usize;
 /// A chain that is not whole.
 const BROKEN: Seen = usize::MAX;
 
-/// The executed instructions' word. The stepped thread's alone, in its stops.
-static HELD: IrqLock<Between> = IrqLock::new(Between { pc: 0, held: Held::new() });
-
-struct Between {
-    /// The instruction that is about to be executed.
-    pc: usize,
-    held: Held,
-}
-
-/// What the thread holds by the instructions that it executed. Context: each of its stops.
+/// What the thread holds by the instructions that it executed.
 #[inline(always)]
-pub(super) fn by_steps(frame: &ExceptionFrame, is_first: bool) -> Seen {
-    let trampoline = live::trampoline();
-    // Nobody else takes it while the thread is stepped.
-    let Some(mut between) = HELD.try_lock() else { return BROKEN };
-    let executed = core::mem::replace(&mut between.pc, frame.elr as usize);
-    if is_first {
-        between.held = Held::new();
-    } else {
-        between.held.step(executed, frame.elr as usize, frame.x[2] as usize, (trampoline.t2, trampoline.t7));
-    }
-    between.held.innermost().unwrap_or(0) | between.held.depth()
+pub(super) fn by_steps(held: &Held) -> Seen {
+    held.innermost().unwrap_or(0) | held.depth()
 }
 
 /// What it holds by its frames.
