@@ -20,6 +20,7 @@ pub mod hold;
 #[cfg(target_os = "none")]
 pub mod oracle;
 pub mod report;
+pub mod scenario;
 #[cfg(target_os = "none")]
 pub mod selftest;
 pub mod stepper;

@@ -154,6 +154,8 @@ names! {
         Nested = "nested",
         /// It is the second of three on one callsite.
         FanOut = "fanout",
+        /// It is a Rust function of the kernel's, with a frame and a helper, as its compiler made it.
+        Compiled = "compiled",
     }
 }
 
@@ -192,6 +194,22 @@ names! {
         SoftirqOnGp = "softirq-on-gp",
         /// The call is an IRQ handler's, on top of the grace-period task.
         IrqOnGp = "irq-on-gp",
+        /// As the first; another ops is retired before the explored one: of the same node, of a call in the call, or that nobody calls.
+        OtherFirst = "other-first",
+        /// The same, after it.
+        OtherNext = "other-next",
+        /// As the first; the task is of the high class.
+        High = "preempted-high",
+        /// As the first; the task is boosted.
+        Boosted = "preempted-boosted",
+        /// As the first; the task's stack is deep.
+        Deep = "preempted-deep",
+        /// The task has disabled preemption, and stands there on its CPU.
+        PreemptOff = "preempt-off",
+        /// The task has masked IRQs, and stands there on its CPU.
+        IrqsOff = "irqs-off",
+        /// Its func lets go of the CPU by itself; then it exits there.
+        ExitsInside = "exits-inside",
     }
 }
 

@@ -30,6 +30,9 @@ use crate::sync::preempt;
 use alloc::boxed::Box;
 use core::ptr::NonNull;
 
+/// The name of the task that ends grace periods.
+pub const GP_TASK: &str = "rcu_gp";
+
 /// There is no scheme of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchScheme;
@@ -82,7 +85,7 @@ pub fn start() -> Result<(), SpawnError> {
     let rcu = gp_task::init();
     seam::set_hooks(Box::leak(Box::new(hooks::wiring())));
     let what = |name| Spawn { name, class: Class::High, cpu: None };
-    let grace_periods = sched::spawn(what("rcu_gp"), Box::new(|| gp_task::run_grace_periods(rcu)))?;
+    let grace_periods = sched::spawn(what(GP_TASK), Box::new(|| gp_task::run_grace_periods(rcu)))?;
     rcu.task.call_once(|| Box::leak(Box::new(grace_periods)).task());
     tick::EACH.set(report::on_tick);
     sched::spawn(what("rcu_reclaim"), Box::new(|| reclaimer::reclaim(rcu)))?;

@@ -69,8 +69,8 @@ mod tests;
 
 #[cfg(target_os = "none")]
 pub use api::{
-    Cookie, NoSuchScheme, Summary, barrier, call, check_room, cond_synchronize, has_ended, lets_funcs_block, nr_ended,
-    retire, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
+    Cookie, GP_TASK, NoSuchScheme, Summary, barrier, call, check_room, cond_synchronize, has_ended, lets_funcs_block,
+    nr_ended, retire, scheme_name, set_scheme, set_stall_after, start, start_poll, statistics, synchronize,
     synchronize_expedited, synchronize_for, tells_ops_apart, trampoline,
 };
 pub use retired::{Elapsed, Node, Reclaim, Retired};

@@ -4,6 +4,7 @@
 //! show that nothing is on its way any more.
 
 use super::gp_task::rcu;
+use super::grace::Machine;
 use super::report;
 use super::schemes::Scheme;
 use super::schemes::built::Built;
@@ -41,6 +42,9 @@ pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let machine = rcu.machine.lock();
     let (step, _) = machine.waiting()?;
     let scheme = rcu.scheme();
+    if machine.is_idle() && Machine::is_wanted(&rcu.sequence, scheme) {
+        return None; // what was retired last has not been looked for
+    }
     let cpus = (0..sched::nr_cpus()).filter(|&cpu| scheme.waits_for_cpu(cpu)).fold(0, |bits, cpu| bits | 1 << cpu);
     let standing = Standing {
         nr_ended: rcu.sequence.nr_ended(),

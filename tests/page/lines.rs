@@ -11,9 +11,9 @@ window: scheme=ip preempt=full func=novel n=1 pc=0x40200004 insn=0xd65f03c0 step
 
 /// Two parties: the one at each of three boundaries, the other at each of them too.
 pub(crate) const PAIRS: &str = "\
-pairs: scheme=ip preempt=full func=novel scenario=pair n=0 pc=0x40200000 step=- place=a::other+0x0 phase=4 with=0,1,2 cells=wul
-pairs: scheme=ip preempt=full func=novel scenario=pair n=1 pc=0x40200004 step=- place=func+0x0 phase=3 with=0,1,2 cells=w-l
-pairs: scheme=ip preempt=full func=novel scenario=pair n=2 pc=0x40200008 step=- place=other+0x4 phase=11 with=0,1,2 cells=rf-
+pairs: scheme=ip preempt=full func=novel scenario=pair n=0 pc=0x40200000 step=- place=a::other+0x0 phase=4 with=0,1,2 cells=wul reversed=wwl
+pairs: scheme=ip preempt=full func=novel scenario=pair n=1 pc=0x40200004 step=- place=func+0x0 phase=3 with=0,1,2 cells=w-l reversed=w-w
+pairs: scheme=ip preempt=full func=novel scenario=pair n=2 pc=0x40200008 step=- place=other+0x4 phase=11 with=0,1,2 cells=rf- reversed=-f-
 ";
 
 /// Shows `lines` as the last run of `ip` under full preemption, as the page `NAME.html`; gives what is printed.
@@ -71,11 +71,11 @@ fn a_scheme_that_nobody_heard_of_is_unchecked_where_only_models_answer() {
 fn two_stops_are_a_grid_whose_red_cells_tell_their_story_and_replay_line() {
     let text = show("pairs", &[UNKNOWN, PAIRS]);
     let counts = text.lines().find(|line| line.trim_start().starts_with("pair ")).expect("a line of counts");
-    assert_eq!(counts.split_whitespace().collect::<Vec<_>>(), ["pair", "ip", "1", "2", "2", "1", "1"], "{text}");
+    assert_eq!(counts.split_whitespace().collect::<Vec<_>>(), ["pair", "ip", "1", "6", "3", "1", "2"], "{text}");
     let mut browser = opened("pairs.html", DESK);
     let letters = "[...document.querySelectorAll('#pairs tbody tr')].map((row) => \
                    [...row.querySelectorAll('td.verdict')].map((it) => it.textContent || ' ').join('')).join('|')";
-    assert_eq!(browser.ask(letters), "WUL|W L|·× ");
+    assert_eq!(browser.ask(letters), "WUWL|W LW|·× ");
     assert_eq!(
         browser.ask("[...document.querySelectorAll('#pairs tbody th')].map((it) => it.textContent).join('|')"),
         "nop|ret|other+0x4",
@@ -85,6 +85,8 @@ fn two_stops_are_a_grid_whose_red_cells_tell_their_story_and_replay_line() {
     browser.wait_for("!document.querySelector('#story').hidden");
     let story = browser.ask("document.querySelector('#story ol').textContent");
     assert!(story.contains("The first stands before nop") && story.contains("The second stands before ret"), "{story}");
+    assert!(story.contains("Where the first goes on first: The grace period ends"), "{story}");
+    assert!(story.contains("Where the second goes on first: The grace period outlasts"), "{story}");
     let line = browser.ask("document.querySelector('#story .replay').textContent");
     assert_eq!(line, "scripts/run windows tasks_rcu=ip preempt=full only=novel,pair,0+1");
     let own = browser.ask("document.querySelector('#story .own').textContent");

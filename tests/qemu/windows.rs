@@ -2,8 +2,9 @@
 //!
 //! A row of the table is a place and a way to stand there. Most are a phase of the call, in which the task was preempted;
 //! others are a scenario: a softirq on top (6, 7), a holder at interrupt level (8), a task that runs (12), that was moved (13),
-//! that exits (14), whose func lets go (5, 9).
+//! that exits (14), whose func lets go (5, 9). What it has no row for is in `beside`: two ops retired, masked holders.
 
+mod beside;
 mod beyond;
 mod nested;
 mod pairs;
@@ -53,6 +54,7 @@ fn row(line: &Pairs) -> Option<&str> {
         "irq" | "irq-elsewhere" if is_held => Some(if phase == "2" { "6" } else { "7" }),
         "irq" | "irq-elsewhere" => None,
         "preempted-migrated" if phase == "2" => Some("13"),
+        "other-first" | "other-next" | "preempt-off" | "irqs-off" => None,
         // The table has a row for holders at interrupt level alone.
         "softirq-on-idle" if !is_held => None,
         _ => Some(phase),
@@ -130,7 +132,7 @@ fn assert_adds_up(ended: &Ended) {
                 word => word.chars().next().expect("a word"),
             };
             let of_scheme = pairs.iter().filter(|line| line.text("scheme") == scheme);
-            let cells = of_scheme.flat_map(|line| line.text("cells").chars());
+            let cells = of_scheme.flat_map(|line| line.text("cells").chars().chain(line.text("reversed").chars()));
             (lines.iter().filter(is_it).count() + cells.filter(|&cell| cell == letter).count()) as u64
         };
         assert_eq!(of("undecided") + of("disputed"), 0, "{scheme}: {}", ended.story());
@@ -142,13 +144,15 @@ fn assert_adds_up(ended: &Ended) {
     }
 }
 
-/// What was freed early the oracle saw used late, and nothing else. Behind the last member of a fan-out nothing is used any
-/// more: there the stack alone tells that the call is not over.
+/// What was freed early the oracle saw used late, and nothing else. Behind the last member of a fan-out, and in a func whose text
+/// stays, nothing of it is used any more: there the stack alone tells that the call is not over, or a late call of another member.
 fn assert_is_seen(ended: &Ended) {
     for line in lines(ended) {
         let (verdict, oracle) = (line.text("verdict"), line.text("oracle"));
         let allowed: &[&str] = match verdict {
-            "unsafe" if (line.text("func"), line.text("held")) == ("fanout", "text") => &["p1", "p3", "inside"],
+            "unsafe" if matches!(line.text("func"), "fanout" | "compiled") && line.text("held") == "text" => {
+                &["p1", "p2", "p3", "inside"]
+            }
             "unsafe" => &["p1", "p2", "p3"],
             "forbidden" => continue,
             _ => &["-"],
@@ -197,16 +201,18 @@ fn the_measured_matrix_is_the_theorys_table() {
     for (scheme, (has_passed, verdict)) in verdicts(ended) {
         assert_eq!(has_passed, SOUND.contains(&scheme.as_str()), "{scheme}: {verdict:?}");
         verdict.expect("boundaries", |n| n >= 300, "those of seven funcs");
-        verdict.expect("scenarios", |n| n >= 14, "all of them");
+        verdict.expect("scenarios", |n| n >= 23, "all of them, but a way out that some have not");
     }
     let late = |line: &&Pairs| line.text("verdict") == "late";
     let (lines, depth) = (lines(ended), ["depth", "nopreempt"]);
     assert!(!lines.iter().filter(late).any(|line| line.text("scheme") == "scan"), "scan is never late");
     let counted = lines.iter().filter(late).filter(|line| depth.contains(&line.text("scheme")));
     for line in counted {
-        let is_counted = matches!(line.text("phase"), "1b" | "11") || line.text("func") == "nested";
+        let is_of_other = line.text("scenario").starts_with("other-");
+        let is_counted = matches!(line.text("phase"), "1b" | "11") || line.text("func") == "nested" || is_of_other;
         // In a softirq preemption is disabled anyway.
-        let is_disabled = (line.text("scheme"), line.text("scenario")) == ("nopreempt", "softirq-on-idle");
+        let is_disabled =
+            line.text("scheme") == "nopreempt" && matches!(line.text("scenario"), "softirq-on-idle" | "preempt-off");
         assert!(is_counted || is_disabled, "late where nothing is counted: {line:?}");
     }
 }

@@ -13,8 +13,15 @@ function boundary(side, index) {
 }
 
 function early(scheme) {
-    const cells = kind()?.grids[state.model]?.[scheme]?.cells ?? [];
-    return cells.join("").split("U").length - 1;
+    const { cells = [], reversed = [] } = kind()?.grids[state.model]?.[scheme] ?? {};
+    return [...cells, ...reversed].join("").split("U").length - 1;
+}
+
+// What was found in each order, the first going on first and the second; and the worse of both, which gives a cell its color.
+const BY_HARM = " .WLF?!U";
+function found(first, second) {
+    const orders = [grid().cells, grid().reversed].map((cells) => cells[first]?.[second] ?? " ");
+    return { orders, worse: orders.reduce((a, b) => (BY_HARM.indexOf(a) < BY_HARM.indexOf(b) ? b : a)) };
 }
 
 function drawPairs() {
@@ -28,7 +35,8 @@ function drawPairs() {
     if (!known.includes(two.scheme)) two.scheme = byEarly[0];
     $("pair-scheme").value = two.scheme;
     $("pair-words").textContent = `${kind().words} The grace period has to outlast both: a cell says the worse of what happens while both `
-        + "are there, and while one is left. Down: where the first stands. Across: where the second does.";
+        + "are there, and while one is left; and where the order matters, first what it is if the first goes on first. "
+        + "Down: where the first stands. Across: where the second does.";
     const table = $("pairs");
     table.setAttribute("aria-label", `${two.scheme}, preempt=${state.model}, func ${kind().func}, ${kind().title}`);
     if (!grid()) return table.replaceChildren(make("caption", { textContent: "No two can stand there in this way under this model." }));
@@ -39,7 +47,7 @@ function drawPairs() {
         make("th", { scope: "col", className: `across ${at.held ?? ""}${edge(across, index)}`, title: at.place ?? "" }, make("span", { textContent: at.insn }))));
     const body = make("tbody");
     down.forEach((at, row) => {
-        const cells = [...grid().cells[row]].map((found, index) => drawPair(found, row, index, at, across[index], edge(across, index)));
+        const cells = across.map((other, index) => drawPair(row, index, at, other, edge(across, index)));
         body.append(make("tr", { className: edge(down, row) },
             make("th", { scope: "row", className: "insn", textContent: at.insn, title: at.place ?? "" }),
             make("td", { className: `held ${at.held ?? ""}` }), ...cells));
@@ -49,13 +57,15 @@ function drawPairs() {
     if (stop) stop.tabIndex = 0;
 }
 
-function drawPair(found, first, second, down, across, edge) {
+function drawPair(first, second, down, across, edge) {
+    const { orders, worse } = found(first, second);
     const cell = make("td", { className: `verdict${edge}` });
     cell.setAttribute("role", "gridcell");
-    if (found === " ") return cell;
-    const button = make("button", { type: "button", className: cellClass(found), textContent: GLYPHS[found], tabIndex: -1 });
+    if (worse === " ") return cell;
+    const seen = [...new Set(orders)].filter((it) => it !== " ");
+    const button = make("button", { type: "button", className: cellClass(worse), textContent: seen.map((it) => GLYPHS[it]).join(""), tabIndex: -1 });
     Object.assign(button.dataset, { first, second });
-    button.setAttribute("aria-label", `${two.scheme}, first at ${down.insn}, second at ${across.insn}: ${SAYS[found]}`);
+    button.setAttribute("aria-label", `${two.scheme}, first at ${down.insn}, second at ${across.insn}: ${seen.map((it) => SAYS[it]).join("; in the other order: ")}`);
     button.setAttribute("aria-pressed", String(two.told?.first === first && two.told?.second === second));
     cell.append(button);
     return cell;
@@ -67,7 +77,7 @@ const pairAt = (at) => at && document.querySelector(`#pairs .cell[data-first="${
 function tellPair(first, second) {
     state.told = null;
     two.told = { first, second };
-    const found = grid().cells[first][second];
+    const { orders, worse } = found(first, second);
     const [one, other] = [boundary("first", first), boundary("second", second)];
     const { func, scenario, words } = kind();
     const only = `${func},${scenario},${one.n}+${other.n}`;
@@ -81,8 +91,12 @@ function tellPair(first, second) {
     };
     const run = data.runs.find((run) => run.scheme === two.scheme && run.preempt === state.model);
     const steps = [make("li", { textContent: words || `The kernel calls this ${scenario}.` }), stands("The first", one), stands("The second", other),
-        make("li", {}, "The ops is replaced, and ", code(two.scheme), " is asked for a grace period. ", endings[found] ?? ending(found, one.held))];
-    openStory(found, [code(two.scheme), ` ${SAYS[found]}`], steps, [...again(two.scheme, only), ...(found === "U" ? own(run, only) : [])], pairAt(two.told));
+        make("li", {}, "The ops is replaced, and ", code(two.scheme), " is asked for a grace period. ")];
+    const [firstFirst, secondFirst] = orders;
+    const told = (who, it) => make("li", {}, who, endings[it] ?? ending(it, one.held));
+    if (firstFirst === secondFirst || secondFirst === " ") steps.push(told("", firstFirst));
+    else steps.push(told("Where the first goes on first: ", firstFirst), told("Where the second goes on first: ", secondFirst));
+    openStory(worse, [code(two.scheme), ` ${SAYS[worse]}`], steps, [...again(two.scheme, only), ...(worse === "U" ? own(run, only) : [])], pairAt(two.told));
     remember();
 }
 

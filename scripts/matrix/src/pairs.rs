@@ -21,12 +21,21 @@ pub struct Pairs {
     pub phase: String,
     /// The second party's boundaries.
     pub with: Vec<usize>,
-    /// One for each of `with`; none where it cannot stand there.
+    /// One for each of `with`, where the first goes on first; none where it cannot stand there.
     pub cells: Vec<Option<Verdict>>,
+    /// The same, where the second goes on first. A softirq on top does in any case, and has one order.
+    pub reversed: Vec<Option<Verdict>>,
 }
 
-const KEYS: [&str; 11] =
-    ["scheme", "preempt", "func", "scenario", "n", "pc", "step", "place", "phase", "with", "cells"];
+impl Pairs {
+    /// What was seen, in either order.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.cells.iter().chain(&self.reversed).flatten().copied()
+    }
+}
+
+const KEYS: [&str; 12] =
+    ["scheme", "preempt", "func", "scenario", "n", "pc", "step", "place", "phase", "with", "cells", "reversed"];
 
 /// The letters of `cells=`.
 const LETTERS: [(char, Option<Verdict>); 8] = [
@@ -42,13 +51,16 @@ const LETTERS: [(char, Option<Verdict>); 8] = [
 
 /// Reads a `pairs:` line.
 pub fn line(text: &str) -> Option<Pairs> {
-    let [_, _, func, scenario, n, pc, step, place, phase, with, cells] = values(text, "pairs:", &KEYS)?;
+    let [_, _, func, scenario, n, pc, step, place, phase, with, cells_of, reversed] = values(text, "pairs:", &KEYS)?;
     hex(pc)?;
     let with = with.split(',').map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>()?;
     let cell = |letter| LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, cell)| *cell);
-    let cells = cells.chars().map(cell).collect::<Option<Vec<_>>>()?;
+    let cells = |letters: &str| letters.chars().map(cell).collect::<Option<Vec<_>>>();
+    let (cells, reversed) = (cells(cells_of)?, cells(reversed)?);
     let [func, scenario, step, place, phase] = [func, scenario, step, place, phase].map(str::to_owned);
-    (with.len() == cells.len()).then_some(Pairs { func, scenario, n: n.parse().ok()?, step, place, phase, with, cells })
+    let n = n.parse().ok()?;
+    let has_all = with.len() == cells.len() && with.len() == reversed.len();
+    has_all.then_some(Pairs { func, scenario, n, step, place, phase, with, cells, reversed })
 }
 
 /// What can be asked about: a func under a scenario.
@@ -72,7 +84,7 @@ pub fn text(matrix: &Matrix) -> String {
         let count = |model: &str, scheme: &String, verdict| {
             let runs = matrix.runs.iter().filter(|run| run.preempt == model && run.scheme == *scheme);
             let lines = runs.flat_map(|run| &run.pairs).filter(|line| line.scenario == *scenario);
-            lines.flat_map(|line| line.cells.iter().flatten()).filter(|said| **said == verdict).count()
+            lines.flat_map(Pairs::verdicts).filter(|said| *said == verdict).count()
         };
         let counts = |model: &str| -> Vec<Vec<usize>> {
             let of_scheme = |scheme| Verdict::ALL.map(|verdict| count(model, scheme, verdict)).to_vec();
@@ -142,15 +154,19 @@ pub fn json(matrix: &Matrix) -> Json {
             };
             let first: Vec<usize> = lines.iter().map(|line| line.n).collect();
             let (down, across) = (side(&first), side(&second));
-            let letter = |line: &Pairs, n: &usize| {
-                let cell = line.with.iter().position(|with| with == n).and_then(|index| line.cells[index]);
+            let letter = |line: &Pairs, cells: &[Option<Verdict>], n: &usize| {
+                let cell = line.with.iter().position(|with| with == n).and_then(|index| cells[index]);
                 cell.map_or(' ', Verdict::letter)
             };
-            let letters = |line: &&Pairs| Json::Text(second.iter().map(|n| letter(line, n)).collect());
+            let letters = |of: fn(&Pairs) -> &[Option<Verdict>]| {
+                let row = |line: &&Pairs| Json::Text(second.iter().map(|n| letter(line, of(line), n)).collect());
+                Json::List(lines.iter().map(row).collect())
+            };
             let grid = Json::map([
                 ("first", down.into()),
                 ("second", across.into()),
-                ("cells", Json::List(lines.iter().map(letters).collect())),
+                ("cells", letters(|line| &line.cells)),
+                ("reversed", letters(|line| &line.reversed)),
             ]);
             models.entry(&run.preempt).or_default().push((&run.scheme, grid));
         }
@@ -175,7 +191,7 @@ mod tests {
     use crate::record::{Run, run};
 
     const LINE: &str = "pairs: scheme=ip preempt=full func=callee scenario=pair n=12 pc=0x40205120 step=T3 \
-                        place=trampoline+0x4c phase=2 with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?!";
+                        place=trampoline+0x4c phase=2 with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?! reversed=ww-uf--?!";
 
     fn read(lines: &str) -> Run {
         run("ip", "full", 1, lines).expect("it is of the format")
@@ -187,13 +203,21 @@ mod tests {
         assert_eq!((read.func.as_str(), read.scenario.as_str(), read.n), ("callee", "pair", 12));
         assert_eq!((read.step.as_str(), read.place.as_str(), read.phase.as_str()), ("T3", "trampoline+0x4c", "2"));
         assert_eq!(read.with, [8, 9, 10, 11, 12, 13, 14, 15, 16]);
-        let letters: String = read.cells.iter().map(|cell| cell.map_or(' ', Verdict::letter)).collect();
-        assert_eq!(letters, "W.LUFL ?!");
+        let letters = |cells: &[Option<Verdict>]| -> String {
+            cells.iter().map(|cell| cell.map_or(' ', Verdict::letter)).collect()
+        };
+        assert_eq!((letters(&read.cells), letters(&read.reversed)), ("W.LUFL ?!".into(), "WW UF  ?!".into()));
     }
 
     #[test]
     fn a_line_that_has_not_one_known_letter_for_each_boundary_is_refused() {
-        for broken in [LINE.replace("=wrlufl-", "=wrluf-"), LINE.replace("wrl", "wxl"), LINE.replace("8,9", "8,x")] {
+        for broken in [
+            LINE.replace("=wrlufl-", "=wrluf-"),
+            LINE.replace("=ww-uf", "=ww-u"),
+            LINE.replace("wrl", "wxl"),
+            LINE.replace("8,9", "8,x"),
+            LINE.replace(" reversed=ww-uf--?!", ""),
+        ] {
             assert_eq!(line(&broken), None, "{broken}");
             assert!(run("ip", "full", 0, &broken).is_err(), "{broken}");
         }
@@ -203,15 +227,16 @@ mod tests {
     fn pairs_count_as_stops_do() {
         let run = read(LINE);
         let counts = Verdict::ALL.map(|verdict| run.count(verdict));
-        assert_eq!(counts, [1, 1, 2, 1, 1, 1, 1], "right, waits, late, unsafe, forbidden, undecided, disputed");
+        assert_eq!(counts, [1, 3, 2, 2, 2, 2, 2], "right, waits, late, unsafe, forbidden, undecided, disputed");
         let sound = Run { scheme: "scan".into(), verdict: Some("windows: FAIL".into()), ..run };
-        assert_eq!(judge::complaints(&[sound], false)[0], "scan under preempt=full frees early at 1 of 8");
+        assert_eq!(judge::complaints(&[sound], false)[0], "scan under preempt=full frees early at 2 of 14");
     }
 
     #[test]
     fn the_text_has_a_line_of_counts_for_each_scenario_and_scheme() {
-        let on_top =
-            LINE.replace("scenario=pair ", "scenario=pair-on-top ").replace("cells=wrlufl-?!", "cells=wwwwww---");
+        let on_top = LINE
+            .replace("scenario=pair ", "scenario=pair-on-top ")
+            .replace("cells=wrlufl-?! reversed=ww-uf--?!", "cells=wwwwww--- reversed=---------");
         let matrix = Matrix::new(vec![read(&format!("{LINE}\n{on_top}"))], &BTreeMap::new());
         let text = text(&matrix);
         let squeezed: Vec<String> =
@@ -220,18 +245,22 @@ mod tests {
             squeezed.contains(&"scenario scheme right waits late unsafe forbidden undecided disputed".into()),
             "{text}"
         );
-        assert!(squeezed.contains(&"pair ip 1 1 2 1 1 1 1".into()), "{text}");
+        assert!(squeezed.contains(&"pair ip 1 3 2 2 2 2 2".into()), "{text}");
         assert!(squeezed.contains(&"pair-on-top ip 0 6 0 0".into()), "{text}");
     }
 
     #[test]
     fn a_grid_has_every_boundary_of_both_parties_and_blanks_where_nobody_can_stand() {
-        let other =
-            LINE.replace("n=12", "n=13").replace("with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?!", "with=9,17 cells=uw");
+        let other = LINE.replace("n=12", "n=13").replace(
+            "with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?! reversed=ww-uf--?!",
+            "with=9,17 cells=uw reversed=wr",
+        );
         let matrix = Matrix::new(vec![read(&format!("{other}\n{LINE}"))], &BTreeMap::new());
         let json = json(&matrix).to_string();
         assert!(
-            json.contains(r#""grids":{"full":{"ip":{"first":0,"second":1,"cells":["W.LUFL ?! "," U       W"]}}}"#),
+            json.contains(
+                r#"{"first":0,"second":1,"cells":["W.LUFL ?! "," U       W"],"reversed":["WW UF  ?! "," W       ."]}"#
+            ),
             "{json}"
         );
         assert!(json.contains(r#"{"n":12,"at":null,"step":"T3","place":"trampoline+0x4c","row":"2"}"#), "{json}");

@@ -106,7 +106,7 @@ pub struct Run {
 impl Run {
     /// What it says of each stop, of one and of two at once.
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + '_ {
-        let pairs = self.pairs.iter().flat_map(|line| line.cells.iter().copied().flatten());
+        let pairs = self.pairs.iter().flat_map(|line| line.verdicts());
         self.records.iter().map(|record| record.verdict).chain(pairs)
     }
 

@@ -1,7 +1,7 @@
 //! What funcs and scenarios are, for a reader. A name that is not here is shown as it is: a kernel may have more of them.
 
 /// What a func of this kind does.
-const FUNCS: [(&str, &str); 9] = [
+const FUNCS: [(&str, &str); 10] = [
     ("plain", "reads its ops and returns"),
     ("callee", "calls a helper, which reads the ops"),
     ("tail", "tail-calls a helper"),
@@ -11,10 +11,11 @@ const FUNCS: [(&str, &str); 9] = [
     ("nest", "calls a function that is traced for another ops"),
     ("nested", "is that other: called inside the call of an ops that stays"),
     ("fanout", "is the second of three on one callsite"),
+    ("compiled", "is a Rust function, as its compiler made it"),
 ];
 
 /// A way to stand at a boundary: its name, a few words, and what happens.
-const SCENARIOS: [(&str, &str, &str); 16] = [
+const SCENARIOS: [(&str, &str, &str); 24] = [
     ("preempted", "preempted there", "An interrupt comes there, and when it ends another task gets the CPU."),
     (
         "preempted-here",
@@ -78,9 +79,39 @@ const SCENARIOS: [(&str, &str, &str); 16] = [
         "The call is not a task's: an interrupt handler makes it, on top of the very task that waits for the grace period.",
     ),
     (
+        "other-first",
+        "preempted, another ops retired before",
+        "An interrupt comes there and the task is preempted. Two ops are retired, the explored one last; the verdict is the \
+         worse of both.",
+    ),
+    (
+        "other-next",
+        "preempted, another ops retired after",
+        "An interrupt comes there and the task is preempted. Two ops are retired, the explored one first; the verdict is the \
+         worse of both.",
+    ),
+    ("preempted-high", "preempted, of the high class", "A task of the high class is preempted there."),
+    ("preempted-boosted", "preempted and boosted", "The task is preempted there, and boosted while it is off its CPU."),
+    ("preempted-deep", "preempted on a deep stack", "The task is preempted there; 200 frames lie below the call."),
+    (
+        "preempt-off",
+        "running with preemption disabled",
+        "The task has disabled preemption, and stands there on its CPU while the others look for it.",
+    ),
+    (
+        "irqs-off",
+        "running with IRQs masked",
+        "The task has masked IRQs, and stands there on its CPU, which answers nobody.",
+    ),
+    (
+        "exits-inside",
+        "func's task exits there",
+        "func itself lets go of the CPU; when its task has it back, that exits.",
+    ),
+    (
         "pair",
         "two tasks",
-        "Two tasks make the call; each is stopped at a boundary of its own. Which of them goes on first changes from cell to cell.",
+        "Two tasks make the call; each is stopped at a boundary of its own. It is done twice: each of them goes on first once.",
     ),
     (
         "pair-on-top",

@@ -119,8 +119,9 @@ pub struct PairsOf<'a, P> {
     pub step: &'static str,
     pub place: P,
     pub phase: &'static str,
-    /// The numbers of the second's boundaries, and what came of each; nothing where they cannot both stand.
-    pub cells: &'a [(usize, Option<Cell>)],
+    /// The numbers of the second's boundaries, and what came of each: where the first goes on first, and where the second does.
+    /// Nothing where they cannot both stand. A softirq on top goes on first in any case, and the other order is none.
+    pub cells: &'a [(usize, Option<Cell>, Option<Cell>)],
 }
 
 impl<P: fmt::Display> fmt::Display for PairsLine<'_, P> {
@@ -137,11 +138,13 @@ impl<P: fmt::Display> fmt::Display for PairsLine<'_, P> {
         pairs.put("place", &self.of.place)?;
         pairs.put("phase", self.of.phase)?;
         f.write_str(" with=")?;
-        for (index, (number, _)) in self.of.cells.iter().enumerate() {
+        for (index, (number, ..)) in self.of.cells.iter().enumerate() {
             write!(f, "{}{number}", if index == 0 { "" } else { "," })?;
         }
         f.write_str(" cells=")?;
-        self.of.cells.iter().try_for_each(|(_, cell)| f.write_str(cell.map_or("-", Cell::letter)))
+        self.of.cells.iter().try_for_each(|(_, cell, _)| f.write_str(cell.map_or("-", Cell::letter)))?;
+        f.write_str(" reversed=")?;
+        self.of.cells.iter().try_for_each(|(.., cell)| f.write_str(cell.map_or("-", Cell::letter)))
     }
 }
 

@@ -4,10 +4,10 @@
 //! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
 //! Context: fault, or func; only of an explored call, and only a few times a call.
 
-use super::party::{Party, RECURSION, SP};
-use super::thread::T7;
+use super::party::{AtT2, Party};
 use crate::arch::site::Regs;
 use crate::arch::vectors::ExceptionFrame;
+use crate::ftrace::live;
 use crate::lab::oracle::Late;
 use crate::sched;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -57,21 +57,23 @@ fn go_on(party: &Party, frame: &mut ExceptionFrame) {
         frame.elr = frame.lr;
         return;
     }
-    let callsite_record = as_at_t2(party, frame);
+    // A func runs below the frame of the trampoline that called it, the lowest of those that are not popped.
+    let (sp, sp_of) = (frame.sp as usize, |it: &AtT2| it.sp.load(Ordering::Relaxed));
+    let of_func = party.at_t2.iter().filter(|it| sp_of(it) >= sp).min_by_key(|it| sp_of(it));
+    let callsite_record = as_at_t2(of_func.unwrap_or(&party.at_t2[0]), frame);
     frame.x[29] = callsite_record as u64;
     frame.x[16] = (callsite_record - offset_of!(Regs, callsite)) as u64;
-    frame.x[17] = T7.load(Ordering::Relaxed) as u64;
+    frame.x[17] = live::trampoline().t7 as u64;
     frame.elr = window_resume as *const () as u64;
 }
 
 /// Gives back what func has changed of the registers that it must not change; gives where the trampoline's record is.
-fn as_at_t2(party: &Party, frame: &mut ExceptionFrame) -> usize {
-    let word = |index: usize| party.at_t2[index].load(Ordering::Relaxed);
-    for (register, slot) in frame.x[19..=28].iter_mut().zip(&party.at_t2) {
+fn as_at_t2(at_t2: &AtT2, frame: &mut ExceptionFrame) -> usize {
+    for (register, slot) in frame.x[19..=28].iter_mut().zip(&at_t2.registers) {
         *register = slot.load(Ordering::Relaxed) as u64;
     }
-    sched::current().header.recursion.store(word(RECURSION) as u32, Ordering::Relaxed);
-    word(SP) + offset_of!(Regs, callsite)
+    sched::current().header.recursion.store(at_t2.recursion.load(Ordering::Relaxed), Ordering::Relaxed);
+    at_t2.sp.load(Ordering::Relaxed) + offset_of!(Regs, callsite)
 }
 
 /// What was seen first since the last time. Context: the director, when the call is over.

@@ -2,8 +2,8 @@
 
 use super::party::FIRST;
 use crate::lab::report::{Cell, HeldWhat};
+use crate::lab::scenario::Scenario;
 use crate::mm::text_page::place_of;
-use crate::platform::WindowScenario;
 use crate::sync::atomic::Ordering;
 use core::hint::black_box;
 
@@ -19,14 +19,14 @@ extern "C" fn window_stands(pc: usize, sp: usize, ops: usize, n: usize, facts: u
 }
 
 /// Tells a debugger, if there is one. Context: the director.
-pub(super) fn tell(n: usize, ops: usize, held: HeldWhat, scenario: WindowScenario, cell: Cell) {
+pub(super) fn tell(n: usize, ops: usize, held: HeldWhat, scenario: &Scenario, cell: Cell) {
     let held = match held {
         HeldWhat::Nothing => 0,
         HeldWhat::Ops => 1,
         HeldWhat::Text => 2,
     };
     let is_freed = matches!(cell, Cell::Right | Cell::Unsafe);
-    let is_stepped = scenario != WindowScenario::Inside;
+    let is_stepped = !scenario.is_in_helper();
     let at = |word: usize| if is_stepped { word } else { 0 };
     let (pc, sp) = (FIRST.pc.load(Ordering::Relaxed), FIRST.sp.load(Ordering::Relaxed));
     let is_in_func = place_of(pc).is_some();

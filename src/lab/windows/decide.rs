@@ -2,8 +2,10 @@
 //! parties or their CPUs, and stays so while every CPU takes part in more rounds ([`crate::rcu::standing`]).
 //! Context: the director.
 
-use super::director::wait_until;
-use super::levels;
+use super::order::scenario;
+use super::party::{DONE, GO, Party, WISHING};
+use super::patience::{PATIENCE_NS, wait_until};
+use super::stance;
 use crate::irq::entry;
 use crate::rcu;
 use crate::sched::{self, Task};
@@ -12,29 +14,55 @@ use crate::sched::{self, Task};
 /// holder keeps one from its ticks for longer, the watchdog comes first.
 const BACKSTOP_NS: u64 = 8_000_000_000;
 
-/// Waits until `poll` says that the wait is over, or the scheme is seen to wait for `tasks`; `None` if neither comes.
-pub(super) fn decide<T>(poll: impl Fn() -> Option<T>, tasks: &[&Task]) -> Option<Option<T>> {
+/// What a scheme has decided.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing is waited for any more, or nothing comes to end before a party goes on: what has ended by now has.
+    AtRest,
+    /// A party had to be waited for, or the round would have been over; it has gone on by itself. Nothing ended before.
+    WentOn,
+}
+
+/// Waits until all that is retired has ended, of which `nr_left` has not, or the scheme is seen to wait for `tasks`; `None` if
+/// neither comes.
+pub(super) fn decide(nr_left: impl Fn() -> usize, tasks: &[&Task]) -> Option<Decision> {
     let mut decided = None;
     wait_until(
         || {
-            if levels::went_on() {
-                decided = Some(None); // it had to be waited for, or the round would have been over
-            } else if let Some(elapsed) = poll() {
-                decided = Some(Some(elapsed));
-            } else if levels::keeps_everybody_waiting() {
-                decided = Some(None);
-            } else if let Some(before) = rcu::standing(tasks).filter(|it| it.is_for_nobody_else(tasks)) {
-                tasks.iter().for_each(|task| pass_interrupts(task));
-                let is_so = |it: rcu::Standing| it == before && it.is_for_nobody_else(tasks);
-                if rcu::standing(tasks).is_some_and(is_so) && poll().is_none() {
-                    decided = Some(None);
-                }
-            }
+            decided = if stance::went_on() {
+                Some(Decision::WentOn)
+            } else if nr_left() == 0 || scenario().keeps_everybody_waiting() || is_at_rest(&nr_left, tasks) {
+                Some(Decision::AtRest)
+            } else {
+                None
+            };
             decided.is_some()
         },
         BACKSTOP_NS,
     );
     decided
+}
+
+/// Whether the scheme waits for `tasks`, and for nobody else, and nothing of that changes while they take interrupts.
+fn is_at_rest(nr_left: &impl Fn() -> usize, tasks: &[&Task]) -> bool {
+    let before = (rcu::standing(tasks), nr_left());
+    let (Some(standing), _) = before else { return false };
+    if !standing.is_for_nobody_else(tasks) {
+        return false;
+    }
+    tasks.iter().for_each(|task| pass_interrupts(task));
+    (rcu::standing(tasks), nr_left()) == before && standing.is_for_nobody_else(tasks)
+}
+
+/// Waits until the party is in its func, and waits for it there, with nothing to free; then it goes on.
+pub(super) fn grant_wish(party: &Party) {
+    let has_come = wait_until(|| matches!(party.phase(), WISHING | DONE), PATIENCE_NS);
+    assert!(has_come, "a call has not come to its func: phase {}", party.phase());
+    if party.phase() == WISHING {
+        let cookie = rcu::start_poll();
+        let _ = decide(|| usize::from(!rcu::has_ended(cookie)), &[party.task()]);
+        party.order(GO);
+    }
 }
 
 /// Rounds, until the CPU that runs the task has left an interrupt that began after this did: whoever wants that CPU, and

@@ -4,7 +4,7 @@
 //! comes behind that needs the text alone. A page that is gone faults at the next fetch (P2, P3).
 //! Context: whatever calls the traced function. The helpers take no recursion guard: they call nothing that is explored.
 
-use super::thread;
+use super::{order, stance};
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::lab::tracees;
@@ -19,19 +19,35 @@ use core::hint::black_box;
 use core::mem::offset_of;
 
 /// What the last func read from its ops.
-pub(super) static READ: AtomicU64 = AtomicU64::new(0);
+static READ: AtomicU64 = AtomicU64::new(0);
+/// The same, of the ops that is registered beside the explored one.
+static READ_OF_OTHER: AtomicU64 = AtomicU64::new(0);
+
+/// Nothing has been read. Context: the director, before a call.
+pub(super) fn forget_reads() {
+    [&READ, &READ_OF_OTHER].into_iter().for_each(|read| read.store(0, Ordering::Relaxed));
+}
+
+/// What the last funcs read from their ops. Context: the director.
+pub(super) fn reads() -> [u64; 2] {
+    [&READ, &READ_OF_OTHER].map(|read| read.load(Ordering::Relaxed))
+}
 
 global_asm!(
     ".pushsection .rodata.window_funcs, \"a\", %progbits",
+    ".macro window_leaf name, read",
     ".balign 8",
-    "window_plain:",
+    "\\name:",
     "ldr x5, 1f",
     "ldr x4, [x2, #{private}]",
     "str x4, [x5]",
     "ret",
     ".balign 8",
-    "1: .quad {read}",
-    "window_plain_end:",
+    "1: .quad \\read",
+    "\\name\\()_end:",
+    ".endm",
+    "window_leaf window_plain, {read}",
+    "window_leaf window_other, {read_of_other}",
     ".macro window_helper name, helper",
     ".balign 8",
     "\\name:",
@@ -49,6 +65,7 @@ global_asm!(
     "window_helper window_enable, {enable}",
     "window_helper window_block, {block}",
     "window_helper window_nest, {nest}",
+    "window_helper window_outer, {outer}",
     ".balign 8",
     "window_tail:",
     "adr x16, 2f",
@@ -80,15 +97,21 @@ global_asm!(
     private = const offset_of!(Ops, private),
     pc = const offset_of!(Regs, pc),
     read = sym READ,
+    read_of_other = sym READ_OF_OTHER,
     note = sym note,
     enable = sym enable,
     block = sym block,
     nest = sym nest,
+    outer = sym outer,
 );
 
 unsafe extern "C" {
     static window_plain: u8;
     static window_plain_end: u8;
+    static window_other: u8;
+    static window_other_end: u8;
+    static window_outer: u8;
+    static window_outer_end: u8;
     static window_callee: u8;
     static window_callee_end: u8;
     static window_enable: u8;
@@ -112,45 +135,85 @@ pub(super) fn helper(func: WindowFunc) -> usize {
     }
 }
 
-fn code(func: WindowFunc) -> &'static [u8] {
-    let (start, end) = match func {
+/// The text of a func, which is copied into a page; `None` if it lies in the kernel.
+fn code(func: WindowFunc) -> Option<&'static [u8]> {
+    Some(match func {
         WindowFunc::Plain | WindowFunc::FanOut | WindowFunc::Nested => {
-            (&raw const window_plain, &raw const window_plain_end)
+            between(&raw const window_plain, &raw const window_plain_end)
         }
-        WindowFunc::Callee => (&raw const window_callee, &raw const window_callee_end),
-        WindowFunc::Enable => (&raw const window_enable, &raw const window_enable_end),
-        WindowFunc::Block => (&raw const window_block, &raw const window_block_end),
-        WindowFunc::Nest => (&raw const window_nest, &raw const window_nest_end),
-        WindowFunc::Tail => (&raw const window_tail, &raw const window_tail_end),
-        WindowFunc::Redirect => (&raw const window_redirect, &raw const window_redirect_end),
-    };
-    // SAFETY: the bytes between the two labels, read-only data.
+        WindowFunc::Compiled => return None,
+        WindowFunc::Callee => between(&raw const window_callee, &raw const window_callee_end),
+        WindowFunc::Enable => between(&raw const window_enable, &raw const window_enable_end),
+        WindowFunc::Block => between(&raw const window_block, &raw const window_block_end),
+        WindowFunc::Nest => between(&raw const window_nest, &raw const window_nest_end),
+        WindowFunc::Tail => between(&raw const window_tail, &raw const window_tail_end),
+        WindowFunc::Redirect => between(&raw const window_redirect, &raw const window_redirect_end),
+    })
+}
+
+/// The text from one label to the other.
+fn between(start: *const u8, end: *const u8) -> &'static [u8] {
+    // SAFETY: whoever calls this names two labels of one piece of read-only data, in their order.
     unsafe { core::slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
-/// An ops with a func of this kind, and the page of its text, which goes when the ops is freed. Context: task.
-pub(super) fn make(func: WindowFunc) -> (OpsBox, TextPage) {
+/// An ops, and the page of its func's text, which goes when the ops is freed. The text of a compiled func stays.
+pub(super) type Made = (OpsBox, Option<TextPage>);
+
+/// An ops with a func of this kind. Context: task.
+pub(super) fn make(func: WindowFunc) -> Made {
+    code(func).map_or_else(|| (OpsBox::new("explored", compiled, 0), None), |code| in_page("explored", code))
+}
+
+/// An ops to stand beside one of this kind: where that is called in a call, the one whose func makes it. Context: task.
+pub(super) fn make_other(func: WindowFunc) -> Made {
+    let code = match func {
+        WindowFunc::Nested => between(&raw const window_outer, &raw const window_outer_end),
+        _ => between(&raw const window_other, &raw const window_other_end),
+    };
+    in_page("other", code)
+}
+
+fn in_page(name: &'static str, code: &[u8]) -> Made {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let page = TextPage::new(number % PLACES, code(func)).expect("memory for one page");
+    let page = TextPage::new(number % PLACES, code).expect("memory for one page");
     // SAFETY: the page holds a function of this signature.
     let entry: Func = unsafe { core::mem::transmute::<usize, Func>(page.address()) };
     sched::synchronise_every_cpu(); // before anybody can branch there
-    (OpsBox::new("explored", entry, number), page)
-}
-
-/// An ops that stays, whose func calls a function that is traced for another. Context: task.
-pub(super) fn outer_ops() -> OpsBox {
-    OpsBox::new("outer", outer, 0)
+    (OpsBox::new(name, entry, number), Some(page))
 }
 
 /// The funcs' last use of their ops.
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn note(_: usize, _: usize, ops: *const OpsHeader, _: *mut Regs) {
-    // SAFETY: called with an ops of `make`; where that was freed too early its memory is mapped heap, with poison in it.
-    let private = unsafe { (&raw const (*ops.cast::<Ops>()).private).read_volatile() };
-    READ.store(private as u64, Ordering::Relaxed);
+    // SAFETY: our caller's.
+    READ.store(unsafe { private_of(ops) }, Ordering::Relaxed);
+}
+
+/// # Safety
+/// `ops` is of this module; where it was freed too early its memory is mapped heap, with poison in it.
+#[inline(always)]
+unsafe fn private_of(ops: *const OpsHeader) -> u64 {
+    // SAFETY: the caller's.
+    unsafe { (&raw const (*ops.cast::<Ops>()).private).read_volatile() as u64 }
+}
+
+/// As a compiler makes a func: with frames of its own, and more on the stack.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+unsafe extern "C" fn compiled(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
+    let words = black_box([ip, parent_ip, regs.addr()]);
+    mix(&words);
+    // SAFETY: our caller's.
+    unsafe { note(ip, parent_ip, ops, regs) };
+    black_box(words);
+}
+
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn mix(words: &[usize; 3]) {
+    black_box(words[0] ^ words[1] ^ words[2]);
 }
 
 /// Disables preemption and enables it again, with a reschedule pending if that is what is explored.
@@ -159,23 +222,26 @@ unsafe extern "C" fn note(_: usize, _: usize, ops: *const OpsHeader, _: *mut Reg
 unsafe extern "C" fn enable(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
     let is_preempted = preempts(model()) && preempt::count() == 0;
     let disabled = preempt::disable();
-    let is_explored = thread::stands_inside(is_preempted);
+    let is_explored = stance::stands_inside(is_preempted);
     drop(disabled); // here it is switched out, if anywhere
     if is_explored {
-        thread::stay();
+        stance::wait_inside();
     }
     // SAFETY: our caller's.
     unsafe { note(ip, parent_ip, ops, regs) };
 }
 
-/// Blocks, if that is what is explored: whatever the scheme, and its trampoline, forbid.
+/// Blocks, and maybe exits, if that is what is explored: whatever the scheme, and its trampoline, forbid.
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn block(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
-    if thread::blocks_inside() {
+    if stance::lets_go() {
         let levels = preempt::count();
         preempt::sub(levels);
-        thread::block();
+        stance::block();
+        if stance::exits() {
+            sched::exit();
+        }
         preempt::add(levels);
     }
     // SAFETY: our caller's.
@@ -186,13 +252,16 @@ unsafe extern "C" fn block(ip: usize, parent_ip: usize, ops: *const OpsHeader, r
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn nest(ip: usize, parent_ip: usize, ops: *const OpsHeader, regs: *mut Regs) {
-    tracees::call(thread::INNER_TRACEE, 0);
+    tracees::call(order::INNER_TRACEE, 0);
     // SAFETY: our caller's.
     unsafe { note(ip, parent_ip, ops, regs) };
 }
 
-/// The same, of an ops that stays: what is explored is the call in it.
+/// The same, of the ops beside the explored one, whose call is in this.
+#[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-unsafe extern "C" fn outer(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
-    black_box(tracees::call(thread::INNER_TRACEE, 0)); // with a frame of its own around it
+unsafe extern "C" fn outer(_: usize, _: usize, ops: *const OpsHeader, _: *mut Regs) {
+    tracees::call(order::INNER_TRACEE, 0);
+    // SAFETY: our caller's.
+    READ_OF_OTHER.store(unsafe { private_of(ops) }, Ordering::Relaxed);
 }

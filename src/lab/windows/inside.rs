@@ -5,15 +5,15 @@
 //! are not asked about: their text goes with their ops, so a late use is seen, or something is wrong.
 //! Told by the frame that the trampoline made, by no scheme and by no unwinder. Context: the director, the party standing.
 
-use super::party::{Party, SP};
+use super::party::Party;
 use crate::arch::site::Regs;
 use crate::arch::trampoline;
 use crate::sync::atomic::Ordering;
 
 /// Whether the party stands in the func, or in what that called, of a call whose frame names `freed`.
 pub(super) fn names(party: &Party, freed: usize) -> bool {
-    let [pc, sp, frame] = [&party.pc, &party.sp, &party.at_t2[SP]].map(|word| word.load(Ordering::Relaxed));
-    // Below the frame, or on it and in no trampoline: it is neither to be made, nor about to be popped.
+    let [pc, sp, frame] = [&party.pc, &party.sp, &party.at_t2[0].sp].map(|word| word.load(Ordering::Relaxed));
+    // sp > frame: the frame is popped. sp == frame in a trampoline: it is being built, or about to be popped. Else the call is live.
     if frame == 0 || sp > frame || sp == frame && trampoline::contains(pc) {
         return false;
     }

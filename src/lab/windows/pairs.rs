@@ -1,27 +1,20 @@
 //! Two that stand at once: every boundary of the trampoline with every one, and one for each phase of func.
 //!
-//! A grace period has to outlast both, in whatever order they go on. Of two tasks the first goes on first where the sum of
-//! their boundaries' numbers is even, else the second; a softirq on top goes on before the task that it is on top of.
+//! A grace period has to outlast both, in whatever order they go on. Of two tasks each goes on first once; a softirq on top
+//! goes on before the task that it is on top of.
 //! Context: the director.
 
-use super::director::{Spot, Stage};
-use super::path::Boundary;
-use super::story::{At, Story};
-use super::{Failure, count};
+use super::director::{Run, Stage};
+use super::path::{At, Boundary};
+use super::seen::Spot;
+use super::story::Story;
+use super::tally::{self, Failure};
 use crate::arch::trampoline::Trampoline;
-use crate::lab::report::PairsOf;
-use crate::platform::{BootArgs, WindowFunc, WindowScenario};
+use crate::lab::report::{Cell, PairsOf};
+use crate::lab::scenario::Scenario;
+use crate::platform::{BootArgs, WindowFunc};
 use alloc::string::ToString;
 use alloc::vec::Vec;
-
-/// The scenarios.
-pub(super) const ALL: [WindowScenario; 2] = [WindowScenario::Pair, WindowScenario::PairOnTop];
-
-/// Whether the second is the first to go on.
-pub(super) fn is_second_first(spots: &[Spot], scenario: WindowScenario) -> bool {
-    let is_odd = spots.iter().map(|spot| spot.n).sum::<usize>() % 2 == 1;
-    scenario == WindowScenario::PairOnTop || scenario == WindowScenario::Pair && is_odd
-}
 
 /// A part of `only=` that names two boundaries: `12+17`.
 fn is_pair(part: &str) -> bool {
@@ -50,7 +43,7 @@ pub(super) fn paired(path: &[Boundary], trampoline: &Trampoline) -> Vec<usize> {
 /// Runs the pairs that `args` select, a line for each first boundary that one can stand at with another. Gives the first failure.
 pub(super) fn explore(
     args: &BootArgs<'_>,
-    (func, scenario): (WindowFunc, WindowScenario),
+    (func, scenario): (WindowFunc, &Scenario),
     stage: &mut Stage,
     path: &[Boundary],
     trampoline: &Trampoline,
@@ -58,23 +51,26 @@ pub(super) fn explore(
 ) -> Option<Failure> {
     let mut failure = None;
     let paired = paired(path, trampoline);
-    for &n in &paired {
-        let mut cells = Vec::new();
-        for &m in paired.iter().filter(|&&m| is_named(args, n, m)) {
-            let spots = [n, m].map(|n| Spot { n, at: &path[n] });
-            let seen = stage.run(&spots, scenario);
-            cells.push((m, seen.as_ref().map(|seen| seen.cell)));
-            let Some(seen) = seen else { continue };
-            if count(&seen, seen.cell) && failure.is_none() {
-                let story = Story { func, spots: &spots, scenario, seen: &seen, cell: seen.cell }.to_string();
-                failure = Some(Failure { story, only: alloc::format!("{func},{scenario},{n}+{m}") });
-            }
+    let mut run = |n: usize, m: usize, is_second_first: bool| -> Option<Cell> {
+        let spots = [n, m].map(|n| Spot { n, at: &path[n] });
+        let seen = stage.run(Run { spots: &spots, scenario, is_second_first })?;
+        if tally::count(&seen, seen.cell) && failure.is_none() {
+            let story = Story { func, spots: &spots, scenario, seen: &seen, cell: seen.cell }.to_string();
+            failure = Some(Failure { story, only: alloc::format!("{func},{},{n}+{m}", scenario.name) });
         }
-        if cells.iter().all(|(_, cell)| cell.is_none()) {
+        Some(seen.cell)
+    };
+    for &n in &paired {
+        let cell = |m: usize| {
+            let is_on_top = scenario.is_second_on_top();
+            (m, run(n, m, is_on_top), if is_on_top { None } else { run(n, m, true) })
+        };
+        let cells: Vec<_> = paired.iter().copied().filter(|&m| is_named(args, n, m)).map(cell).collect();
+        if cells.iter().all(|(_, cell, reversed)| cell.or(*reversed).is_none()) {
             continue;
         }
         let Boundary { pc, step, phase, .. } = path[n];
-        print(PairsOf { func, scenario, n, pc, step, place: At(pc), phase, cells: &cells });
+        print(PairsOf { func, scenario: scenario.name, n, pc, step, place: At(pc), phase, cells: &cells });
     }
     failure
 }

@@ -9,7 +9,7 @@
 //! INVARIANT `one-director`: one task gives the orders, and reads a party's words only while that stands, or after.
 
 use crate::arch::{cpu, gic};
-use crate::lab::held::Held;
+use crate::lab::stepper::Stepper;
 use crate::sched::ipi::SGI_RESCHED;
 use crate::sched::{self, Task, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -42,8 +42,9 @@ pub(super) const QUIT: u32 = 10;
 pub(super) const CALL_ELSEWHERE: u32 = 11;
 /// An interrupt makes it.
 pub(super) const CALLING: u32 = 12;
-/// It is in its func, and waits until somebody waits for it to leave that; and somebody does.
+/// It is in its func, and stays there until a grace period for something else waits for it.
 pub(super) const WISHING: u32 = 13;
+/// Such a grace period does.
 pub(super) const WISHED: u32 = 14;
 
 /// One that stands.
@@ -58,34 +59,30 @@ pub(super) struct Party {
     /// What it stands at, its stack pointer there, and on which CPU.
     pub(super) pc: AtomicUsize,
     pub(super) sp: AtomicUsize,
-    pub(super) holds: AtomicUsize,
     pub(super) cpu: AtomicUsize,
     /// Where its traced call returns to.
     pub(super) return_to: AtomicUsize,
-    /// x19 to x28, sp (where the trampoline's frame is) and the recursion word as they were before T2: how func must leave
-    /// them for T7. sp is 0 before that.
-    pub(super) at_t2: [AtomicUsize; 12],
+    /// What func must leave as it was at T2, for T7: in the call of the explored ops, and in that of another, where a call is in
+    /// a call.
+    pub(super) at_t2: [AtT2; 2],
     /// It makes its call on top of the other.
     is_on_top: AtomicBool,
-    /// What it is between two stops.
-    pub(super) between: IrqLock<Between>,
-}
-
-pub(super) struct Between {
-    /// The instruction that is about to be executed.
-    pub(super) pc: usize,
-    pub(super) held: Held,
-    /// The number of the boundary, once the call has begun.
-    pub(super) number: Option<usize>,
+    /// Its call, as far as it has been stepped: up to where it stands, if it does.
+    pub(super) stepper: IrqLock<Stepper>,
 }
 
 /// The one whose call is explored; and the other, where two stand.
 pub(super) static FIRST: Party = Party::new();
 pub(super) static SECOND: Party = Party::new();
 
-/// Places in [`Party::at_t2`].
-pub(super) const SP: usize = 10;
-pub(super) const RECURSION: usize = 11;
+/// What was so at T2 of one trampoline.
+pub(super) struct AtT2 {
+    /// x19 to x28.
+    pub(super) registers: [AtomicUsize; 10],
+    /// Where the trampoline's frame is; 0 before T2.
+    pub(super) sp: AtomicUsize,
+    pub(super) recursion: AtomicU32,
+}
 
 const fn word() -> AtomicUsize {
     AtomicUsize::new(0)
@@ -101,12 +98,11 @@ impl Party {
             home: word(),
             pc: word(),
             sp: word(),
-            holds: word(),
             cpu: word(),
             return_to: word(),
-            at_t2: [const { word() }; 12],
+            at_t2: [const { AtT2 { registers: [const { word() }; 10], sp: word(), recursion: AtomicU32::new(0) } }; 2],
             is_on_top: AtomicBool::new(false),
-            between: IrqLock::new(Between { pc: 0, held: Held::new(), number: None }),
+            stepper: IrqLock::new(Stepper::new()),
         }
     }
 
@@ -123,8 +119,8 @@ impl Party {
     /// This context is the party from now on, and is about to call. Context: that of the call.
     pub(super) fn begin(&self, task: &Task) {
         self.task.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
-        self.at_t2[SP].store(0, Ordering::Relaxed);
-        *self.between.lock() = Between { pc: 0, held: Held::new(), number: None };
+        self.at_t2.iter().for_each(|it| it.sp.store(0, Ordering::Relaxed));
+        *self.stepper.lock() = Stepper::new();
     }
 
     /// The same, on top of the other: from here to [`Party::leave_top`]. Context: softirq.
@@ -142,6 +138,11 @@ impl Party {
         // SAFETY: the party says who it is before it comes to stand. An explored task is joined after the last stage, one that
         // exits after its call, by the director itself; idle and the grace-period task never end.
         unsafe { self.task.load(Ordering::Acquire).as_ref() }.expect("the party has begun")
+    }
+
+    /// Whether the party, which stands, holds one of these, by the instructions that it executed. Context: the director.
+    pub(super) fn holds_one_of(&self, names: &[usize]) -> bool {
+        self.stepper.lock().held().holds_one_of(names)
     }
 
     #[inline(always)]

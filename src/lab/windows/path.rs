@@ -11,19 +11,21 @@
 //! | - | behind all that; or in the call of an ops that stays, around the one that is explored |
 //! | 20 | the target that func sent the trampoline on to is to come, or runs |
 
+use super::order::ENTRY;
 use super::record::{FACTS, HELD, INSIDE, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
-use super::thread::ENTRY;
 use crate::arch::insn::Insn;
 use crate::arch::mmu::PAGE_SIZE;
 use crate::arch::site::CallSite;
 use crate::arch::text::read_insn;
-use crate::arch::trampoline::Trampoline;
+use crate::arch::trampoline::{self, Trampoline};
+use crate::console::epitaph::Place;
 use crate::lab::report::HeldWhat;
 use crate::lab::walk::label;
 use crate::mm::text_page::place_of;
 use crate::platform::WindowFunc;
 use crate::sync::atomic::Ordering;
 use alloc::vec::Vec;
+use core::fmt::{self, Write};
 
 /// One boundary: the instruction at it is not executed yet.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,8 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Option<Vec<
     let site = CallSite::from_return_address(ENTRY.load(Ordering::Relaxed) + 8);
     let (mut was_held, mut has_called) = (false, false);
     let mut is_redirected = false;
+    // A trampoline's call of the fan-out, or of another member, leaves the same in x30.
+    let is_of_func = |pc: usize| place_of(pc).is_some() || func == WindowFunc::Compiled && !trampoline.contains(pc);
     let one = |number: usize| {
         let pc = PCS[number].load(Ordering::Relaxed);
         let is_held = fact(number) & HELD != 0;
@@ -66,7 +70,7 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Option<Vec<
             () if is_held && !has_called => "2",
             () if is_held && is_redirected => "20",
             () if is_held && number > last_read => "10",
-            () if is_held && fact(number) & RETURNS_TO_T7 != 0 && place_of(pc).is_some() => "3",
+            () if is_held && fact(number) & RETURNS_TO_T7 != 0 && is_of_func(pc) => "3",
             () if is_held => "4",
             () if was_held && is_redirected && (is_in_trampoline || place_of(pc).is_some()) => "20",
             () if was_held && is_in_trampoline => "11",
@@ -86,4 +90,41 @@ pub(super) fn recorded(func: WindowFunc, trampoline: &Trampoline) -> Option<Vec<
         Boundary { pc, insn: read_insn(pc), step: label(pc, site, trampoline), phase, held }
     };
     Some((0..length).map(one).collect())
+}
+
+/// Whether a path goes the trampoline's slow exit, which lies behind its return.
+pub(super) fn is_long(path: &[Boundary], trampoline: &Trampoline) -> bool {
+    path.iter().any(|at| is_behind(at, trampoline))
+}
+
+/// Whether a boundary is one of the slow exit.
+pub(super) fn is_behind(at: &Boundary, trampoline: &Trampoline) -> bool {
+    trampoline.contains(at.pc) && at.pc > trampoline.ret
+}
+
+/// Prints a place in one word: in the trampoline, in a func's page, or in other text.
+#[derive(Clone, Copy)]
+pub(super) struct At(pub(super) usize);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pc = self.0;
+        match (place_of(pc), trampoline::around(pc)) {
+            (Some(_), _) => write!(f, "func+{:#x}", pc % PAGE_SIZE),
+            (None, Some(variant)) => write!(f, "trampoline+{:#x}", pc - variant.t0),
+            (None, None) => write!(OneWord(f), "{}", Place(pc)),
+        }
+    }
+}
+
+/// Writes a name without its spaces: `<A as B>` has them.
+struct OneWord<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneWord<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.split(' ').enumerate().try_for_each(|(index, word)| {
+            self.0.write_str(if index == 0 { "" } else { "_" })?;
+            self.0.write_str(word)
+        })
+    }
 }

@@ -1,11 +1,11 @@
 //! What is kept of each boundary of a call while it is stepped: plain words, since the handler of a stop takes no lock.
 
-use super::party::{FIRST, Party, RECURSION, SP};
-use super::thread::T7;
+use super::party::{AtT2, FIRST};
 use crate::arch::text::read_insn;
 use crate::arch::vectors::ExceptionFrame;
 use crate::ftrace::ops::Ops;
 use crate::lab::held::Held;
+use crate::lab::stepper::Marks;
 use crate::sched;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -20,10 +20,13 @@ static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 pub(super) static PCS: [AtomicUsize; MOST] = [const { AtomicUsize::new(0) }; MOST];
 pub(super) static FACTS: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
 pub(super) static LENGTH: AtomicUsize = AtomicUsize::new(0);
-/// What will be retired is held; the next instruction reads it; x30 alone leads back into the trampoline; some ops is held.
+/// What will be retired is held.
 pub(super) const HELD: u32 = 1;
+/// The next instruction reads it.
 pub(super) const READS: u32 = 2;
+/// x30 alone leads back into the trampoline.
 pub(super) const RETURNS_TO_T7: u32 = 4;
+/// Some ops is held.
 pub(super) const INSIDE: u32 = 8;
 
 /// From now on the explored ops is this one, and the literal names this. Context: the director, before a call.
@@ -32,25 +35,19 @@ pub(super) fn will_be_retired(ops: usize, literal: usize) {
     MEMORY.iter().zip(ends).for_each(|(word, value)| word.store(value, Ordering::Relaxed));
 }
 
-/// What will be retired: the ops, and what the literal names, each held by whoever has loaded it.
+/// Keeps what func must leave as it is now. Context: exception, at T2.
 #[inline(always)]
-pub(super) fn retired() -> [usize; 2] {
-    [&MEMORY[0], &MEMORY[2]].map(|word| word.load(Ordering::Relaxed))
-}
-
-/// Keeps the registers at T2. Context: exception.
-#[inline(always)]
-pub(super) fn note_registers(party: &Party, frame: &ExceptionFrame) {
-    for (slot, value) in party.at_t2.iter().zip(&frame.x[19..=28]) {
+pub(super) fn note_registers(at_t2: &AtT2, frame: &ExceptionFrame) {
+    for (slot, value) in at_t2.registers.iter().zip(&frame.x[19..=28]) {
         slot.store(*value as usize, Ordering::Relaxed);
     }
-    party.at_t2[SP].store(frame.sp as usize, Ordering::Relaxed);
-    party.at_t2[RECURSION].store(sched::current().header.recursion.load(Ordering::Relaxed) as usize, Ordering::Relaxed);
+    at_t2.sp.store(frame.sp as usize, Ordering::Relaxed);
+    at_t2.recursion.store(sched::current().header.recursion.load(Ordering::Relaxed), Ordering::Relaxed);
 }
 
 /// Keeps a boundary of the first's. Context: exception.
 #[inline(always)]
-pub(super) fn boundary(number: usize, pc: usize, held: &Held, frame: &ExceptionFrame) {
+pub(super) fn boundary(number: usize, pc: usize, held: &Held, marks: Marks, frame: &ExceptionFrame) {
     let (Some(place), Some(facts)) = (PCS.get(number), FACTS.get(number)) else { return };
     let base = match read_insn(pc).base_register() {
         Some(31) => frame.sp as usize,
@@ -60,11 +57,11 @@ pub(super) fn boundary(number: usize, pc: usize, held: &Held, frame: &ExceptionF
     };
     let [ops, ops_end, node, node_end] = MEMORY.each_ref().map(|word| word.load(Ordering::Relaxed));
     let reads = (ops..ops_end).contains(&base) || (node..node_end).contains(&base);
-    let mut bits = if held.holds_one_of(&retired()) { HELD } else { 0 };
+    let mut bits = if held.holds_one_of(&[ops, node]) { HELD } else { 0 };
     bits |= if held.depth() > 0 { INSIDE } else { 0 };
     bits |= if reads { READS } else { 0 };
-    let is_leaf = frame.sp as usize == FIRST.at_t2[SP].load(Ordering::Relaxed);
-    bits |= if is_leaf && frame.lr as usize == T7.load(Ordering::Relaxed) { RETURNS_TO_T7 } else { 0 };
+    let is_leaf = frame.sp as usize == FIRST.at_t2[0].sp.load(Ordering::Relaxed);
+    bits |= if is_leaf && frame.lr as usize == marks.1 { RETURNS_TO_T7 } else { 0 };
     place.store(pc, Ordering::Relaxed);
     facts.store(bits, Ordering::Relaxed);
 }
