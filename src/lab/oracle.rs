@@ -17,7 +17,7 @@
 mod hit;
 mod violation;
 
-pub use hit::{COVERAGE, Counters, stay};
+pub use hit::{COVERAGE, Counters, sleep_in, stay};
 pub use violation::{Contain, Late, Property, begin, claim_fault, contain, end, late_entry, late_write, violation};
 
 use crate::arch::site::{Func, OpsHeader, Regs};
@@ -58,6 +58,8 @@ pub struct Slot {
     retired_at_ns: AtomicU64,
     retired_by: AtomicU32,
     buried_ns: AtomicU64,
+    /// How long its calls sleep, where they may; 0 is not at all.
+    sleep_ns: AtomicU64,
 }
 
 static TABLE: [Slot; SLOTS] = [const {
@@ -70,6 +72,7 @@ static TABLE: [Slot; SLOTS] = [const {
         retired_at_ns: AtomicU64::new(0),
         retired_by: AtomicU32::new(0),
         buried_ns: AtomicU64::new(0),
+        sleep_ns: AtomicU64::new(0),
     }
 }; SLOTS];
 static PAGES: [IrqLock<Option<TextPage>>; SLOTS] = [const { IrqLock::new(None) }; SLOTS];
@@ -144,6 +147,7 @@ pub fn new_ops(name: &'static str, text: Text) -> Result<OpsBox, OutOfMemory> {
     slot.entered.store(0, Ordering::Relaxed);
     slot.left.store(0, Ordering::Relaxed);
     slot.retired_ns.store(0, Ordering::Relaxed);
+    slot.sleep_ns.store(0, Ordering::Relaxed);
     let func = match text {
         Text::Own => own_func(number).inspect_err(|_| slot.state.store(FREE, Ordering::Relaxed))?,
         Text::Shared => oracle_shared_func,

@@ -84,6 +84,8 @@ pub struct StressLine {
     pub coverage: Coverage,
     /// A digest of the order in which tasks followed each other on each CPU, and of the swaps between.
     pub schedule: u64,
+    /// The longest that an updater waited, behind its swap, for an ops that nobody held.
+    pub unheld_max_us: u64,
 }
 
 /// How often the situations that matter were met.
@@ -135,7 +137,8 @@ impl fmt::Display for StressLine {
             pairs.put(name, count)?;
         }
         self.coverage.counts().iter().try_for_each(|(name, count)| pairs.put(name, count))?;
-        pairs.put("schedule", self.schedule)
+        pairs.put("schedule", self.schedule)?;
+        pairs.put("unheld_max_us", self.unheld_max_us)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Tracee tasks call traced functions, sleep, exit and are replaced. Updaters roll the ops of their *lane* (a set of
 //! callsites; where lanes overlap, callsites have fan-outs). Chaos tasks, one per CPU and of the high class, preempt,
 //! migrate, and send storms of SGIs whose handlers and softirqs call traced functions too. For a third of the time
-//! every callsite of the kernel is traced as well. What random load meets seldom is shown by itself, before the load (from five
+//! every callsite of the kernel is traced as well; for another, dozens of tasks sleep in func where that is allowed. What random load meets seldom is shown by itself, before the load (from five
 //! seconds on: it takes its time) or behind it.
 //!
 //! All choices come from the seed: which callsites, sleeps, moves and storms; how far ticks are off, and so how long turns are;
@@ -16,6 +16,7 @@ mod load;
 mod moved;
 mod promises;
 mod redirect;
+mod sleepers;
 mod stall;
 mod updaters;
 mod verdict;
@@ -98,11 +99,13 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let load = load::start();
     let updaters = updaters::start(lanes);
     let churn = updaters::start_churn();
+    let unheld = sleepers::start_unheld();
     let third = u64::from(args.secs) * SECOND_NS / 3;
     go_on_for(third);
     let everything = trace_everything();
     go_on_for(third);
     untrace(everything);
+    let sleepers = sleepers::start();
     go_on_for(third);
 
     RUNNING.store(false, Ordering::Relaxed);
@@ -111,6 +114,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     sched::synchronise_every_cpu();
     let lanes = updaters::stop(updaters);
     churn.join();
+    sleepers.into_iter().chain([unheld]).for_each(sched::JoinHandle::join);
     rcu::barrier();
     updaters::close_lanes(lanes);
     held::scenario();

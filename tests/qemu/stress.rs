@@ -172,3 +172,19 @@ fn the_suite_as_a_whole_makes_a_million_swaps() {
     }
     panic!("only {} swaps", SWAPS.load(Ordering::Relaxed));
 }
+
+/// Dozens of sleepers hold what is retired all the time. Who can tell ops apart waits for a look; a count keeps what was retired while
+/// they were seen inside, for as long as they sleep.
+#[test]
+fn who_waits_for_an_ops_that_nobody_holds_does_not_notice_dozens_of_sleepers() {
+    let longest = |scheme: &str| {
+        let guest = Guest::with_cpus(1).option("--exact");
+        let ended = guest.boot(&["stress", &format!("tasks_rcu={scheme}"), "secs=1", "seed=7"]).expect_status(0);
+        let verdict = verdict(&ended);
+        assert_eq!(verdict.pairs.keys().last(), Some(&"unheld_max_us"), "{}", ended.story());
+        verdict.pairs.number("unheld_max_us")
+    };
+    let [of_scan, of_depth] = each(["scan", "depth"], longest)[..] else { unreachable!("two were run") };
+    assert!(of_scan < 5_000, "{of_scan} us under scan");
+    assert!((20_000..200_000).contains(&of_depth), "{of_depth} us under depth: the sleepers sleep for 100 ms");
+}

@@ -55,6 +55,12 @@ pub fn stay(number: usize, ns: u64) {
     STAYS.store(number + 1, Ordering::Relaxed);
 }
 
+/// From now on calls of slot `number` sleep so long where they may, instead of dawdling. Context: task; the ops is not
+/// registered yet.
+pub fn sleep_in(number: usize, ns: u64) {
+    slot(number).sleep_ns.store(ns, Ordering::Relaxed);
+}
+
 /// Slot `number` is buried.
 pub(super) fn stay_no_more(number: usize) {
     // It may be another's already: then it stays.
@@ -90,7 +96,10 @@ pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, 
         COVERAGE.exiting.fetch_add(1, Ordering::Relaxed);
     }
     let (switches, cpu) = (task.nivcsw.load(Ordering::Relaxed), cpu::id());
-    if STAYS.load(Ordering::Relaxed) == number + 1 {
+    let sleep_ns = slot.sleep_ns.load(Ordering::Relaxed);
+    if sleep_ns != 0 {
+        sleep_until(sched::now_ns() + sleep_ns);
+    } else if STAYS.load(Ordering::Relaxed) == number + 1 {
         stay_until(sched::now_ns() + STAY_NS.load(Ordering::Relaxed));
     } else {
         dawdle(level);
@@ -154,14 +163,23 @@ fn stay_until(ns: u64) {
     }
 }
 
-/// Sleeps, unless the traced function's caller may not.
+/// Sleeps for a little while, and counts that, unless the traced function's caller may not.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn nap(dice: u32) {
-    static NOBODY_WAKES: WaitQueue = WaitQueue::new();
-    if preempt::count() == 0 && !cpu::irqs_are_masked() {
+    if sleep_until(sched::now_ns() + u64::from(dice >> 12 & 0xff) * 1000) {
         COVERAGE.slept.fetch_add(1, Ordering::Relaxed);
-        NOBODY_WAKES.wait_until_deadline(|| false, sched::now_ns() + u64::from(dice >> 12 & 0xff) * 1000);
     }
+}
+
+/// Sleeps, unless the traced function's caller may not; says whether it did.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn sleep_until(ns: u64) -> bool {
+    static NOBODY_WAKES: WaitQueue = WaitQueue::new();
+    let may_sleep = preempt::count() == 0 && !cpu::irqs_are_masked();
+    if may_sleep {
+        NOBODY_WAKES.wait_until_deadline(|| false, ns);
+    }
+    may_sleep
 }
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]

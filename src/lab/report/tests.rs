@@ -34,13 +34,14 @@ fn the_stress_verdict_has_its_keys_in_order() {
         violations: [0, 1, 2, 3, 4, 5],
         coverage,
         schedule: 28,
+        unheld_max_us: 29,
     };
     assert_eq!(
         line.to_string(),
         "stress: PASS seed=18446744073709551615 scheme=classic preempt=lazy cpus=4 tasks=5 ops=6 secs=7 calls=8 \
          swaps=9 freed=10 gps=11 gp_p50_us=12 gp_max_us=13 p1=0 p2=1 p3=2 p4=3 p5=4 p6=5 preempted_in_tramp=21 \
          preempted_in_func=22 migrated_holders=23 softirq_nested=24 irq_holders=25 exited_holders=26 \
-         blocked_in_func=27 schedule=28"
+         blocked_in_func=27 schedule=28 unheld_max_us=29"
     );
 }
 

@@ -24,7 +24,10 @@ const TRACEES_OF: [&[usize]; LANES] = [&[0, 2, 4, 6], &[0, 1, 5, 6], &[0, 1, 2, 
 /// The lane whose callsite is in the exit path: run by tasks that are off the task list. Its passes are not counted.
 pub(super) const EXIT_LANE: usize = 3;
 const EXIT_FUNCTION: &str = "holdout::sched::tasks::last_words";
-const NAMES: [&str; LANES] = ["lane0", "lane1", "lane2", "exit"];
+/// No lanes: numbers of names for what [`super::sleepers`] swaps.
+pub(super) const SLEPT_IN: usize = 4;
+pub(super) const UNHELD: usize = 5;
+const NAMES: [&str; LANES + 2] = ["lane0", "lane1", "lane2", "exit", "slept in", "unheld"];
 /// Retired ops that an updater lets wait at most before it waits itself.
 const MOST_WAITING: u64 = 200;
 /// Ops that are made at once: the first of them has text of its own, which a round publishes.

@@ -1,6 +1,6 @@
 //! The verdict of a run, from what was counted; also in the middle of a violation, in any context.
 
-use super::{FREED, SWAPS, TASKS, load, updaters};
+use super::{FREED, SWAPS, TASKS, load, sleepers, updaters};
 use crate::arch::relax::SpinMutex;
 use crate::fault::Fault;
 use crate::irq::entry;
@@ -104,6 +104,7 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
         violations,
         coverage: coverage(plan),
         schedule: sched::schedule_digest(),
+        unheld_max_us: sleepers::unheld_max_us(),
     }
 }
 
