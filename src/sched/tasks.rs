@@ -75,6 +75,11 @@ impl JoinHandle {
     pub fn task(&self) -> &Task {
         &self.0
     }
+
+    /// Whether the task is dead, off every list, and its stack is given back. Context: task.
+    pub fn is_reaped(&self) -> bool {
+        self.0.finished.load(Ordering::Acquire) && self.0.stack.lock().is_none()
+    }
 }
 
 /// Makes a task that does `work`, and queues it. Context: task.

@@ -28,14 +28,12 @@ struct Left {
 pub(super) struct Crew {
     left: Arc<Left>,
     members: Vec<JoinHandle>,
-    /// Tasks that lived and exited before.
-    before: (usize, usize),
 }
 
 impl Crew {
     pub(super) fn new() -> Self {
         let left = Left { nr: AtomicUsize::new(0), told_at_ns: AtomicU64::new(0), ended: WaitQueue::new() };
-        Self { left: Arc::new(left), members: Vec::new(), before: sched::counts() }
+        Self { left: Arc::new(left), members: Vec::new() }
     }
 
     /// Starts one more.
@@ -81,7 +79,8 @@ impl Crew {
         }
         let unheard_ns = progress_ns().saturating_sub(self.left.told_at_ns.load(Ordering::Relaxed));
         check!(unheard_ns < UNHEARD_NS, "all tasks have ended, but the wake-up of who waited for them was lost");
-        await_that("every task to be reaped", || sched::counts() == self.before)?;
+        // Its own: others may have begun to exit before it began, and be reaped meanwhile.
+        await_that("every task to be reaped", || self.members.iter().all(JoinHandle::is_reaped))?;
         look(&self)
     }
 

@@ -104,8 +104,8 @@ fn crowd(n: usize) -> Result<Lives, String> {
     let after = sched::counts();
     let reaped = n - (after.0 + after.1).saturating_sub(before.0 + before.1);
     check!(woken == n && reaped == n, "of {n} tasks {woken} were woken and {reaped} reaped");
-    // The reaper takes a task off the list first, then gives its stack back.
-    let given_back = await_that("the stacks", || stack::counts().0 == slots);
+    // Others may have begun to exit before the first of these began, and have given back theirs as well.
+    let given_back = await_that("the stacks", || stack::counts().0 <= slots);
     let left = stack::counts().0;
     check!(given_back.is_ok(), "{left} stacks are in use, were {slots} before {n} tasks came and went");
     let kept = in_use().saturating_sub(bytes);
