@@ -28,6 +28,7 @@ const REST_NS: u64 = 100 * NS_PER_US;
 static STAY_NS: AtomicU64 = AtomicU64::new(0);
 static SLEEPS: AtomicBool = AtomicBool::new(false);
 static IS_BROKEN: AtomicBool = AtomicBool::new(false);
+static IS_GUARDED: AtomicBool = AtomicBool::new(false);
 /// The holder has begun, and has let go.
 static IS_INSIDE: AtomicBool = AtomicBool::new(false);
 static HAS_LEFT: AtomicBool = AtomicBool::new(false);
@@ -39,7 +40,8 @@ static CROWDED: AtomicBool = AtomicBool::new(false);
 /// Keeps a grace period waiting for `ms` milliseconds, and says when it ended.
 pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
-    SLEEPS.store(how == Hold::Sleep, Ordering::Relaxed);
+    SLEEPS.store(matches!(how, Hold::Sleep | Hold::SleepUnguarded), Ordering::Relaxed);
+    IS_GUARDED.store(how != Hold::SleepUnguarded, Ordering::Relaxed);
     IS_BROKEN.store(how == Hold::Broken, Ordering::Relaxed);
     IS_INSIDE.store(false, Ordering::Relaxed);
     HAS_LEFT.store(false, Ordering::Relaxed);
@@ -52,7 +54,9 @@ pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     let crowd: Vec<JoinHandle> = (0..nr_crowd).map(|_| spawn("crowd", cpu, work_and_rest)).collect();
     let holder = match how {
         Hold::Hog => spawn("hog", cpu, stay_outside),
-        Hold::Spin | Hold::Sleep | Hold::Crowd | Hold::Broken => spawn("holder", cpu, stay_inside),
+        Hold::Spin | Hold::Sleep | Hold::SleepUnguarded | Hold::Crowd | Hold::Broken => {
+            spawn("holder", cpu, stay_inside)
+        }
     };
     // Of the high class: what is measured is the grace period, not the waiter's own turns.
     let (what, ops) = (Spawn { name: "waiter", class: Class::High, cpu: None }, ops.expose_provenance());
@@ -136,7 +140,10 @@ unsafe extern "C" fn sleep_behind_broken_record() {
 /// Stays. Where it sleeps, it does what most schemes forbid.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs) {
-    let Some(_inside) = recursion::enter(Guard::Func) else { return };
+    let guard = IS_GUARDED.load(Ordering::Relaxed).then(|| recursion::enter(Guard::Func));
+    if matches!(guard, Some(None)) {
+        return;
+    }
     IS_INSIDE.store(true, Ordering::Relaxed);
     let stay_ns = STAY_NS.load(Ordering::Relaxed);
     if IS_BROKEN.load(Ordering::Relaxed) {

@@ -114,6 +114,8 @@ names! {
         Spin = "spin",
         /// A task is inside a func that sleeps.
         Sleep = "sleep",
+        /// The same, without the recursion guard.
+        SleepUnguarded = "sleep-unguarded",
         /// As `spin`, on a CPU that other tasks want as well.
         Crowd = "crowd",
         /// A task is inside no func, and does not let go of its CPU.

@@ -8,11 +8,12 @@ use super::gp_task::{Rcu, STEP, rcu};
 use super::hurry;
 use super::report::forbid_block;
 use super::schemes::{self, Context, Interrupted, Left, Scheme, Sighting, Switch, Wake};
+use crate::arch::unwind::{Frames, Holds};
 use crate::arch::{cpu, trampoline};
 use crate::fault::{self, Fault};
 use crate::sched::seam::{Hooks, IrqMark};
 use crate::sched::{self, Task};
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::irqs;
 
 /// What is put on the seam.
@@ -100,11 +101,34 @@ fn wake(wake: Wake) {
     }
 }
 
+/// Funcs may block whatever the scheme forbids: somebody looks at what comes of it.
+static BREAKS_RULES: AtomicBool = AtomicBool::new(false);
+
+/// From now on a func may block, or may not, where the scheme forbids that. For experiments, which must expect that such an ops is
+/// freed too early. Context: task.
+pub fn let_funcs_break_rules(may: bool) {
+    BREAKS_RULES.store(may, Ordering::Relaxed);
+}
+
 /// A scheme that takes a voluntary switch for the end of every call cannot let a func make one.
+///
+/// A func that holds the recursion guard is told by that, at no cost. In a checked build the frames of whoever switches tell of
+/// any func: a walk, which a switch of a release build cannot afford.
 #[inline(always)]
 fn assert_may_block(scheme: &impl Scheme, task: &Task) {
-    let is_in_func = task.header.recursion.load(Ordering::Relaxed) != 0;
-    if is_in_func && !scheme.lets_funcs_block() {
+    if scheme.lets_funcs_block() {
+        return;
+    }
+    let is_guarded = task.header.recursion.load(Ordering::Relaxed) != 0;
+    let is_in_func = || is_guarded || cfg!(debug_assertions) && stands_in_func();
+    if is_in_func() && !BREAKS_RULES.load(Ordering::Relaxed) {
         forbid_block(task, scheme.name());
     }
+}
+
+/// Whether the running task's own frames lead through a func.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn stands_in_func() -> bool {
+    Holds::of(Frames::here()).next().is_some()
 }

@@ -58,7 +58,7 @@ fn boost_holdouts() {
     });
 }
 
-/// Those too that left while they were being boosted. Nobody else boosts under a scheme that does not.
+/// Those too that left while they were being boosted. Under a scheme that does not boost, nobody else does but experiments.
 #[inline(always)]
 fn unboost_all() {
     sched::for_each_task(|task| {

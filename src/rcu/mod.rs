@@ -58,7 +58,7 @@ mod standing;
 #[cfg(target_os = "none")]
 pub use {
     broken::{last_broken, nr_broken_chains},
-    hooks::report,
+    hooks::{let_funcs_break_rules, report},
     inside::until_nobody_is_inside,
     report::{Describe, OPS, tell_holders, tell_holdouts},
     standing::{Standing, standing},

@@ -146,8 +146,16 @@ fn a_func_that_blocks_is_a_holder_that_sleeps_where_the_scheme_allows_it() {
 
 #[test]
 fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_callsite_and_ops() {
-    for scheme in ["classic", "nopreempt"] {
-        let ended = held(1, &[&format!("tasks_rcu={scheme}")], "hold sleep 90").expect_status(101);
+    // The frames tell where no guard does: this is a build that looks at them.
+    let cases = [
+        ("classic", "sleep"),
+        ("nopreempt", "sleep"),
+        ("classic", "sleep-unguarded"),
+        ("linux", "sleep-unguarded"),
+        ("ip", "sleep-unguarded"),
+    ];
+    for (scheme, how) in cases {
+        let ended = held(1, &[&format!("tasks_rcu={scheme}")], &format!("hold {how} 90")).expect_status(101);
         let what = format!("blocks inside a func, which the scheme {scheme} forbids: it is in the trampoline of ");
         let line = ended.line_with(&["panic: task holder-", &what]);
         assert!(line.contains("tracees::hotel, holds ops `held` at 0x"), "{line}");
