@@ -3,7 +3,7 @@
 //! Tracee tasks call traced functions, sleep, exit and are replaced. Updaters roll the ops of their *lane* (a set of
 //! callsites; where lanes overlap, callsites have fan-outs). Chaos tasks, one per CPU and of the high class, preempt,
 //! migrate, and send storms of SGIs whose handlers and softirqs call traced functions too. For a third of the time
-//! every callsite of the kernel is traced as well; for another, dozens of tasks sleep in func where that is allowed. What random load meets seldom is shown by itself, before the load (from five
+//! every callsite of the kernel is traced as well; for another, two dozen tasks sleep in func where that is allowed. What random load meets seldom is shown by itself, before the load (from five
 //! seconds on: it takes its time) or behind it.
 //!
 //! All choices come from the seed: which callsites, sleeps, moves and storms; how far ticks are off, and so how long turns are;

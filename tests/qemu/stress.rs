@@ -43,6 +43,8 @@ fn passes(guest: &Guest, cpus: u32, model: &str, seed: u64) {
         verdict.pairs.expect(property, |violations| violations == 0, "0");
     }
     verdict.pairs.expect("tasks", |tasks| tasks >= 25, "25 or more");
+    let ops = verdict.pairs.number("ops");
+    verdict.pairs.expect("freed", |freed| freed <= ops, "no more than there were ops");
     for counted in ["ops", "calls", "swaps", "freed", "gps"] {
         verdict.pairs.expect(counted, |count| count > 0, "more than 0");
     }
@@ -77,15 +79,12 @@ macro_rules! passes {
     };
 }
 
+// Where nobody is preempted, each number of CPUs under one of the two models.
 passes! {
     scan_passes_under_none_on_1_cpu: "none" on 1, seed 101;
-    scan_passes_under_none_on_2_cpus: "none" on 2, seed 102;
-    scan_passes_under_none_on_4_cpus: "none" on 4, seed 104;
     scan_passes_under_none_on_8_cpus: "none" on 8, seed 108;
-    scan_passes_under_voluntary_on_1_cpu: "voluntary" on 1, seed 201;
     scan_passes_under_voluntary_on_2_cpus: "voluntary" on 2, seed 202;
     scan_passes_under_voluntary_on_4_cpus: "voluntary" on 4, seed 204;
-    scan_passes_under_voluntary_on_8_cpus: "voluntary" on 8, seed 208;
     scan_passes_under_full_on_1_cpu: "full" on 1, seed 301;
     scan_passes_under_full_on_2_cpus: "full" on 2, seed 302;
     scan_passes_under_full_on_4_cpus: "full" on 4, seed 304;
@@ -173,15 +172,16 @@ fn the_suite_as_a_whole_makes_a_million_swaps() {
     panic!("only {} swaps", SWAPS.load(Ordering::Relaxed));
 }
 
-/// Dozens of sleepers hold what is retired all the time. Who can tell ops apart waits for a look; a count keeps what was retired while
+/// Two dozen sleepers hold what is retired all the time. Who can tell ops apart waits for a look; a count keeps what was retired while
 /// they were seen inside, for as long as they sleep.
 #[test]
-fn who_waits_for_an_ops_that_nobody_holds_does_not_notice_dozens_of_sleepers() {
+fn who_waits_for_an_ops_that_nobody_holds_does_not_notice_two_dozen_sleepers() {
     let longest = |scheme: &str| {
         let guest = Guest::with_cpus(1).option("--exact");
         let ended = guest.boot(&["stress", &format!("tasks_rcu={scheme}"), "secs=1", "seed=7"]).expect_status(0);
         let verdict = verdict(&ended);
         assert_eq!(verdict.pairs.keys().last(), Some(&"unheld_max_us"), "{}", ended.story());
+        ended.line_with(&["slept in func at once: 24 of 24 tasks"]);
         verdict.pairs.number("unheld_max_us")
     };
     let [of_scan, of_depth] = each(["scan", "depth"], longest)[..] else { unreachable!("two were run") };

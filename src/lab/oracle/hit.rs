@@ -28,7 +28,7 @@ pub struct Counters {
     pub in_irq: AtomicU64,
     /// Of them, by tasks that were exiting.
     pub exiting: AtomicU64,
-    /// Of them, during which the task slept, where the scheme allows that.
+    /// Of them, during which the task took a nap, where the scheme allows that; calls that were told to sleep are not counted.
     pub slept: AtomicU64,
     /// Some randomness for dawdling, from the seed.
     pub dice: AtomicU32,
@@ -104,7 +104,7 @@ pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, 
     } else {
         dawdle(level);
     }
-    if level == Level::Task {
+    if level == Level::Task && sleep_ns == 0 {
         if task.nivcsw.load(Ordering::Relaxed) != switches {
             COVERAGE.preempted.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,4 +1,4 @@
-//! Sleeping holders by the dozen, where a func may sleep: for a third of the run they keep retired ops. Beside them, and before,
+//! Two dozen sleeping holders, where a func may sleep: for a third of the run they keep retired ops. Beside them, and before,
 //! ops that nobody calls are swapped, which must not notice: the longest wait for one of those is the verdict's `unheld_max_us=`.
 
 use super::updaters::{SLEPT_IN, UNHELD, make_batch};
@@ -9,7 +9,7 @@ use crate::ftrace::table::SiteId;
 use crate::lab::oracle;
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,6 +23,11 @@ const SWAP_NS: u64 = 20_000_000;
 /// Between two swaps of what nobody calls.
 const REST_NS: u64 = 2_000_000;
 
+/// Ops that were registered here first, in nobody's place.
+static NR_FIRST: AtomicU64 = AtomicU64::new(0);
+/// Tasks that are inside, and the most that were at once.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static MOST_INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// The longest that an updater waited, behind its swap, for an ops that nobody held.
 static UNHELD_MAX_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -47,9 +52,21 @@ pub(super) fn unheld_max_us() -> u64 {
     UNHELD_MAX_NS.load(Ordering::Relaxed) / 1000
 }
 
+/// How many ops were registered in nobody's place. Context: any.
+pub(super) fn nr_first() -> u64 {
+    NR_FIRST.load(Ordering::Relaxed)
+}
+
+/// How many slept in func at once, and how many can. Context: any.
+pub(super) fn most_inside() -> (usize, usize) {
+    (MOST_INSIDE.load(Ordering::Relaxed), if rcu::lets_funcs_block() { SLEEPERS } else { 0 })
+}
+
 /// Starts to swap what nobody calls.
 pub(super) fn start_unheld() -> JoinHandle {
     UNHELD_MAX_NS.store(0, Ordering::Relaxed);
+    NR_FIRST.store(0, Ordering::Relaxed);
+    MOST_INSIDE.store(0, Ordering::Relaxed);
     spawn("unheld", Class::High, swap_unheld) // of the high class, so that it waits for no turn
 }
 
@@ -70,7 +87,9 @@ fn spawn(name: &str, class: Class, work: fn()) -> JoinHandle {
 
 fn sleep() {
     while is_running() {
+        MOST_INSIDE.fetch_max(INSIDE.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         slept_in();
+        INSIDE.fetch_sub(1, Ordering::Relaxed);
         sched::sleep(REST_NS);
     }
 }
@@ -107,6 +126,7 @@ fn roll(make: impl Fn() -> OpsBox, function: fn(), every_ns: u64, free: impl Fn(
     let mut slot = first.private;
     let mut current: *const Ops =
         live::register_at(first, sites(function)).unwrap_or_else(|error| panic!("stress: {error}"));
+    NR_FIRST.fetch_add(1, Ordering::Relaxed);
     while is_running() {
         sched::sleep(every_ns);
         let new = make();
@@ -114,6 +134,7 @@ fn roll(make: impl Fn() -> OpsBox, function: fn(), every_ns: u64, free: impl Fn(
         let gone = live::swap(current, new).unwrap_or_else(|error| panic!("stress: {error}"));
         oracle::note_retired(core::mem::replace(&mut slot, number));
         current = address;
+        sched::note_in_schedule(number);
         SWAPS.fetch_add(1, Ordering::Relaxed);
         free(gone.expect("it is registered"));
     }

@@ -93,7 +93,7 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
         preempt: plan.preempt,
         cpus: plan.cpus,
         tasks: TASKS.load(Ordering::Relaxed),
-        ops: SWAPS.load(Ordering::Relaxed) + updaters::LANES as u64,
+        ops: SWAPS.load(Ordering::Relaxed) + updaters::LANES as u64 + sleepers::nr_first(),
         secs: plan.secs,
         calls: COVERAGE.calls.load(Ordering::Relaxed),
         swaps: SWAPS.load(Ordering::Relaxed),
@@ -118,6 +118,14 @@ pub(super) fn conclude(secs: u32) -> u8 {
             println!("stress: {key} is 0: the run did not meet what it is for");
             line.verdict = Verdict::Fail;
         }
+    }
+    let (most, sleepers) = sleepers::most_inside();
+    if sleepers > 0 {
+        println!("slept in func at once: {most} of {sleepers} tasks");
+    }
+    if most < sleepers / 2 && secs >= COVERAGE_FROM_SECS {
+        println!("stress: too few slept in func at once: the run did not meet what it is for");
+        line.verdict = Verdict::Fail;
     }
     if line.freed == 0 {
         println!("stress: nothing was freed");
