@@ -103,7 +103,7 @@ pub struct Scenario {
     pub leaves_nop: bool,
     /// Whether another ops is retired as well.
     pub other: Other,
-    /// It needs so many CPUs. With one the director has that while the holder is off it; else nobody looks on.
+    /// The CPUs that it needs: two where the party stands on one, since the director looks on from another.
     pub cpus: usize,
     /// A grace period can look at the party, and end, while it stands. Where none can, the party stands where it holds something
     /// alone, so that none must.
@@ -189,7 +189,7 @@ impl Scenario {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, Scenario};
+    use super::{ALL, Scenario, Stand};
     use crate::platform::{Name, WindowFunc, WindowScenario};
 
     #[test]
@@ -207,6 +207,15 @@ mod tests {
         }
         for it in &ALL {
             assert!((1..it.funcs.len()).all(|n| !it.funcs[..n].contains(&it.funcs[n])), "{}", it.name);
+        }
+    }
+
+    /// What one task for each call is not wired for: orders that are given to the task that stays, and a second party.
+    #[test]
+    fn a_task_for_one_call_is_preempted_or_exits_and_stands_alone() {
+        for it in ALL.iter().filter(|it| it.has_task_of_its_own()) {
+            assert!(matches!(it.stand, Stand::Preempted | Stand::Exits), "{}", it.name);
+            assert!(!it.is_wished && !it.is_boosted && !it.has_two() && !it.is_of_interrupt(), "{}", it.name);
         }
     }
 

@@ -5,35 +5,45 @@
 use super::held::Held;
 
 /// A stepped call, between two of its stops.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stepper {
     /// The instruction that is about to be executed.
     pc: usize,
     held: Held,
     /// The number of the boundary that the call stands at; 0 is its first instruction. `None` before the call.
     number: Option<usize>,
+    marks: Marks,
 }
 
 /// Where the trampoline's boundaries lie that begin and end a hold: T2 and T7.
 pub type Marks = (usize, usize);
 
+/// No trampoline's.
+pub const NO_MARKS: Marks = (0, 0);
+
 impl Stepper {
-    /// The call has not begun.
-    pub const fn new() -> Self {
-        Self { pc: 0, held: Held::new(), number: None }
+    /// The call has not begun; it is to go through the trampoline of these marks.
+    pub const fn new(marks: Marks) -> Self {
+        Self { pc: 0, held: Held::new(), number: None, marks }
+    }
+
+    /// The marks of its trampoline. Context: any.
+    #[inline(always)]
+    pub const fn marks(&self) -> Marks {
+        self.marks
     }
 
     /// The thread stops at `pc`, where x2 holds `x2`; the call begins with the instruction at `entry`. Gives the number of
     /// the boundary, `None` before the call. Context: any.
     #[inline(always)]
-    pub fn stop(&mut self, pc: usize, x2: usize, entry: usize, marks: Marks) -> Option<usize> {
+    pub fn stop(&mut self, pc: usize, x2: usize, entry: usize) -> Option<usize> {
         self.number = match self.number {
             None if pc != entry => return None,
             None => Some(0),
             Some(number) => Some(number + 1),
         };
         let executed = core::mem::replace(&mut self.pc, pc);
-        self.held.step(executed, pc, x2, marks);
+        self.held.step(executed, pc, x2, self.marks);
         self.number
     }
 
@@ -66,28 +76,28 @@ mod tests {
 
     #[test]
     fn boundaries_are_numbered_from_the_entry_on() {
-        let mut stepper = Stepper::new();
-        assert_eq!(stepper.stop(0x500, 0, ENTRY, MARKS), None);
+        let mut stepper = Stepper::new(MARKS);
+        assert_eq!(stepper.stop(0x500, 0, ENTRY), None);
         assert!(!stepper.has_begun());
-        let numbers: Vec<_> = [ENTRY, 0x20, 0x24, ENTRY].map(|pc| stepper.stop(pc, 7, ENTRY, MARKS)).into();
+        let numbers: Vec<_> = [ENTRY, 0x20, 0x24, ENTRY].map(|pc| stepper.stop(pc, 7, ENTRY)).into();
         assert_eq!(numbers, [Some(0), Some(1), Some(2), Some(3)], "a call of itself is part of it");
         assert_eq!(stepper.held().innermost(), Some(7));
     }
 
     #[test]
     fn what_came_before_the_call_is_no_part_of_it() {
-        let mut stepper = Stepper::new();
-        assert_eq!(stepper.stop(0x20, 7, ENTRY, MARKS), None, "T2 of another call");
-        assert_eq!(stepper.stop(ENTRY, 7, ENTRY, MARKS), Some(0));
+        let mut stepper = Stepper::new(MARKS);
+        assert_eq!(stepper.stop(0x20, 7, ENTRY), None, "T2 of another call");
+        assert_eq!(stepper.stop(ENTRY, 7, ENTRY), Some(0));
         assert_eq!(stepper.held().depth(), 0);
     }
 
     #[test]
     fn what_is_passed_has_no_number_and_is_what_was_executed() {
-        let mut stepper = Stepper::new();
-        stepper.stop(ENTRY, 0, ENTRY, MARKS);
+        let mut stepper = Stepper::new(MARKS);
+        stepper.stop(ENTRY, 0, ENTRY);
         stepper.pass(0x20);
-        assert_eq!(stepper.stop(0x24, 9, ENTRY, MARKS), Some(1));
+        assert_eq!(stepper.stop(0x24, 9, ENTRY), Some(1));
         assert_eq!(stepper.held().innermost(), Some(9));
     }
 }

@@ -5,7 +5,7 @@
 //! last instruction of the trampoline the thread goes back to where it called.
 //! Context: task. One walk at a time: the handler's statics belong to it.
 
-use super::stepper::Stepper;
+use super::stepper::{NO_MARKS, Stepper};
 use crate::arch::insn::Insn;
 use crate::arch::site::CallSite;
 use crate::arch::step::{self, Stop, Then};
@@ -31,7 +31,7 @@ static LENGTH: AtomicUsize = AtomicUsize::new(0);
 /// The function's entry.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
 /// The stepped thread's alone.
-static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new());
+static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new(NO_MARKS));
 
 /// Each stop. Context: exception; the thread holds no lock, as it runs nothing but the callsite, trampoline and func.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
@@ -40,7 +40,7 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
     let entry = ENTRY.load(Ordering::Relaxed);
     // Nobody else takes it while a walk runs.
     let Some(mut stepper) = STEPPER.try_lock() else { return Then::Leave };
-    let Some(number) = stepper.stop(pc, frame.x[2] as usize, entry, live::trampoline().marks()) else {
+    let Some(number) = stepper.stop(pc, frame.x[2] as usize, entry) else {
         return Then::Step;
     };
     if let (Some(pc_slot), Some(holds)) = (PCS.get(number), HOLDS.get(number)) {
@@ -86,7 +86,7 @@ pub fn run(entry: usize) -> Result<(), &'static str> {
     let trampoline = live::trampoline();
     ENTRY.store(entry, Ordering::Relaxed);
     LENGTH.store(0, Ordering::Relaxed);
-    *STEPPER.lock() = Stepper::new();
+    *STEPPER.lock() = Stepper::new(trampoline.marks());
     let what = Spawn { name: "stepped", class: Class::Normal, cpu: None };
     let stepped = sched::spawn(what, Box::new(move || step::debug(on_stop, || call(entry))));
     let outcome = stepped.map(sched::JoinHandle::join).map_err(|_| "there is no memory for the stepped thread");

@@ -254,9 +254,10 @@ fn decimal(text: &str) -> Option<u64> {
     digits(text, 10)
 }
 
-/// The number of a boundary, or two of them: `12`, `12+17`.
+/// The number of a boundary, or two of them, in either order of going on or in the reversed one alone: `12`, `12+17`, `12+17r`.
 fn is_boundary(part: &str) -> bool {
     let (first, second) = part.split_once('+').unwrap_or((part, part));
+    let second = second.strip_suffix('r').filter(|_| part.contains('+')).unwrap_or(second);
     decimal(first).is_some() && decimal(second).is_some()
 }
 

@@ -94,7 +94,8 @@ function tellPair(first, second) {
         make("li", {}, "The ops is replaced, and ", code(two.scheme), " is asked for a grace period. ")];
     const [firstFirst, secondFirst] = orders;
     const told = (who, it) => make("li", {}, who, endings[it] ?? ending(it, one.held));
-    if (firstFirst === secondFirst || secondFirst === " ") steps.push(told("", firstFirst));
+    const seen = [...new Set(orders)].filter((it) => it !== " ");
+    if (seen.length === 1) steps.push(told("", seen[0]));
     else steps.push(told("Where the first goes on first: ", firstFirst), told("Where the second goes on first: ", secondFirst));
     openStory(worse, [code(two.scheme), ` ${SAYS[worse]}`], steps, [...again(two.scheme, only), ...(worse === "U" ? own(run, only) : [])], pairAt(two.told));
     remember();

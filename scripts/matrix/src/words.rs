@@ -9,7 +9,7 @@ const FUNCS: [(&str, &str); 10] = [
     ("block", "blocks"),
     ("redirect", "sends the call elsewhere"),
     ("nest", "calls a function that is traced for another ops"),
-    ("nested", "is that other: called inside the call of an ops that stays"),
+    ("nested", "is that other: called inside the call of another ops"),
     ("fanout", "is the second of three on one callsite"),
     ("compiled", "is a Rust function, as its compiler made it"),
 ];

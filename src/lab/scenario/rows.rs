@@ -189,7 +189,7 @@ pub(super) static ALL: [Scenario; WindowScenario::ALL.len()] = [
         name: WindowScenario::ExitsInside,
         stand: Stand::Exits,
         funcs: &[Block],
-        words: ["its func lets go of the CPU by itself, and exits when it has it back", STAYS],
+        words: ["its func lets go of the CPU by itself, and its task exits there when it has it back", STAYS],
         ..PREEMPTED
     },
 ];

@@ -22,7 +22,7 @@ use crate::ftrace::live;
 use crate::ftrace::ops::Ops;
 use crate::irq::entry;
 use crate::lab::calls::{self, Calls};
-use crate::lab::stepper::Stepper;
+use crate::lab::stepper::{NO_MARKS, Stepper};
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
@@ -39,7 +39,7 @@ use alloc::string::String;
 const TRACEE: usize = 0;
 
 /// The stepped call: the thread's alone.
-static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new());
+static STEPPER: IrqLock<Stepper> = IrqLock::new(Stepper::new(NO_MARKS));
 /// The boundary of this run.
 static AT: AtomicUsize = AtomicUsize::new(0);
 /// The boundary that the thread stands at, for who says what went wrong there.
@@ -108,8 +108,7 @@ fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
         wrong(10);
         return Then::Leave;
     };
-    let marks = live::trampoline().marks();
-    let Some(number) = stepper.stop(pc, frame.x[2] as usize, tracees::entry(TRACEE), marks) else { return Then::Step };
+    let Some(number) = stepper.stop(pc, frame.x[2] as usize, tracees::entry(TRACEE)) else { return Then::Step };
     let held = holds::by_steps(stepper.held());
     drop(stepper);
     if number == 0 {
@@ -258,7 +257,7 @@ fn step_every_boundary(ops: &Ops) -> Result<Figures, String> {
         while cpu::id() != 0 {
             sched::yield_now();
         }
-        *STEPPER.lock() = Stepper::new();
+        *STEPPER.lock() = Stepper::new(live::trampoline().marks());
         PHASE.store(IDLE, Ordering::Relaxed);
         AT.store(run, Ordering::Relaxed);
         let value = 0x5eed_0000 + run as u64;

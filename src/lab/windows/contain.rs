@@ -4,10 +4,10 @@
 //! the place of the traced function, where the trampoline was sent on to, returns to the function's caller.
 //! Context: fault, or func; only of an explored call, and only a few times a call.
 
+use super::order;
 use super::party::{AtT2, Party};
 use crate::arch::site::Regs;
 use crate::arch::vectors::ExceptionFrame;
-use crate::ftrace::live;
 use crate::lab::oracle::Late;
 use crate::sched;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -63,7 +63,7 @@ fn go_on(party: &Party, frame: &mut ExceptionFrame) {
     let callsite_record = as_at_t2(of_func.unwrap_or(&party.at_t2[0]), frame);
     frame.x[29] = callsite_record as u64;
     frame.x[16] = (callsite_record - offset_of!(Regs, callsite)) as u64;
-    frame.x[17] = live::trampoline().t7 as u64;
+    frame.x[17] = order::marks().1 as u64;
     frame.elr = window_resume as *const () as u64;
 }
 

@@ -17,7 +17,7 @@ const BACKSTOP_NS: u64 = 8_000_000_000;
 /// What a scheme has decided.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing is waited for any more, or nothing comes to end before a party goes on: what has ended by now has.
+    /// All has ended, or nothing more ends before a party goes on.
     AtRest,
     /// A party had to be waited for, or the round would have been over; it has gone on by itself. Nothing ended before.
     WentOn,

@@ -4,11 +4,11 @@
 use super::decide::{Decision, decide, grant_wish};
 use super::order;
 use super::party::{
-    CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
+    CALL, CALL_ELSEWHERE, CALLING, DONE, FIRST, GO, IDLE, NESTING, NOWHERE, OFF_CPU, ON_CPU, Party, SECOND,
 };
 use super::path::{self, At, Boundary};
 use super::patience::{PATIENCE_NS, wait_until};
-use super::seen::{Elsewhere, Seen, Spot};
+use super::seen::{Elsewhere, OtherSeen, Seen, Spot};
 use super::site::{Site, TakenOff};
 use super::{contain, debugger, funcs, inside, levels, own, record, stance};
 use crate::arch::cpu;
@@ -80,6 +80,7 @@ impl Stage {
     }
 
     fn record_once(&mut self, trampoline: &Trampoline, scenario: &Scenario) -> Option<Vec<Boundary>> {
+        order::set_marks(trampoline.marks());
         record::will_be_retired(self.site.ops(), self.site.literal());
         self.give(NOWHERE, scenario);
         self.finish(&FIRST);
@@ -107,11 +108,14 @@ impl Stage {
         if !self.stand(spots, scenario)? {
             return Ok(None);
         }
+        if stance::went_on() {
+            // A round that nobody here asked for came first.
+            self.let_go(&FIRST, scenario);
+            levels::end();
+            return Err(Elsewhere);
+        }
         let was_off_cpu = FIRST.phase() == OFF_CPU;
         let holders_cpu = FIRST.cpu.load(Ordering::Relaxed);
-        if scenario.is_boosted {
-            sched::boost(FIRST.task());
-        }
         if scenario.is_updater_here {
             move_to(holders_cpu);
         }
@@ -127,7 +131,11 @@ impl Stage {
             is_second_first,
             ops: taken[0].names[0],
             successor: self.site.literal(),
-            other: taken.get(1).map(|other| (other.names[0], matches!(scenario.other, Other::First))),
+            other: taken.get(1).map(|other| OtherSeen {
+                ops: other.names[0],
+                is_first: other.number < taken[0].number,
+                is_held: [&FIRST, &SECOND][..spots.len()].iter().any(|party| party.holds_one_of(&other.names)),
+            }),
             branch: read_insn(order::SITE.load(Ordering::Relaxed) + 4),
             updater: cpu::id(),
             retirement: taken[0].number,
@@ -135,6 +143,9 @@ impl Stage {
             late: None,
             was_inside: false,
         };
+        let is_as_asked = |it: &OtherSeen| it.is_first == matches!(scenario.other, Other::First);
+        assert!(seen.other.as_ref().is_none_or(is_as_asked), "the ops were retired in another order");
+        let text = taken[0].text();
         let mut leaving: Standing<'_> = spots.iter().zip([&FIRST, &SECOND]).collect();
         if is_second_first {
             leaving.reverse();
@@ -148,9 +159,13 @@ impl Stage {
                 sched::set_affinity(sched::current(), !(1 << holders_cpu));
             }
             if nr_gone == 0 {
-                debugger::tell(spots[0].n, seen.ops, spots[0].at.held, scenario, taken[0].cell);
+                debugger::tell(&spots[0], seen.ops, text, scenario, taken[0].cell);
             }
-            self.let_go(party, scenario);
+            let last = self.let_go(party, scenario);
+            assert!(
+                last == GO || !matches!(scenario.stand, Stand::Exits),
+                "a func whose task was to exit has returned"
+            );
             seen.late = seen.late.or_else(contain::take).or_else(late_read);
         }
         let have_ended = || taken.iter().all(|it| !it.is_there() || it.poll().is_some());
@@ -188,7 +203,8 @@ impl Stage {
             let elapsed = decision.filter(|it| *it == Decision::AtRest).and_then(|_| it.poll());
             let cell = decision.map_or(Cell::Undecided, |_| Cell::of(elapsed.is_some(), is_held));
             it.cell = if is_first { cell } else { it.cell.max(cell) };
-            let is_told_by_stack = matches!(self.func, WindowFunc::FanOut | WindowFunc::Compiled);
+            let never_reads = matches!(scenario.stand, Stand::Exits);
+            let is_told_by_stack = never_reads || matches!(self.func, WindowFunc::FanOut | WindowFunc::Compiled);
             is_inside |= it.free(elapsed)
                 && is_told_by_stack
                 && standing.iter().any(|(_, party)| inside::names(party, it.names[1]));
@@ -247,8 +263,8 @@ impl Stage {
         }
     }
 
-    /// The party goes on, and ends its call.
-    fn let_go(&mut self, party: &Party, scenario: &Scenario) {
+    /// The party goes on, and ends its call. Gives its last phase.
+    fn let_go(&mut self, party: &Party, scenario: &Scenario) -> u32 {
         let is_on_top = scenario.is_second_on_top() && core::ptr::eq(party, &SECOND);
         party.let_go();
         if !scenario.is_of_interrupt() && !is_on_top {
@@ -256,22 +272,22 @@ impl Stage {
             let cpus = if scenario.has_second_task { !0 } else { 1 << party.cpu.load(Ordering::Relaxed) };
             sched::set_affinity(party.task(), cpus);
         }
-        if scenario.is_boosted {
-            sched::unboost(party.task());
-        }
-        self.finish(party);
+        let last = self.finish(party);
         if is_on_top {
             wait_for_stand(&FIRST, &[OFF_CPU, ON_CPU]);
         }
+        last
     }
 
-    /// Waits for the end of the call.
-    fn finish(&mut self, party: &Party) {
+    /// Waits for the end of the call, or of its task. Gives the party's last phase.
+    fn finish(&mut self, party: &Party) -> u32 {
         match self.own.take() {
             Some(own) => own.join(),
             None => assert!(wait_until(|| party.phase() == DONE, PATIENCE_NS), "a call that may go on does not end"),
         }
+        let last = party.phase();
         party.enter(IDLE);
+        last
     }
 }
 

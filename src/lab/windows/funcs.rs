@@ -8,7 +8,7 @@ use super::{order, stance};
 use crate::arch::site::{Func, OpsHeader, Regs};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::lab::tracees;
-use crate::mm::text_page::{PLACES, TextPage};
+use crate::mm::text_page::{PLACES, TextPage, place_of};
 use crate::platform::WindowFunc;
 use crate::sched::preemption::{model, preempts};
 use crate::sched::{self};
@@ -162,7 +162,7 @@ pub(super) type Made = (OpsBox, Option<TextPage>);
 
 /// An ops with a func of this kind. Context: task.
 pub(super) fn make(func: WindowFunc) -> Made {
-    code(func).map_or_else(|| (OpsBox::new("explored", compiled, 0), None), |code| in_page("explored", code))
+    code(func).map_or_else(|| (OpsBox::new("explored", compiled, 0), None), |code| in_page("explored", code, EXPLORED))
 }
 
 /// An ops to stand beside one of this kind: where that is called in a call, the one whose func makes it. Context: task.
@@ -171,12 +171,28 @@ pub(super) fn make_other(func: WindowFunc) -> Made {
         WindowFunc::Nested => between(&raw const window_outer, &raw const window_outer_end),
         _ => between(&raw const window_other, &raw const window_other_end),
     };
-    in_page("other", code)
+    in_page("other", code, OTHER)
 }
 
-fn in_page(name: &'static str, code: &[u8]) -> Made {
+/// Explored funcs have the even places of the window, others the odd ones.
+const EXPLORED: usize = 0;
+const OTHER: usize = 1;
+
+/// Whose func's page an address lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PageOf {
+    Explored,
+    Other,
+}
+
+/// Whose func's page `pc` lies in, if it lies in one. Context: any.
+pub(super) fn page_of(pc: usize) -> Option<PageOf> {
+    place_of(pc).map(|place| if place % 2 == EXPLORED { PageOf::Explored } else { PageOf::Other })
+}
+
+fn in_page(name: &'static str, code: &[u8], parity: usize) -> Made {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let number = 2 * NEXT.fetch_add(1, Ordering::Relaxed) + parity;
     let page = TextPage::new(number % PLACES, code).expect("memory for one page");
     // SAFETY: the page holds a function of this signature.
     let entry: Func = unsafe { core::mem::transmute::<usize, Func>(page.address()) };

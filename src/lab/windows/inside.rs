@@ -1,8 +1,9 @@
 //! Whether a freed ops' call is over, by the stack that it is on: P3 as a state, where no late use shows it.
 //!
 //! Behind the last member of a fan-out nothing is left that goes with the ops: the node is not read again, and the fan-out's
-//! text is the kernel's. All the same the call for the freed node is not over, and P3 asks for no more than that. Other funcs
-//! are not asked about: their text goes with their ops, so a late use is seen, or something is wrong.
+//! text is the kernel's; so it is in a compiled func, and where the task exits inside func. All the same the call is not over, and P3
+//! asks for no more than that. Other calls are not asked about: their func's text goes with its ops, so a late use is seen, or
+//! something is wrong.
 //! Told by the frame that the trampoline made, by no scheme and by no unwinder. Context: the director, the party standing.
 
 use super::party::Party;

@@ -16,21 +16,26 @@ use crate::platform::{BootArgs, WindowFunc};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+/// Behind two boundaries: the second goes on first.
+const REVERSED: &str = "r";
+
 /// A part of `only=` that names two boundaries: `12+17`.
 fn is_pair(part: &str) -> bool {
     part.contains('+')
 }
 
-/// Whether `args` name this cell: by its first boundary, or by both.
-fn is_named(args: &BootArgs<'_>, n: usize, m: usize) -> bool {
+/// Whether `args` name this cell, in one order: by its first boundary, or by both; `12+17r` is the reversed order alone.
+fn is_named(args: &BootArgs<'_>, n: usize, m: usize, is_second_first: bool) -> bool {
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    args.selects_of(is_number, &n.to_string()) && args.selects_of(is_pair, &alloc::format!("{n}+{m}"))
+    let both = alloc::format!("{n}+{m}");
+    let is_this = args.selects_of(is_pair, &both) || is_second_first && args.selects_of(is_pair, &(both + REVERSED));
+    args.selects_of(is_number, &n.to_string()) && is_this
 }
 
 /// Whether `args` name any cell.
 pub(super) fn are_named(args: &BootArgs<'_>, path: &[Boundary], trampoline: &Trampoline) -> bool {
     let paired = paired(path, trampoline);
-    paired.iter().any(|&n| paired.iter().any(|&m| is_named(args, n, m)))
+    paired.iter().any(|&n| paired.iter().any(|&m| is_named(args, n, m, true)))
 }
 
 /// The boundaries that are paired, by number.
@@ -52,11 +57,15 @@ pub(super) fn explore(
     let mut failure = None;
     let paired = paired(path, trampoline);
     let mut run = |n: usize, m: usize, is_second_first: bool| -> Option<Cell> {
+        if !is_named(args, n, m, is_second_first) {
+            return None;
+        }
         let spots = [n, m].map(|n| Spot { n, at: &path[n] });
         let seen = stage.run(Run { spots: &spots, scenario, is_second_first })?;
         if tally::count(&seen, seen.cell) && failure.is_none() {
             let story = Story { func, spots: &spots, scenario, seen: &seen, cell: seen.cell }.to_string();
-            failure = Some(Failure { story, only: alloc::format!("{func},{},{n}+{m}", scenario.name) });
+            let order = if is_second_first && !scenario.is_second_on_top() { REVERSED } else { "" };
+            failure = Some(Failure { story, only: alloc::format!("{func},{},{n}+{m}{order}", scenario.name) });
         }
         Some(seen.cell)
     };
@@ -65,7 +74,7 @@ pub(super) fn explore(
             let is_on_top = scenario.is_second_on_top();
             (m, run(n, m, is_on_top), if is_on_top { None } else { run(n, m, true) })
         };
-        let cells: Vec<_> = paired.iter().copied().filter(|&m| is_named(args, n, m)).map(cell).collect();
+        let cells: Vec<_> = paired.iter().copied().filter(|&m| is_named(args, n, m, true)).map(cell).collect();
         if cells.iter().all(|(_, cell, reversed)| cell.or(*reversed).is_none()) {
             continue;
         }

@@ -8,8 +8,9 @@
 //! ```
 //! INVARIANT `one-director`: one task gives the orders, and reads a party's words only while that stands, or after.
 
+use super::order;
 use crate::arch::{cpu, gic};
-use crate::lab::stepper::Stepper;
+use crate::lab::stepper::{NO_MARKS, Stepper};
 use crate::sched::ipi::SGI_RESCHED;
 use crate::sched::{self, Task, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
@@ -102,7 +103,7 @@ impl Party {
             return_to: word(),
             at_t2: [const { AtT2 { registers: [const { word() }; 10], sp: word(), recursion: AtomicU32::new(0) } }; 2],
             is_on_top: AtomicBool::new(false),
-            stepper: IrqLock::new(Stepper::new()),
+            stepper: IrqLock::new(Stepper::new(NO_MARKS)),
         }
     }
 
@@ -120,7 +121,7 @@ impl Party {
     pub(super) fn begin(&self, task: &Task) {
         self.task.store(core::ptr::from_ref(task).cast_mut(), Ordering::Release);
         self.at_t2.iter().for_each(|it| it.sp.store(0, Ordering::Relaxed));
-        *self.stepper.lock() = Stepper::new();
+        *self.stepper.lock() = Stepper::new(order::marks());
     }
 
     /// The same, on top of the other: from here to [`Party::leave_top`]. Context: softirq.

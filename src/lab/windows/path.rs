@@ -8,9 +8,10 @@
 //! | 4 | func's text, or what it called |
 //! | 10 | the same, behind the last instruction that reads the ops |
 //! | 11 | T7 and on |
-//! | - | behind all that; or in the call of an ops that stays, around the one that is explored |
+//! | - | behind all that; or in the call of another ops, around the one that is explored |
 //! | 20 | the target that func sent the trampoline on to is to come, or runs |
 
+use super::funcs::{PageOf, page_of};
 use super::order::ENTRY;
 use super::record::{FACTS, HELD, INSIDE, LENGTH, MOST, PCS, READS, RETURNS_TO_T7};
 use crate::arch::insn::Insn;
@@ -41,8 +42,8 @@ pub(super) struct Boundary {
 impl Boundary {
     /// Whether `pc` is this boundary, in a call whose func lies in another page maybe.
     pub(super) fn is_at(&self, pc: usize) -> bool {
-        match (place_of(self.pc), place_of(pc)) {
-            (Some(_), Some(_)) => self.pc % PAGE_SIZE == pc % PAGE_SIZE,
+        match (page_of(self.pc), page_of(pc)) {
+            (Some(own), Some(its)) => own == its && self.pc % PAGE_SIZE == pc % PAGE_SIZE,
             _ => self.pc == pc,
         }
     }
@@ -102,15 +103,16 @@ pub(super) fn is_behind(at: &Boundary, trampoline: &Trampoline) -> bool {
     trampoline.contains(at.pc) && at.pc > trampoline.ret
 }
 
-/// Prints a place in one word: in the trampoline, in a func's page, or in other text.
+/// Prints a place in one word: in the trampoline, in the page of the explored func or of the other, or in other text.
 #[derive(Clone, Copy)]
 pub(super) struct At(pub(super) usize);
 
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pc = self.0;
-        match (place_of(pc), trampoline::around(pc)) {
-            (Some(_), _) => write!(f, "func+{:#x}", pc % PAGE_SIZE),
+        match (page_of(pc), trampoline::around(pc)) {
+            (Some(PageOf::Explored), _) => write!(f, "func+{:#x}", pc % PAGE_SIZE),
+            (Some(PageOf::Other), _) => write!(f, "other+{:#x}", pc % PAGE_SIZE),
             (None, Some(variant)) => write!(f, "trampoline+{:#x}", pc - variant.t0),
             (None, None) => write!(OneWord(f), "{}", Place(pc)),
         }

@@ -13,7 +13,7 @@ use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 pub(super) const MOST: usize = 384;
 /// The most that a fan-out node of three takes.
 const NODE_BYTES: usize = 64;
-/// The memory of what will be retired, ops and node, from here to there each: recorded is who reads it.
+/// The memory of the explored ops and of its node, from here to there each: recorded is who reads it.
 static MEMORY: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
 /// The recorded call.

@@ -41,6 +41,13 @@ impl Spot<'_> {
     }
 }
 
+/// The other ops that is retired: whether before the explored one, and whether somebody who stands holds it.
+pub(super) struct OtherSeen {
+    pub(super) ops: usize,
+    pub(super) is_first: bool,
+    pub(super) is_held: bool,
+}
+
 /// What one run came to.
 pub(super) struct Seen {
     pub(super) cell: Cell,
@@ -54,8 +61,7 @@ pub(super) struct Seen {
     pub(super) is_second_first: bool,
     pub(super) ops: usize,
     pub(super) successor: usize,
-    /// The other ops that is retired, and whether before the explored one.
-    pub(super) other: Option<(usize, bool)>,
+    pub(super) other: Option<OtherSeen>,
     /// What the callsite held then, and the CPU that asked for the grace period.
     pub(super) branch: Insn,
     pub(super) updater: usize,

@@ -57,6 +57,11 @@ impl TakenOff {
         self.parts.is_some()
     }
 
+    /// The page of its func's text, if that goes with it.
+    pub(super) fn text(&self) -> Option<usize> {
+        self.parts.as_ref().and_then(|(_, page)| page.as_ref()).map(TextPage::address)
+    }
+
     /// The proof that its grace period has ended, if it has.
     pub(super) fn poll(&self) -> Option<Elapsed> {
         self.parts.as_ref().and_then(|(gone, _)| gone.poll())

@@ -2,12 +2,12 @@
 
 use super::order;
 use super::path::At;
-use super::seen::{Seen, Spot};
+use super::seen::{OtherSeen, Seen, Spot};
 use crate::arch::insn::Insn;
 use crate::console::epitaph::Place;
 use crate::lab::oracle::Late;
 use crate::lab::report::{Cell, HeldWhat};
-use crate::lab::scenario::Scenario;
+use crate::lab::scenario::{Caller, Scenario};
 use crate::platform::WindowFunc;
 use crate::sched;
 use crate::sync::atomic::Ordering;
@@ -36,11 +36,13 @@ impl fmt::Display for Story<'_> {
         let Spot { n, at: boundary } = spots[0];
         let Insn(word) = boundary.insn;
         let traced = Place(order::SITE.load(Ordering::Relaxed));
-        writeln!(
-            f,
-            "story: task explored calls {traced}, whose func is of kind `{func}`; its ops is at {:#x}",
-            seen.ops
-        )?;
+        let caller = match self.scenario.caller {
+            Caller::Softirq(_) => "a softirq",
+            Caller::Irq(_) => "an IRQ handler",
+            _ if self.scenario.has_task_of_its_own() => "task explored-once",
+            Caller::Task(_) | Caller::LastWords => "task explored",
+        };
+        writeln!(f, "story: {caller} calls {traced}, whose func is of kind `{func}`; its ops is at {:#x}", seen.ops)?;
         writeln!(
             f,
             "story: it stands at boundary {n}: {:#x} <{}>, before {word:08x}, on CPU {}",
@@ -72,12 +74,11 @@ impl fmt::Display for Story<'_> {
             seen.branch.0
         )?;
         writeln!(f, "story: it retires the ops, as number {}", seen.retirement)?;
-        if let Some((other, is_first)) = seen.other {
+        if let Some(OtherSeen { ops, is_first, is_held }) = seen.other {
             let when = if is_first { "before" } else { "after" };
-            writeln!(
-                f,
-                "story: another ops, at {other:#x}, is retired {when} it; the verdict is the worse of the two"
-            )?;
+            let holds = if is_held { "is held there as well" } else { "nobody holds" };
+            writeln!(f, "story: another ops, at {ops:#x}, which {holds}, is retired {when} it")?;
+            writeln!(f, "story: what is told from here on is the worse of both")?;
         }
         let us = seen.waited_ns / 1000;
         match self.cell {
@@ -88,9 +89,10 @@ impl fmt::Display for Story<'_> {
                 )?;
             }
             Cell::Unsafe | Cell::Forbidden => {
+                let text = if func == WindowFunc::Compiled { "stays" } else { "is gone" };
                 writeln!(
                     f,
-                    "story: the grace period ends after {us} us; the ops is poisoned, and its func's text is gone"
+                    "story: the grace period ends after {us} us; the ops is poisoned, and its func's text {text}"
                 )?;
             }
             Cell::Undecided => writeln!(f, "story: after {us} us the grace period has neither ended nor come to rest")?,

@@ -19,16 +19,16 @@ use super::party::{
 };
 use super::{record, stance};
 use crate::arch::step::{self, Stop, Then};
+use crate::arch::unwind::Frames;
 use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, relax, trampoline};
-use crate::ftrace::live;
 use crate::irq::softirq::{self, Softirq};
 use crate::lab::scenario::{Below, Caller, Context, OnTop, Stand};
 use crate::lab::stepper::Stepper;
 use crate::lab::tracees;
 use crate::rcu;
 use crate::sched::ipi::SGI_LAB;
-use crate::sched::{self, Task};
+use crate::sched::{self, Class, Task};
 use crate::sync::atomic::Ordering;
 use crate::sync::irqs;
 use crate::sync::preempt;
@@ -47,9 +47,9 @@ pub(super) fn on_stop(frame: &mut ExceptionFrame, _: Stop) -> Then {
         stepper.pass(pc);
         return Then::Step;
     }
-    let (entry, marks) = (ENTRY.load(Ordering::Relaxed), live::trampoline().marks());
-    let Some(number) = stepper.stop(pc, frame.x[2] as usize, entry, marks) else { return Then::Step };
-    let held = *stepper.held();
+    let entry = ENTRY.load(Ordering::Relaxed);
+    let Some(number) = stepper.stop(pc, frame.x[2] as usize, entry) else { return Then::Step };
+    let (held, marks) = (*stepper.held(), stepper.marks());
     drop(stepper);
     if number == 0 {
         party.return_to.store(frame.lr as usize, Ordering::Relaxed);
@@ -102,6 +102,7 @@ fn is_of_what_a_report_calls(party: &Party, stepper: &Stepper, pc: usize) -> boo
 #[inline(always)]
 fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
     party.cpu.store(cpu::id(), Ordering::Relaxed);
+    assert_is_so(frame);
     if scenario().is_in_helper() {
         return Then::Leave; // the helper that begins here does the rest
     }
@@ -116,6 +117,20 @@ fn stand(party: &Party, frame: &ExceptionFrame) -> Then {
     party.enter(ON_CPU);
     stance::stay(party);
     Then::Leave
+}
+
+/// The party is in the context that its scenario says.
+#[inline(always)]
+fn assert_is_so(frame: &ExceptionFrame) {
+    let (scenario, task) = (scenario(), sched::current());
+    assert!(!scenario.is_masked() || frame.masks_irqs(), "IRQs are not masked");
+    assert!(!scenario.is_boosted || task.is_boosted(), "the task is not boosted");
+    match scenario.caller {
+        Caller::Task(Context::High) => assert!(task.class() == Class::High, "the task is of the normal class"),
+        Caller::Task(Context::PreemptOff) => assert!(preempt::count() != 0, "preemption is enabled"),
+        Caller::Task(Context::Deep) => assert!(Frames::of_exception(frame).count() > DEEP, "the stack is not deep"),
+        _ => {}
+    }
 }
 
 /// The SGIs that the parties sent themselves, and those that interrupt a softirq or make a call. Context: IRQ.
@@ -232,7 +247,13 @@ pub(super) fn work(party: &Party) {
             sched::yield_now();
         }
         party.begin(task);
+        if scenario().is_boosted {
+            sched::boost(task);
+        }
         call_in_context();
+        if scenario().is_boosted {
+            sched::unboost(task);
+        }
         party.enter(DONE);
     }
 }

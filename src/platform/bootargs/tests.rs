@@ -58,6 +58,10 @@ fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
     let is_number = |part: &str| part.parse::<u64>().is_ok();
     assert!(args.selects_of(is_func, "tail") && !args.selects_of(is_func, "block"));
     assert!(args.selects_of(is_number, "17") && !args.selects_of(is_number, "18"));
+    assert!(parse("windows only=pair,12+17,12+17r", 4).is_ok());
+    for wrong in ["12r", "12+r", "12+17rr", "r", "12r+17"] {
+        assert!(parse(&format!("windows only=pair,{wrong}"), 4).is_err(), "{wrong}");
+    }
     let args = parse("windows only=running", 4).unwrap();
     assert!(args.selects_of(is_func, "block") && args.selects_of(is_number, "18") && !args.selects("preempted"));
     let args = parse("selftest list preempt=lazy", 4).unwrap();

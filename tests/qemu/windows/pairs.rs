@@ -99,6 +99,19 @@ fn a_grace_period_outlasts_both_of_two_that_stand() {
 }
 
 #[test]
+fn the_order_in_which_two_go_on_can_be_named() {
+    let whole = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=none", "seed=1", "only=callee,pair,18+19,19+18r"]);
+    let whole = whole.expect_status(1);
+    let of = |n: u64| -> (String, String) {
+        let lines = lines(&whole);
+        let line = lines.iter().find(|line| line.number("n") == n).expect("a line of the first boundary");
+        (line.text("cells").to_owned(), line.text("reversed").to_owned())
+    };
+    assert_eq!(of(18), ("u".into(), "u".into()), "both orders");
+    assert_eq!(of(19), ("-".into(), "u".into()), "the reversed order alone");
+}
+
+#[test]
 fn a_pair_is_done_again_by_its_line() {
     let parts = "only=callee,pair-on-top";
     let ended = Guest::with_cpus(2).boot(&["windows", "tasks_rcu=none", parts]).expect_status(1);
