@@ -246,11 +246,9 @@ pub static COMMANDS: [Command; 19] = [
         what: "keep a grace period waiting, and say when it ended",
         details: "A task is inside a func that spins, or sleeps, while its ops is taken off and\n\
             freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
-            does not let go of its CPU; `broken` sleeps, and its frames lead nowhere, so\n\
-            that `scan` takes it to hold everything. What takes long is reported (`rcu\n\
-            stall`). Who is waited for `expedited` goes before other tasks. Under all but\n\
-            `depth` and `scan` a func that sleeps ends the kernel, which names it; one\n\
-            without the recursion guard (`sleep-unguarded`) in a checked build alone.\n",
+            does not let go of its CPU; `broken` sleeps, and its frames lead nowhere. What\n\
+            takes long is reported (`rcu stall`). Who is waited for `expedited` goes before\n\
+            other tasks. A func that sleeps ends the kernel, but under `depth` and `scan`.\n",
         group: Group::Try,
         completes: &[Argument::OneOf(HOLDS), Argument::OneOf(&[]), Argument::OneOf(URGENCIES)],
         counts: 2..=3,

@@ -180,6 +180,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::rcu::report::*", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "<holdout::rcu::eyes::*", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::rcu::hooks::report", reason: "O8: on the trampoline's way out" },
+    Listed { pattern: "holdout::rcu::hooks::stands_in_func", reason: "O8: in a switch of a checked build" },
     Listed { pattern: "<holdout::arch::aarch64::unwind::*", reason: "O8: frames are looked at inside the switch" },
     Listed { pattern: "<holdout::rcu::schemes::*", reason: "O8: grace-period code" },
     Listed {
