@@ -116,12 +116,13 @@ pub fn let_funcs_break_rules(may: bool) {
 /// any func: a walk, which a switch of a release build cannot afford.
 #[inline(always)]
 fn assert_may_block(scheme: &impl Scheme, task: &Task) {
-    if scheme.lets_funcs_block() {
-        return;
-    }
     let is_guarded = task.header.recursion.load(Ordering::Relaxed) != 0;
-    let is_in_func = || is_guarded || cfg!(debug_assertions) && stands_in_func();
-    if is_in_func() && !BREAKS_RULES.load(Ordering::Relaxed) {
+    let may_be_in_func = is_guarded || cfg!(debug_assertions);
+    if may_be_in_func
+        && !scheme.lets_funcs_block()
+        && (is_guarded || stands_in_func())
+        && !BREAKS_RULES.load(Ordering::Relaxed)
+    {
         forbid_block(task, scheme.name());
     }
 }
