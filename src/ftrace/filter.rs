@@ -106,6 +106,11 @@ impl Filter {
         Ok(filter)
     }
 
+    /// From now on anything may stand before it and behind it.
+    pub fn match_anywhere(&mut self) {
+        self.runs |= 1 | 1 << self.elements.len();
+    }
+
     /// Takes a set apart, from behind its `[` to its `]`. A `]` that stands first is one of the set.
     fn parse_set(&mut self, rest: &mut core::str::Chars<'_>) -> Result<Element, FilterError> {
         let mut after_mark = rest.clone();

@@ -9,6 +9,7 @@ pub mod fanout;
 pub mod filter;
 #[cfg(target_os = "none")]
 pub mod live;
+pub mod near;
 pub mod ops;
 #[cfg(target_os = "none")]
 pub mod recursion;

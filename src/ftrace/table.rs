@@ -106,6 +106,11 @@ impl Table {
         self.sites.binary_search_by_key(&address, |(site, _)| site.body()).is_ok()
     }
 
+    /// Every function of the image, traceable or not.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol> + use<> {
+        self.symbols.iter()
+    }
+
     /// The function's symbol.
     pub fn symbol(&self, id: SiteId) -> Option<Symbol> {
         self.symbols.lookup(self.site(id).entry() as u64)

@@ -27,6 +27,9 @@ macro_rules! names {
         pub enum $enum { $($(#[$variant_doc])* $variant,)* }
 
         impl $enum {
+            /// All words, in the order of the values.
+            pub const WORDS: &'static [&'static str] = &[$($word,)*];
+
             /// The word a person types and reads.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }

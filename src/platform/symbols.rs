@@ -83,6 +83,20 @@ impl SymbolTable {
 }
 
 impl Symbol {
+    /// Whether the name is a path of modules, a few deep, and a function: nothing of a type, no generics. Its demangling nests no
+    /// deeper than that, where others nest as deep as their types: more than a small stack has room for.
+    pub fn is_plain_path(&self) -> bool {
+        const MOST: usize = 8;
+        let Some(mut rest) = self.name.strip_prefix("_R").map(str::as_bytes) else { return false };
+        let mut parts = 0;
+        while let [b'N', namespace, inner @ ..] = rest
+            && namespace.is_ascii_lowercase()
+        {
+            (rest, parts) = (inner, parts + 1);
+        }
+        (1..=MOST).contains(&parts) && rest.first() == Some(&b'C')
+    }
+
     /// The name as Rust spells it, with generics, without hashes.
     pub fn demangled(&self) -> Demangled<'static> {
         Demangled(self.name)
@@ -159,6 +173,17 @@ mod tests {
 
     fn lines(symbols: &[(u64, &str)]) -> String {
         symbols.iter().map(|(address, name)| format!("{address:016x} {name}\n")).collect()
+    }
+
+    #[test]
+    fn a_path_of_modules_is_plain_and_what_names_a_type_is_not() {
+        let is_plain = |name: &'static str| Symbol { name, start: 0, offset: 0 }.is_plain_path();
+        assert!(is_plain(TICK));
+        for name in [DROP, CORE, "memset", "_R", "_RC7holdout", "_RNv", ""] {
+            assert!(!is_plain(name), "{name}");
+        }
+        let deep = |parts: usize| format!("_RNv{}C7holdout", "Nt".repeat(parts - 1)).leak();
+        assert_eq!([is_plain(deep(8)), is_plain(deep(9))], [true, false]);
     }
 
     #[test]

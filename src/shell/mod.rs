@@ -18,6 +18,7 @@ use crate::platform::{Hold, Urgency};
 
 pub mod complete;
 pub mod edit;
+pub mod foreign;
 pub mod help;
 pub mod history;
 pub mod keys;

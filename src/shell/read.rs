@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 
+use super::foreign;
 use super::kinds::FaultKind;
 use super::request::{Refusal, Request, Topic};
 use super::table::{self, HOLDS, RCU_WORDS, URGENCIES};
@@ -58,7 +59,10 @@ pub fn read(line: &str, nr_cpus: usize) -> Result<Request<'_>, Refusal<'_>> {
 }
 
 fn unknown(word: &str) -> Refusal<'_> {
-    Refusal::UnknownCommand { word, nearest: table::nearest(word) }
+    match foreign::answer(word) {
+        Some(answer) => Refusal::Foreign { word, answer },
+        None => Refusal::UnknownCommand { word, nearest: table::nearest(word) },
+    }
 }
 
 fn pattern(text: &str) -> Result<Box<Filter>, Refusal<'_>> {
@@ -89,7 +93,13 @@ pub(super) fn trace<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 }
 
 pub(super) fn step<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
-    pattern(typed.arguments()[0]).map(Request::Step)
+    let text = typed.arguments()[0];
+    pattern(text).map(|filter| Request::Step { pattern: text, filter })
+}
+
+pub(super) fn echo<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
+    let is_redirected = typed.arguments().iter().any(|word| matches!(*word, ">" | ">>"));
+    if is_redirected { Err(Refusal::Redirected) } else { Ok(Request::Echo(typed.words.clone())) }
 }
 
 pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {

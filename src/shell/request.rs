@@ -6,10 +6,11 @@
 use alloc::boxed::Box;
 use core::fmt;
 
+use super::foreign::NO_FILES;
 use super::help::Usage;
 use super::kinds::FaultKind;
 use super::table::Command;
-use super::words::WordsError;
+use super::words::{Words, WordsError};
 use crate::ftrace::filter::{Filter, FilterError};
 use crate::platform::bootargs::{ArgError, BootArgs};
 use crate::platform::shown::Shown;
@@ -58,7 +59,12 @@ pub enum Request<'a> {
         filter: Box<Filter>,
     },
     /// Step a hit of the one function that matches.
-    Step(Box<Filter>),
+    Step {
+        /// As it was typed.
+        pattern: &'a str,
+        /// The same, taken apart.
+        filter: Box<Filter>,
+    },
     /// Stop what was started under this pattern.
     TraceOff {
         /// As it was typed.
@@ -75,8 +81,8 @@ pub enum Request<'a> {
     },
     /// Swap ops under load, judged by the oracle.
     Stress(BootArgs<'a>),
-    /// Print this.
-    Echo(&'a str),
+    /// Print these words.
+    Echo(Words<'a>),
     /// Do nothing for so long.
     Sleep {
         /// Milliseconds of guest time.
@@ -113,6 +119,15 @@ pub enum Refusal<'a> {
         /// The one command that this may have meant.
         nearest: Option<&'static Command>,
     },
+    /// A word of another system, and what does the same here.
+    Foreign {
+        /// What was typed.
+        word: &'a str,
+        /// What to type instead.
+        answer: &'static str,
+    },
+    /// Output that is to go into a file.
+    Redirected,
     /// Too few words for the command, or too many.
     Count(&'static Command),
     /// A word that is none of a few.
@@ -153,6 +168,8 @@ impl fmt::Display for Refusal<'_> {
             Self::UnknownCommand { word, nearest: Some(nearest) } => {
                 write!(f, "{} is not a command; is it `{}`? `help` lists all", Shown(word), nearest.name)
             }
+            Self::Foreign { word, answer } => write!(f, "{} is not a command here: {answer}", Shown(word)),
+            Self::Redirected => f.write_str(NO_FILES),
             Self::Count(command) => Usage(command).fmt(f),
             Self::NotOneOf { word, allowed } => {
                 write!(f, "{} is none of:", Shown(word))?;

@@ -228,10 +228,10 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::Callsites(filter) => tracing::list_callsites(&filter),
         Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,
         Request::TraceOff { pattern } => traced.switch_off(pattern)?,
-        Request::Step(filter) => step(&filter)?,
+        Request::Step { pattern, filter } => step(pattern, &filter)?,
         Request::Hold { how, ms, urgency } => wired(&HOLD)?(how, ms, urgency),
         Request::Stress(args) => stress(&args)?,
-        Request::Echo(text) => println!("{text}"),
+        Request::Echo(words) => println!("{words}"),
         Request::Sleep { ms } => sched::sleep(u64::from(ms) * NS_PER_MS),
         Request::Panic => faults::panic(),
         Request::Fault(kind) => faults::provoke(kind),
@@ -248,8 +248,8 @@ fn help(topic: Topic) {
     }
 }
 
-fn step(filter: &Filter) -> Result<(), Failure> {
-    let entry = tracing::only_match(filter)?;
+fn step(pattern: &str, filter: &Filter) -> Result<(), Failure> {
+    let entry = tracing::only_match(pattern, filter)?;
     wired(&STEP)?(entry).map_err(|why| Failure::Trace(TraceError::Step(why)))
 }
 

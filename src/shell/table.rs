@@ -58,11 +58,10 @@ pub enum Argument {
 const YES: Argument = Argument::OneOf(&["yes"]);
 
 /// What may stand behind `hold`.
-pub(super) const HOLDS: &[&str] =
-    &[Hold::Spin.as_str(), Hold::Sleep.as_str(), Hold::Crowd.as_str(), Hold::Hog.as_str(), Hold::Broken.as_str()];
+pub(super) const HOLDS: &[&str] = Hold::WORDS;
 
 /// How a grace period can be waited for.
-pub(super) const URGENCIES: &[&str] = &[Urgency::Normal.as_str(), Urgency::Expedited.as_str()];
+pub(super) const URGENCIES: &[&str] = Urgency::WORDS;
 
 /// What may stand behind `rcu`.
 pub(super) const RCU_WORDS: &[&str] = &["scheme", "stall", "synchronize"];
@@ -262,7 +261,7 @@ pub static COMMANDS: [Command; 19] = [
         group: Group::Session,
         completes: &[],
         counts: 0..=MAX_WORDS,
-        read: |typed| Ok(Request::Echo(typed.words.arguments())),
+        read: read::echo,
     },
     Command {
         name: "sleep",

@@ -14,6 +14,7 @@ use crate::console::epitaph::Place;
 use crate::ftrace::fanout::fan_out;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
+use crate::ftrace::near::{Near, near};
 use crate::ftrace::ops::Ops;
 use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::Counts;
@@ -45,6 +46,8 @@ pub(super) enum TraceError {
     NotOn,
     /// No room for another one.
     Full,
+    /// None matches; this may have been meant.
+    NoMatch(Near),
     /// So many functions match, where one is wanted.
     NotOne {
         /// How many.
@@ -62,7 +65,7 @@ impl fmt::Display for TraceError {
             Self::AlreadyOn => f.write_str("this pattern is on already"),
             Self::NotOn => f.write_str("this pattern is not on; `ops` lists those that are, as they were typed"),
             Self::Full => write!(f, "{MOST_PATTERNS} patterns are on: switch one off first"),
-            Self::NotOne { matches: 0 } => f.write_str("no traceable function matches; `callsites` lists them"),
+            Self::NoMatch(near) => near.fmt(f),
             Self::NotOne { matches } => {
                 write!(f, "{matches} functions match, one is wanted; `callsites GLOB` lists them")
             }
@@ -86,7 +89,10 @@ impl Traced {
         if self.0.is_full() {
             return Err(TraceError::Full);
         }
-        let ops = live::register(count::counter("trace"), filter).map_err(TraceError::Register)?;
+        let ops = live::register(count::counter("trace"), filter).map_err(|error| match error {
+            RegisterError::NoSite => TraceError::NoMatch(near_of(pattern, filter)),
+            error => TraceError::Register(error),
+        })?;
         // There is room: asked above.
         let _ = self.0.push(Entry { pattern: pattern.into(), ops });
         println!("{} is on: {}", Shown(pattern), Functions(nr_callsites(ops)));
@@ -133,13 +139,19 @@ fn nr_callsites(ops: *const Ops) -> usize {
     })
 }
 
-/// The entry of the one traceable function that `filter` matches.
-pub(super) fn only_match(filter: &Filter) -> Result<usize, TraceError> {
+/// What `pattern`, which matches nothing, may have meant.
+fn near_of(pattern: &str, filter: &Filter) -> Near {
+    live::with_registry(|registry| near(registry.table(), filter, pattern))
+}
+
+/// The entry of the one traceable function that `filter`, which is `pattern` taken apart, matches.
+pub(super) fn only_match(pattern: &str, filter: &Filter) -> Result<usize, TraceError> {
     live::with_registry(|registry| {
         let table = registry.table();
         let mut matching = live::matching(table, filter).map(|id| table.site(id).entry());
         match (matching.next(), matching.count()) {
             (Some(entry), 0) => Ok(entry),
+            (None, _) => Err(TraceError::NoMatch(near(table, filter, pattern))),
             (first, more) => Err(TraceError::NotOne { matches: more + usize::from(first.is_some()) }),
         }
     })

@@ -203,12 +203,13 @@ fn word_of<'a>(refusal: &Refusal<'a>) -> Option<&'a str> {
     match *refusal {
         Refusal::Words(WordsError::TooMany(word) | WordsError::OpenQuote(word) | WordsError::StrayQuote(word))
         | Refusal::UnknownCommand { word, .. }
+        | Refusal::Foreign { word, .. }
         | Refusal::NotOneOf { word, .. }
         | Refusal::NotWithin { word, .. }
         | Refusal::NoSuchFault(word)
         | Refusal::ChosenAtBoot(word) => Some(word),
         Refusal::Stress(error) => Some(error.word()),
-        Refusal::Count(_) | Refusal::Pattern(_) | Refusal::Unconfirmed(_) => None,
+        Refusal::Count(_) | Refusal::Pattern(_) | Refusal::Unconfirmed(_) | Refusal::Redirected => None,
     }
 }
 
@@ -227,8 +228,9 @@ fn any_command_is_read_whole_or_refused_by_its_word() {
                     return Err(format!("{command:?} would end the kernel"));
                 }
                 Ok(request) => {
-                    if let Request::TraceOn { pattern, .. } | Request::TraceOff { pattern } | Request::Echo(pattern) =
-                        request
+                    if let Request::TraceOn { pattern, .. }
+                    | Request::TraceOff { pattern }
+                    | Request::Step { pattern, .. } = request
                         && !command.contains(pattern)
                     {
                         return Err(format!("{pattern:?} does not stand in {command:?}"));

@@ -1,6 +1,6 @@
 //! The shell, as commands of a boot argument and over a plain pipe.
 
-use crate::guest::{Ended, Guest, image};
+use crate::guest::{Ended, Guest, each, image};
 use crate::verdict::FirstLine;
 use object::{Object, ObjectSection};
 
@@ -146,6 +146,23 @@ fn an_unknown_word_is_answered_and_fails() {
     ended.line_with(&["frobnicate"]);
     let versions = ended.lines().filter(|line| line.starts_with("holdout ")).count();
     assert_eq!(versions, 1, "the command after the one that failed ran: {}", ended.story());
+}
+
+#[test]
+fn words_of_other_systems_and_names_that_match_nothing_are_answered_with_what_there_is() {
+    let cases = [
+        ("dmesg", "`dmesg` is not a command here: `log` prints the last events"),
+        ("echo function > current_tracer", "there are no files here; "),
+        ("trace sched::sleep on", "no traceable function matches; is it holdout::sched::switch::sleep?"),
+        ("step sched::schedule", "no traceable function matches: holdout::sched::switch::schedule is notrace, "),
+        ("trace frobnicate on", "no traceable function matches; `callsites` lists them"),
+    ];
+    each(cases, |(line, answer)| {
+        let ended = commands(line).expect_status(1);
+        assert!(ended.lines().any(|line| line.starts_with(answer)), "{line}: {}", ended.story());
+    });
+    let ended = session(1, "echo \"a\"  \"b  c\"\npoweroff\n").expect_status(0);
+    assert!(ended.lines().any(|line| line == "a b  c"), "{}", ended.story());
 }
 
 #[test]

@@ -116,9 +116,10 @@ fn the_body_of_a_stepped_function_does_not_run() {
 
 #[test]
 fn step_refuses_what_is_no_single_function() {
-    for (name, why) in
-        [("nothing_has_this_name", "no traceable function matches"), ("tracees::*", "functions match, one is wanted")]
-    {
+    for (name, why) in [
+        ("nothing_has_this_name", "no traceable function matches; `callsites` lists them"),
+        ("tracees::*", "functions match, one is wanted"),
+    ] {
         let command = format!("cmds=step {name}");
         let ended = Guest::with_cpus(1).boot(&["shell", &command]).expect_status(1);
         assert!(ended.lines().any(|line| line.contains(why)), "{name}: {}", ended.story());
