@@ -42,7 +42,7 @@ pub(crate) struct Ended {
     /// All that it printed, without carriage returns.
     pub(crate) console: String,
     /// What the emulator and the scripts said beside it.
-    errors: String,
+    pub(crate) errors: String,
     /// Host time from its start to its end.
     pub(crate) seconds: f64,
     /// How to start it again, for messages.

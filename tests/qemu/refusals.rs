@@ -140,3 +140,23 @@ fn an_image_at_another_address_than_its_own() {
     let said = "loaded at another address than 0x40200000, which it is linked for: RAM must start at 0x40000000";
     assert_eq!(ended.refusal(), said, "{}", ended.story());
 }
+
+/// Before a guest is explored, or instead of that: what one guest refuses each would.
+#[test]
+fn what_a_script_is_not_to_be_given_is_one_line_that_says_what_is_allowed() {
+    let image = image().display().to_string();
+    let page = format!("--html={}", file("refused.html").display());
+    let cases = [
+        ("scripts/boot", vec!["--smp=0", &image, "--", "shell"], "option '--smp' is a number of CPUs, not '0'"),
+        ("scripts/boot", vec!["--smp=two", &image], "option '--smp' is a number of CPUs, not 'two'"),
+        ("scripts/windows", vec![&*page, "only=bogus"], "`bogus` is not a value of only; allowed: funcs, scenarios"),
+        ("scripts/windows", vec![&*page, "tasks_rcu=bogus"], "`tasks_rcu=bogus` is not a value of tasks_rcu; allowed"),
+    ];
+    for (script, arguments, said) in cases {
+        let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
+        let ended = run(120, script, &arguments, "").expect("an end").expect_status(2);
+        let said = format!("{script}: {said}");
+        let told: Vec<&str> = ended.errors.lines().filter(|line| !line.trim_start().starts_with("Finished ")).collect();
+        assert!(ended.console.is_empty() && told.len() == 1 && told[0].starts_with(&said), "{}", ended.story());
+    }
+}
