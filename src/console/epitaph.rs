@@ -45,8 +45,8 @@ pub struct Place(pub usize);
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match symbols().lookup(self.0 as u64) {
-            Some(symbol) if symbol.offset == 0 => write!(f, "{}", symbol.demangled()),
-            Some(symbol) => write!(f, "{}+{:#x}", symbol.demangled(), symbol.offset),
+            Some(symbol) if symbol.offset == 0 => f.write_str(symbol.name),
+            Some(symbol) => write!(f, "{}+{:#x}", symbol.name, symbol.offset),
             None => write!(f, "{:#x}", self.0),
         }
     }

@@ -237,10 +237,7 @@ pub fn with_registry<R>(look: impl FnOnce(&Registry<Grave>) -> R) -> R {
 
 /// The traceable callsites that `filter` matches, in the order of addresses.
 pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> {
-    table
-        .traceable()
-        .map(|(id, _)| id)
-        .filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches_shown(&symbol.demangled())))
+    table.traceable().map(|(id, _)| id).filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches(symbol.name)))
 }
 
 /// The branch of the callsite that somebody watches, and its hits that found the no-op ops.

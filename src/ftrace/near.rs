@@ -21,8 +21,7 @@ pub enum Near {
     Like(heapless::Vec<Symbol, MOST>),
 }
 
-/// Looks for what `pattern` may have meant, of which `filter` was made, among functions that are no methods and have no generics.
-/// Allocates nothing; costs a few walks over all symbols.
+/// Looks for what `pattern` may have meant, of which `filter` was made. Allocates nothing; costs a few walks over all symbols.
 pub fn near(table: &Table, filter: &Filter, pattern: &str) -> Near {
     if let Some(symbol) = untraceable(table, filter) {
         return Near::Untraceable(symbol);
@@ -38,7 +37,7 @@ pub fn near(table: &Table, filter: &Filter, pattern: &str) -> Near {
 }
 
 fn is_match(filter: &Filter, symbol: &Symbol) -> bool {
-    symbol.is_plain_path() && filter.matches_shown(&symbol.demangled())
+    filter.matches(symbol.name)
 }
 
 /// A function that matches, and has no callsite that can be enabled.
@@ -72,12 +71,12 @@ impl fmt::Display for Near {
         match self {
             Self::Nothing => f.write_str("no traceable function matches; `callsites` lists them"),
             Self::Untraceable(symbol) => {
-                write!(f, "no traceable function matches: {} is notrace, or not of this crate", symbol.demangled())
+                write!(f, "no traceable function matches: {} is notrace, or not of this crate", symbol.name)
             }
             Self::Like(alike) => {
                 f.write_str("no traceable function matches; is it ")?;
                 for (n, symbol) in alike.iter().enumerate() {
-                    write!(f, "{}{}", if n == 0 { "" } else { ", or " }, symbol.demangled())?;
+                    write!(f, "{}{}", if n == 0 { "" } else { ", or " }, symbol.name)?;
                 }
                 f.write_str("?")
             }
@@ -91,10 +90,10 @@ mod tests {
     use crate::platform::symbols::SymbolTable;
 
     /// Two that can be traced, one without a callsite, one of another crate.
-    const SYMBOLS: &[u8] = b"0000000040200008 _RNvNtNtCs1234_7holdout5sched6switch5sleep\n\
-        0000000040200048 _RNvNtCs1234_7holdout5sched5wakes\n\
-        0000000040200080 _RNvNtCs1234_7holdout5sched8schedule\n\
-        0000000040200108 _RNvNtCs1234_4core3fmt5write\n";
+    const SYMBOLS: &[u8] = b"0000000040200008 holdout::sched::switch::sleep\n\
+        0000000040200048 holdout::sched::wakes\n\
+        0000000040200080 holdout::sched::schedule\n\
+        0000000040200108 core::fmt::write\n";
 
     fn answer(pattern: &str) -> String {
         let records = [0x4020_0000, 0x4020_0040, 0x4020_0100];

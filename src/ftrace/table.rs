@@ -122,9 +122,9 @@ mod tests {
     use super::{Counts, Table, TableError};
     use crate::platform::symbols::SymbolTable;
 
-    const SYMBOLS: &[u8] = b"0000000040200008 _RNvCs1234_7holdout3foo\n\
-        0000000040200048 _RNvCs1234_4core3bar\n\
-        0000000040200088 _RNvCs1234_7holdout3baz\n\0\0\0";
+    const SYMBOLS: &[u8] = b"0000000040200008 holdout::foo\n\
+        0000000040200048 core::bar\n\
+        0000000040200088 holdout::baz\n\0\0\0";
 
     #[test]
     fn only_this_crates_functions_are_traceable() {

@@ -1,13 +1,12 @@
 //! The image's own symbols: a sorted text, searched in place.
 //!
-//! The linker script wrapper writes one line per function, `<16 hex digits> <mangled name>`, in address order, and pads
-//! the room with NULs. The text is used as it lies there: nothing is copied or allocated, so the panic path, the
+//! The linker wrapper writes one line per function, `<16 hex digits> <name>`, in address order, and pads the room with NULs. A name is
+//! as Rust spells it, with generics, without hashes: it is demangled when the image is linked, since a demangler recurses
+//! as deep as a name's types nest, which is deeper than a task's stack has room for. The text is used as it lies there: nothing is copied or allocated, so the panic path, the
 //! unwinder and the registry may all look up names in any context.
 //!
 //! INVARIANT `symbols-sorted`: lines are in ascending order of address. A text that breaks it, or that is no such text
 //! at all, gives wrong names or none; it never gives a panic.
-
-use core::fmt::{self, Write as _};
 
 /// Hex digits of an address.
 const DIGITS: usize = 16;
@@ -25,7 +24,7 @@ pub struct SymbolTable {
 /// A function, and how far into it an address lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// The mangled name, as the linker knows it.
+    /// The name, as Rust spells it.
     pub name: &'static str,
     /// The address of its first instruction.
     pub start: u64,
@@ -82,67 +81,13 @@ impl SymbolTable {
     }
 }
 
-impl Symbol {
-    /// Whether the name is a path of modules, a few deep, and a function: nothing of a type, no generics. Its demangling nests no
-    /// deeper than that, where others nest as deep as their types: more than a small stack has room for.
-    pub fn is_plain_path(&self) -> bool {
-        const MOST: usize = 8;
-        let Some(mut rest) = self.name.strip_prefix("_R").map(str::as_bytes) else { return false };
-        let mut parts = 0;
-        while let [b'N', namespace, inner @ ..] = rest
-            && namespace.is_ascii_lowercase()
-        {
-            (rest, parts) = (inner, parts + 1);
-        }
-        (1..=MOST).contains(&parts) && rest.first() == Some(&b'C')
-    }
-
-    /// The name as Rust spells it, with generics, without hashes.
-    pub fn demangled(&self) -> Demangled<'static> {
-        Demangled(self.name)
-    }
-}
-
-/// Prints a mangled name as Rust spells it, with generics, without hashes. A name of another language stays as it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Demangled<'a>(pub &'a str);
-
-impl fmt::Display for Demangled<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", rustc_demangle::demangle(self.0))
-    }
-}
-
-/// May callsites of this function be enabled?
+/// May callsites of the function of this name be enabled?
 ///
 /// Only functions of this kernel: their path starts with `holdout::`, or with `<holdout::` in the method of a trait or
 /// of a type. Generics of other crates that were instantiated in ours have callsites too, in code whose context nobody
-/// here has checked. Demangles only as far as the answer needs.
-pub fn is_traceable(mangled: &str) -> bool {
-    let mut start = Start { seen: [0; Start::WANTED], len: 0 };
-    // The error that ends it early only says that the start is full.
-    let _full = write!(start, "{}", Demangled(mangled));
-    let seen = &start.seen[..start.len];
-    seen.strip_prefix(b"<").unwrap_or(seen).starts_with(b"holdout::")
-}
-
-/// Keeps the first bytes of what is written, and then stops the writer.
-struct Start {
-    seen: [u8; Self::WANTED],
-    len: usize,
-}
-
-impl Start {
-    const WANTED: usize = "<holdout::".len();
-}
-
-impl fmt::Write for Start {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let taken = text.len().min(Self::WANTED - self.len);
-        self.seen[self.len..self.len + taken].copy_from_slice(&text.as_bytes()[..taken]);
-        self.len += taken;
-        if self.len == Self::WANTED { Err(fmt::Error) } else { Ok(()) }
-    }
+/// here has checked.
+pub fn is_traceable(name: &str) -> bool {
+    name.strip_prefix('<').unwrap_or(name).starts_with("holdout::")
 }
 
 /// Address and name of a line.
@@ -163,9 +108,9 @@ mod tests {
 
     use super::*;
 
-    const TICK: &str = "_RNvNtCsbKR9E6y2Zyd_7holdout5sched4tick";
-    const DROP: &str = "_RNvXNtCsbKR9E6y2Zyd_7holdout5schedNtB2_4TaskNtNtNtCs1_4core3ops4drop4Drop4drop";
-    const CORE: &str = "_RINvNtCs1_4core3ptr13drop_in_placeNtNtCsbKR9E6y2Zyd_7holdout5sched4TaskEB1_";
+    const TICK: &str = "holdout::sched::tick";
+    const DROP: &str = "<holdout::sched::Task as core::ops::drop::Drop>::drop";
+    const CORE: &str = "core::ptr::drop_in_place::<holdout::sched::Task>";
 
     fn table(text: &str) -> SymbolTable {
         SymbolTable::new(text.to_owned().leak().as_bytes())
@@ -173,17 +118,6 @@ mod tests {
 
     fn lines(symbols: &[(u64, &str)]) -> String {
         symbols.iter().map(|(address, name)| format!("{address:016x} {name}\n")).collect()
-    }
-
-    #[test]
-    fn a_path_of_modules_is_plain_and_what_names_a_type_is_not() {
-        let is_plain = |name: &'static str| Symbol { name, start: 0, offset: 0 }.is_plain_path();
-        assert!(is_plain(TICK));
-        for name in [DROP, CORE, "memset", "_R", "_RC7holdout", "_RNv", ""] {
-            assert!(!is_plain(name), "{name}");
-        }
-        let deep = |parts: usize| format!("_RNv{}C7holdout", "Nt".repeat(parts - 1)).leak();
-        assert_eq!([is_plain(deep(8)), is_plain(deep(9))], [true, false]);
     }
 
     #[test]
@@ -260,18 +194,10 @@ mod tests {
             let table = SymbolTable { text: Box::leak(bytes.into_boxed_slice()) };
             for address in [0, 0x10, 0x25, 0x40, u64::MAX] {
                 if let Some(symbol) = table.lookup(address) {
-                    assert!(symbol.start <= address && !symbol.demangled().to_string().contains('\n'));
+                    assert!(symbol.start <= address && !symbol.name.contains('\n'));
                 }
             }
         }
-    }
-
-    #[test]
-    fn names_are_shown_with_generics_and_without_hashes() {
-        assert_eq!(Demangled(TICK).to_string(), "holdout::sched::tick");
-        assert_eq!(Demangled(DROP).to_string(), "<holdout::sched::Task as core::ops::drop::Drop>::drop");
-        assert_eq!(Demangled(CORE).to_string(), "core::ptr::drop_in_place::<holdout::sched::Task>");
-        assert_eq!(Demangled("memcpy").to_string(), "memcpy");
     }
 
     #[test]
@@ -279,9 +205,9 @@ mod tests {
         assert!(is_traceable(TICK));
         assert!(is_traceable(DROP));
         assert!(!is_traceable(CORE), "an instance of another crate's generic");
-        for foreign in ["", "memcpy", "holdout", "holdou", "<", "_RNvCs1_7holdout"] {
+        for foreign in ["", "memcpy", "holdout", "holdou", "<", "<<holdout::a::B as C>::d as E>::f"] {
             assert!(!is_traceable(foreign), "{foreign}");
         }
-        assert!(!is_traceable("_RNvNtCs1_8holdouts5sched4tick"), "another crate whose name starts alike");
+        assert!(!is_traceable("holdouts::sched::tick"), "another crate whose name starts alike");
     }
 }

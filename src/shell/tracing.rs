@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use super::line::MAX_BYTES;
 use crate::arch::text::{self, PatchError};
@@ -204,13 +204,8 @@ fn print_ops(address: *const Ops, columns: fmt::Arguments<'_>, traced: &Traced) 
 pub(super) fn for_each_function(visit: &mut dyn FnMut(&str)) {
     live::with_registry(|registry| {
         let table = registry.table();
-        let mut path = heapless::String::<MAX_BYTES>::new();
-        for symbol in table.traceable().filter_map(|(id, _)| table.symbol(id)) {
-            path.clear();
-            if write!(path, "{}", symbol.demangled()).is_ok() {
-                visit(&path);
-            }
-        }
+        let symbols = table.traceable().filter_map(|(id, _)| table.symbol(id));
+        symbols.filter(|symbol| symbol.name.len() <= MAX_BYTES).for_each(|symbol| visit(symbol.name));
     });
 }
 
@@ -225,7 +220,7 @@ pub(super) fn list_callsites(filter: &Filter) {
             let (site, ops) = (table.site(id), registry.ops_of(id));
             // A callsite that matches has a symbol, by which it matched.
             let Some(symbol) = table.symbol(id) else { continue };
-            let (entry, name) = (site.entry(), symbol.demangled());
+            let (entry, name) = (site.entry(), symbol.name);
             nr_listed += 1;
             match text::read_insn(site.branch()).bl_target(site.branch()) {
                 None => println!("{entry:#012x} off {:>2} {name}", ops.len()),

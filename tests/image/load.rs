@@ -67,7 +67,7 @@ pub(crate) struct Image {
     pub(crate) objects: BTreeMap<u64, u64>,
     /// Literal addresses of `.callsites`, in the order of the section.
     pub(crate) callsites: Vec<u64>,
-    /// What the image's own table must hold: address and mangled name.
+    /// What the image's own table must hold: address and name, demangled.
     pub(crate) symbols: Vec<(u64, String)>,
     /// Code whose callsites the kernel leaves out of its table: methods cannot carry the attribute `notrace` is.
     pub(crate) notrace: Range<u64>,
@@ -107,7 +107,7 @@ impl Image {
             functions: functions(&file, &sections),
             ..Self::default()
         };
-        image.symbols = symbols.iter().map(|symbol| (symbol.address, symbol.mangled.clone())).collect();
+        image.symbols = symbols.iter().map(|symbol| (symbol.address, demangled(&symbol.mangled))).collect();
         image.objects = file
             .symbols()
             .filter(|symbol| symbol.is_definition() && symbol.kind() == SymbolKind::Data && symbol.size() > 0)
@@ -162,6 +162,11 @@ impl Image {
         let has_callsite = self.callsites.binary_search(&(function.address.wrapping_sub(8))).is_ok();
         function.may_be_traced && has_callsite && !self.notrace.contains(&function.address)
     }
+}
+
+/// The name as Rust spells it, without hashes, by a demangler that is not the linker wrapper's.
+fn demangled(mangled: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(mangled))
 }
 
 fn le64(bytes: &[u8]) -> Option<u64> {
@@ -252,9 +257,10 @@ fn functions(file: &object::File, sections: &[Section]) -> Vec<Function> {
                     if is_data { 0 } else { u32::from_le_bytes([word[0], word[1], word[2], word[3]]) }
                 })
                 .collect();
-            let name = format!("{:#}", rustc_demangle::demangle(&symbol.mangled));
+            let name = demangled(&symbol.mangled);
             if !code.is_empty() {
-                functions.push(Function { address, name, may_be_traced: is_traceable(&symbol.mangled), code });
+                let may_be_traced = is_traceable(&name);
+                functions.push(Function { address, name, may_be_traced, code });
             }
         }
     }

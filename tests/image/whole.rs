@@ -27,7 +27,8 @@ pub(crate) fn size(image: &Image, most: usize) -> Vec<String> {
     if image.size > most { vec![format!("the file has {} bytes, more than {most}", image.size)] } else { Vec::new() }
 }
 
-/// `.symbols` is sorted text that names exactly the code symbols of the ELF file, then NULs to its end.
+/// `.symbols` is sorted text that names exactly the code symbols of the ELF file, as another demangler spells them, then NULs to its
+/// end.
 pub(crate) fn symbols(image: &Image) -> Vec<String> {
     let Some(section) = image.section(".symbols") else { return vec!["there is no .symbols section".into()] };
     let text_end = section.bytes.iter().position(|&byte| byte == 0).unwrap_or(section.bytes.len());
@@ -42,7 +43,7 @@ pub(crate) fn symbols(image: &Image) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let parse = |line: &str| {
         let (address, name) = line.split_once(' ')?;
-        let is_exact = address.len() == 16 && !name.is_empty() && !name.contains(' ');
+        let is_exact = address.len() == 16 && !name.is_empty() && !name.starts_with("_R");
         is_exact.then_some((u64::from_str_radix(address, 16).ok()?, name.to_owned()))
     };
     let mut lines = Vec::new();

@@ -56,10 +56,7 @@ fn nop() -> *const OpsHeader {
 fn registry() -> Registry<()> {
     static SYMBOLS: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     let symbols = SYMBOLS.get_or_init(|| {
-        (0..SITES)
-            .map(|n| format!("{:016x} _RNvCs1234_7holdout3f{n:02}\n", 0x4020_0008 + n * 64))
-            .collect::<String>()
-            .into_bytes()
+        (0..SITES).map(|n| format!("{:016x} holdout::f{n:02}\n", 0x4020_0008 + n * 64)).collect::<String>().into_bytes()
     });
     let records: Vec<usize> = (0..SITES).map(|n| 0x4020_0000 + n * 64).collect();
     Registry::new(Table::new(&records, &(0..0), SymbolTable::new(symbols)).unwrap(), nop(), fan_out)
