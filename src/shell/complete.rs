@@ -250,7 +250,9 @@ mod tests {
         goes_on("help tr", "ace ");
         goes_on("help bo", "ot ");
         goes_on("fault text", "-store ");
-        goes_on("fault null y", "es ");
+        goes_on("fault null ", "");
+        goes_on("fault null y", "");
+        goes_on("panic ", "");
         goes_on("trace tick o", "");
         assert_eq!(names("trace tick o"), ["off", "on"]);
         goes_on("trace tick of", "f ");

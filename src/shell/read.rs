@@ -35,7 +35,16 @@ pub struct Typed<'a> {
     /// The whole line, without spaces around it.
     line: &'a str,
     pub(super) words: Words<'a>,
-    nr_cpus: usize,
+    running: Running,
+}
+
+/// What a reader must know of the kernel that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// CPUs that it uses.
+    pub nr_cpus: usize,
+    /// Its scheme lets a func sleep; under the others one that does ends the kernel.
+    pub lets_funcs_block: bool,
 }
 
 impl<'a> Typed<'a> {
@@ -45,13 +54,13 @@ impl<'a> Typed<'a> {
     }
 }
 
-/// Reads one command, on a kernel that runs on `nr_cpus` CPUs.
-pub fn read(line: &str, nr_cpus: usize) -> Result<Request<'_>, Refusal<'_>> {
+/// Reads one command, on a kernel that runs so.
+pub fn read(line: &str, running: Running) -> Result<Request<'_>, Refusal<'_>> {
     let line = line.trim_ascii();
     let words = Words::split(line).map_err(Refusal::Words)?;
     let name = words.as_slice().first().copied().unwrap_or("");
     let command = table::find(name).ok_or_else(|| unknown(name))?;
-    let typed = Typed { line, words, nr_cpus };
+    let typed = Typed { line, words, running };
     if !command.counts.contains(&typed.arguments().len()) {
         return Err(Refusal::Count(command));
     }
@@ -107,7 +116,7 @@ pub(super) fn stress<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> 
     if let Some(&word) = typed.arguments().iter().find(chosen) {
         return Err(Refusal::ChosenAtBoot(word));
     }
-    bootargs::parse(typed.line, typed.nr_cpus).map(Request::Stress).map_err(Refusal::Stress)
+    bootargs::parse(typed.line, typed.running.nr_cpus).map(Request::Stress).map_err(Refusal::Stress)
 }
 
 pub(super) fn sleep<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
@@ -122,8 +131,17 @@ pub(super) fn log<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 pub(super) fn hold<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
     let (word, ms) = (typed.arguments()[0], typed.arguments()[1]);
     let how = Hold::from_word(word).ok_or(Refusal::NotOneOf { word, allowed: HOLDS })?;
-    let urgency = urgency(typed.arguments().get(2).copied())?;
-    number(ms, 1, MAX_HOLD_MS).map(|ms| Request::Hold { how, ms, urgency })
+    let (urgency, last) = match typed.arguments()[2..] {
+        [urgency, last] => (Some(urgency), Some(last)),
+        ["yes"] => (None, Some("yes")),
+        [urgency] => (Some(urgency), None),
+        _ => (None, None),
+    };
+    let urgency = self::urgency(urgency)?;
+    let request = Request::Hold { how, ms: number(ms, 1, MAX_HOLD_MS)?, urgency };
+    let sleeps = matches!(how, Hold::Sleep | Hold::SleepUnguarded | Hold::Broken);
+    let ends_kernel = sleeps && !typed.running.lets_funcs_block;
+    if ends_kernel || last.is_some() { confirmed(typed, last, request) } else { Ok(request) }
 }
 
 /// How a grace period is waited for: `expedited`, or nothing.

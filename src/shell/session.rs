@@ -11,7 +11,7 @@ use core::ops::ControlFlow;
 use super::complete::{self, Completion};
 use super::help::{Entry, List};
 use super::line::{Event, LineInput, MAX_BYTES, Prompt};
-use super::read;
+use super::read::{self, Running};
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
@@ -24,7 +24,7 @@ use crate::hook::Hook;
 use crate::irq::serial;
 use crate::platform::bootargs::{self, BootArgs};
 use crate::platform::shown::Shown;
-use crate::{print, println, sched};
+use crate::{print, println, rcu, sched};
 
 const PROMPT: Prompt = Prompt::Command("holdout> ");
 const SURE: Prompt = Prompt::Question("this ends the kernel; type yes to go on: ");
@@ -164,11 +164,16 @@ fn show_completion(line: &mut LineInput, completion: &Completion, is_again: bool
     }
 }
 
+/// What the readers of commands must know.
+fn running() -> Running {
+    Running { nr_cpus: sched::nr_cpus(), lets_funcs_block: rcu::lets_funcs_block() }
+}
+
 /// Runs the commands of a typed line; behind one that fails none is run.
 fn run_line(traced: &mut Traced, line: &mut LineInput, text: &str) -> Flow {
     for command in commands(text) {
         let confirmed = format!("{command} yes");
-        let command = match read::read(command, sched::nr_cpus()) {
+        let command = match read::read(command, running()) {
             Err(Refusal::Unconfirmed(_)) if is_sure(line) => &confirmed,
             Err(Refusal::Unconfirmed(_)) => {
                 println!("nothing was done");
@@ -198,7 +203,7 @@ struct Failed {
 
 /// Reads one command and does it, or answers why not.
 fn execute(traced: &mut Traced, command: &str) -> Result<Flow, Failed> {
-    let request = read::read(command, sched::nr_cpus()).map_err(|refusal| {
+    let request = read::read(command, running()).map_err(|refusal| {
         println!("{refusal}");
         Failed { is_verdict: false }
     })?;

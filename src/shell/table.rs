@@ -54,9 +54,6 @@ pub enum Argument {
     Behind(&'static str, &'static [&'static str]),
 }
 
-/// The word that confirms.
-const YES: Argument = Argument::OneOf(&["yes"]);
-
 /// What may stand behind `hold`.
 pub(super) const HOLDS: &[&str] = Hold::WORDS;
 
@@ -97,7 +94,7 @@ pub static COMMANDS: [Command; 19] = [
     Command {
         name: "help",
         arguments: "[command|boot]",
-        what: "this list, or more on a command, or on boot arguments",
+        what: "this list, or more on a command or boot arguments",
         details: "",
         group: Group::Session,
         completes: &[Argument::Topic],
@@ -241,16 +238,17 @@ pub static COMMANDS: [Command; 19] = [
     },
     Command {
         name: "hold",
-        arguments: "HOW MS [URGENCY]",
-        what: "keep a grace period waiting, and say when it ended",
+        arguments: "HOW MS [URGENCY] [yes]",
+        what: "keep a grace period waiting, and say for how long",
         details: "A task is inside a func that spins, or sleeps, while its ops is taken off and\n\
             freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
             does not let go of its CPU; `broken` sleeps, and its frames lead nowhere. What\n\
             takes long is reported (`rcu stall`). Who is waited for `expedited` goes before\n\
-            other tasks. A func that sleeps ends the kernel, but under `depth` and `scan`.\n",
+            other tasks. A func that sleeps ends the kernel, but under `depth` and `scan`:\n\
+            there `yes` confirms it.\n",
         group: Group::Try,
         completes: &[Argument::OneOf(HOLDS), Argument::OneOf(&[]), Argument::OneOf(URGENCIES)],
-        counts: 2..=3,
+        counts: 2..=4,
         read: read::hold,
     },
     Command {
@@ -279,7 +277,7 @@ pub static COMMANDS: [Command; 19] = [
         what: "panic, to see the epitaph",
         details: "At the prompt it asks first, unless `yes` stands behind it; in `cmds=` it must.\n",
         group: Group::Try,
-        completes: &[YES],
+        completes: &[], // what ends the kernel is typed by a person
         counts: 0..=1,
         read: read::panic,
     },
@@ -289,7 +287,7 @@ pub static COMMANDS: [Command; 19] = [
         what: "do what a broken kernel does, to see it caught",
         details: "At the prompt it asks first, unless `yes` stands behind it; in `cmds=` it must.\n",
         group: Group::Try,
-        completes: &[Argument::OneOf(&FaultKind::WORDS), YES],
+        completes: &[Argument::OneOf(&FaultKind::WORDS)],
         counts: 1..=2,
         read: read::fault,
     },

@@ -1,8 +1,9 @@
 //! Shell lines as bytes that mean nothing in particular, and as commands that are nearly right.
 
+use holdout::platform::Hold;
 use holdout::platform::shown::Shown;
 use holdout::shell::line::{Event, LineInput, MAX_BYTES, Prompt};
-use holdout::shell::read::read;
+use holdout::shell::read::{Running, read};
 use holdout::shell::request::{Refusal, Request};
 use holdout::shell::table::COMMANDS;
 use holdout::shell::words::{WordsError, commands};
@@ -221,8 +222,8 @@ fn any_command_is_read_whole_or_refused_by_its_word() {
             if !line.contains(command) || command.is_empty() {
                 return Err(format!("{command:?} does not stand in the line"));
             }
-            match read(command, 4) {
-                Ok(Request::Panic | Request::Fault(_))
+            match read(command, Running { nr_cpus: 4, lets_funcs_block: false }) {
+                Ok(Request::Panic | Request::Fault(_) | Request::Hold { how: Hold::Sleep | Hold::Broken, .. })
                     if !command.ends_with("yes") && !command.ends_with("\"yes\"") =>
                 {
                     return Err(format!("{command:?} would end the kernel"));

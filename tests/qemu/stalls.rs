@@ -155,7 +155,7 @@ fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_call
         ("ip", "sleep-unguarded"),
     ];
     for (scheme, how) in cases {
-        let ended = held(1, &[&format!("tasks_rcu={scheme}")], &format!("hold {how} 90")).expect_status(101);
+        let ended = held(1, &[&format!("tasks_rcu={scheme}")], &format!("hold {how} 90 yes")).expect_status(101);
         let what = format!("blocks inside a func, which the scheme {scheme} forbids: it is in the trampoline of ");
         let line = ended.line_with(&["panic: task holder-", &what]);
         assert!(line.contains("tracees::hotel, holds ops `held` at 0x"), "{line}");

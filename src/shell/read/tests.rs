@@ -6,8 +6,13 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::super::table::COMMANDS;
 use super::*;
 
+/// A kernel on so many CPUs, whose scheme lets no func sleep.
+fn running(nr_cpus: usize) -> Running {
+    Running { nr_cpus, lets_funcs_block: false }
+}
+
 fn refusal(line: &str) -> String {
-    read(line, 4).expect_err(line).to_string()
+    read(line, running(4)).expect_err(line).to_string()
 }
 
 /// A good line for each command, and what is asked by it.
@@ -25,7 +30,7 @@ const GOOD: &[(&str, &str)] = &[
     ("rcu stall 100", "StallAfter { ms: 100 }"),
     ("rcu synchronize", "Synchronize(Normal)"),
     ("rcu synchronize expedited", "Synchronize(Expedited)"),
-    ("hold broken 40", "Hold { how: Broken, ms: 40, urgency: Normal }"),
+    ("hold broken 40 yes", "Hold { how: Broken, ms: 40, urgency: Normal }"),
     ("hold crowd 40", "Hold { how: Crowd, ms: 40, urgency: Normal }"),
     ("hold hog 1 expedited", "Hold { how: Hog, ms: 1, urgency: Expedited }"),
     ("log", "Log { most: 32 }"),
@@ -49,7 +54,7 @@ const GOOD: &[(&str, &str)] = &[
 #[test]
 fn every_command_is_read() {
     for (line, asked) in GOOD {
-        let request = format!("{:?}", read(line, 4).expect(line));
+        let request = format!("{:?}", read(line, running(4)).expect(line));
         assert!(request.starts_with(asked), "{line}: {request}");
     }
     for command in &COMMANDS {
@@ -60,7 +65,7 @@ fn every_command_is_read() {
 
 #[test]
 fn stress_starts_from_the_cpus_that_run() {
-    let Ok(Request::Stress(args)) = read("stress seed=1", 3) else { panic!("not read") };
+    let Ok(Request::Stress(args)) = read("stress seed=1", running(3)) else { panic!("not read") };
     assert_eq!((args.cpus, args.seed, args.tasks_rcu), (3, Some(1), None));
 }
 
@@ -99,10 +104,25 @@ fn words_of_other_systems_are_answered_with_what_does_the_same_here() {
     for line in ["echo function > current_tracer", "echo 1 >> tracing_on"] {
         assert_eq!(refusal(line), no_files);
     }
-    let Ok(Request::Echo(words)) = read("echo \"a\" > b", 4).or_else(|_| read("echo \"a\" \"> b\"", 4)) else {
+    let Ok(Request::Echo(words)) =
+        read("echo \"a\" > b", running(4)).or_else(|_| read("echo \"a\" \"> b\"", running(4)))
+    else {
         panic!("not read")
     };
     assert_eq!(words.to_string(), "a > b");
+}
+
+#[test]
+fn a_func_that_would_end_the_kernel_sleeps_where_that_is_confirmed_or_the_scheme_lets_it() {
+    let usage = "usage: hold HOW MS [URGENCY] [yes]";
+    for line in ["hold sleep 40", "hold sleep-unguarded 40 expedited", "hold broken 1 normal"] {
+        assert_eq!(refusal(line), format!("this ends the kernel: confirm it with `yes` at the end; {usage}"));
+        assert!(matches!(read(&format!("{line} yes"), running(4)), Ok(Request::Hold { .. })), "{line}");
+        assert!(read(line, Running { nr_cpus: 4, lets_funcs_block: true }).is_ok(), "{line}");
+    }
+    assert_eq!(refusal("hold sleep 40 normal no"), "`no` is none of: yes");
+    assert_eq!(refusal("hold spin 40 yes no"), "`yes` is none of: normal expedited");
+    assert!(read("hold spin 40", running(4)).is_ok() && read("hold hog 40 normal", running(4)).is_ok());
 }
 
 #[test]
@@ -163,7 +183,7 @@ fn any_line_is_read_or_refused_in_one_plain_line() {
         for _ in 0..below(4) {
             line = line + " " + words[below(words.len())];
         }
-        match read(&line, 4) {
+        match read(&line, running(4)) {
             Ok(_) => good += 1,
             Err(error) => {
                 refused += 1;
