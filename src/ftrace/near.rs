@@ -7,8 +7,10 @@ use core::fmt;
 
 /// Functions that are named at most.
 const MOST: usize = 3;
-/// A shorter word is part of too many names.
+/// A shorter word is part of too many names; what stands for any character counts for nothing.
 const LEAST_CHARS: usize = 3;
+/// A longer name is not offered: three of these and what is said around them are a line.
+const LONGEST_NAME: usize = 56;
 
 /// What there is instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,17 +29,18 @@ pub fn near(table: &Table, filter: &Filter, pattern: &str) -> Near {
         return Near::Untraceable(symbol);
     }
     let last = pattern.rsplit("::").next().unwrap_or(pattern);
-    if last.len() < LEAST_CHARS {
+    if last.chars().filter(|c| !"*?[]\\".contains(*c)).count() < LEAST_CHARS {
         return Near::Nothing;
     }
     // All parts of the path, with modules between them; its last part, in whatever module; whatever has that in its name.
     let wider = with_modules_between(pattern);
-    let patterns = [(wider.as_str(), false), (last, false), (last, true)];
+    let patterns = [(wider.as_deref().unwrap_or(last), false), (last, false), (last, true)];
     patterns.into_iter().find_map(|(pattern, anywhere)| look(table, pattern, anywhere)).unwrap_or(Near::Nothing)
 }
 
+/// Whether the function is meant by the pattern, and can be named in a line. The linker's own labels are none.
 fn is_match(filter: &Filter, symbol: &Symbol) -> bool {
-    filter.matches(symbol.name)
+    symbol.name.len() <= LONGEST_NAME && !symbol.name.starts_with("__") && filter.matches(symbol.name)
 }
 
 /// A function that matches, and has no callsite that can be enabled.
@@ -57,13 +60,13 @@ fn look(table: &Table, pattern: &str, anywhere: bool) -> Option<Near> {
     if alike.is_empty() { untraceable(table, &filter).map(Near::Untraceable) } else { Some(Near::Like(alike)) }
 }
 
-/// The pattern for `a::b` that `a::c::b` matches as well; cut off where it is too long, and then nothing matches it.
-fn with_modules_between(pattern: &str) -> heapless::String<MAX_CHARS> {
+/// The pattern for `a::b` that `a::c::b` matches as well, unless that is too long.
+fn with_modules_between(pattern: &str) -> Option<heapless::String<MAX_CHARS>> {
     let mut wider = heapless::String::new();
     for (n, part) in pattern.split("::").enumerate() {
-        let _ = wider.push_str(if n == 0 { "" } else { "*::" }).and_then(|()| wider.push_str(part));
+        wider.push_str(if n == 0 { "" } else { "*::" }).and_then(|()| wider.push_str(part)).ok()?;
     }
-    wider
+    Some(wider)
 }
 
 impl fmt::Display for Near {
@@ -93,10 +96,12 @@ mod tests {
     const SYMBOLS: &[u8] = b"0000000040200008 holdout::sched::switch::sleep\n\
         0000000040200048 holdout::sched::wakes\n\
         0000000040200080 holdout::sched::schedule\n\
-        0000000040200108 core::fmt::write\n";
+        0000000040200108 core::fmt::write\n\
+        0000000040200188 <holdout::a::B<holdout::a::C, holdout::a::D> as holdout::e::F>::flatten\n\
+        0000000040200200 __text_end_of_it\n";
 
     fn answer(pattern: &str) -> String {
-        let records = [0x4020_0000, 0x4020_0040, 0x4020_0100];
+        let records = [0x4020_0000, 0x4020_0040, 0x4020_0100, 0x4020_0180];
         let table = Table::new(&records, &(0..0), SymbolTable::new(SYMBOLS)).unwrap();
         near(&table, &Filter::parse(pattern).unwrap(), pattern).to_string()
     }
@@ -123,7 +128,8 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_for_what_looks_like_nothing() {
-        for pattern in ["frobnicate", "zz", "x::*"] {
+        let long = "sched::".to_owned() + &"\u{e9}".repeat(100) + "::slip";
+        for pattern in ["frobnicate", "zz", "x::*", "zzz::****", "[a-]", "flatten", "text_end", &long] {
             assert_eq!(answer(pattern), "no traceable function matches; `callsites` lists them", "{pattern}");
         }
     }

@@ -1,9 +1,10 @@
 //! The image's own symbols: a sorted text, searched in place.
 //!
-//! The linker wrapper writes one line per function, `<16 hex digits> <name>`, in address order, and pads the room with NULs. A name is
-//! as Rust spells it, with generics, without hashes: it is demangled when the image is linked, since a demangler recurses
-//! as deep as a name's types nest, which is deeper than a task's stack has room for. The text is used as it lies there: nothing is copied or allocated, so the panic path, the
-//! unwinder and the registry may all look up names in any context.
+//! The linker wrapper writes one line per function, `<16 hex digits> <name>`, in address order, and pads the room with
+//! NULs. A name is as Rust spells it, with generics, without hashes: it is demangled when the image is linked, since a
+//! demangler recurses as deep as a name's types nest, which is deeper than a task's stack has room for. The text is used
+//! as it lies there: nothing is copied or allocated, so the panic path, the unwinder and the registry may all look up
+//! names in any context.
 //!
 //! INVARIANT `symbols-sorted`: lines are in ascending order of address. A text that breaks it, or that is no such text
 //! at all, gives wrong names or none; it never gives a panic.

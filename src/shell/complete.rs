@@ -253,6 +253,7 @@ mod tests {
         goes_on("fault null ", "");
         goes_on("fault null y", "");
         goes_on("panic ", "");
+        goes_on("hold sleep 4 normal ", "");
         goes_on("trace tick o", "");
         assert_eq!(names("trace tick o"), ["off", "on"]);
         goes_on("trace tick of", "f ");

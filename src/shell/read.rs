@@ -107,7 +107,9 @@ pub(super) fn step<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
 }
 
 pub(super) fn echo<'a>(typed: &Typed<'a>) -> Result<Request<'a>, Refusal<'a>> {
-    let is_redirected = typed.arguments().iter().any(|word| matches!(*word, ">" | ">>"));
+    // A word that was quoted does not stand in the line like this.
+    let is_output = |word: &str| word.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('>');
+    let is_redirected = typed.line.split_ascii_whitespace().any(is_output);
     if is_redirected { Err(Refusal::Redirected) } else { Ok(Request::Echo(typed.words.clone())) }
 }
 

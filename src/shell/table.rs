@@ -244,8 +244,8 @@ pub static COMMANDS: [Command; 19] = [
             freed; `crowd` spins on a CPU that others want too; `hog` is inside no func, and\n\
             does not let go of its CPU; `broken` sleeps, and its frames lead nowhere. What\n\
             takes long is reported (`rcu stall`). Who is waited for `expedited` goes before\n\
-            other tasks. A func that sleeps ends the kernel, but under `depth` and `scan`:\n\
-            there `yes` confirms it.\n",
+            other tasks. Where the scheme forbids a func to sleep, `yes` confirms it: that\n\
+            ends the kernel, but for `sleep-unguarded`, which a checked build alone notices.\n",
         group: Group::Try,
         completes: &[Argument::OneOf(HOLDS), Argument::OneOf(&[]), Argument::OneOf(URGENCIES)],
         counts: 2..=4,

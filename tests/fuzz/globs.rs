@@ -139,9 +139,8 @@ fn globs_match_what_their_definition_says() {
             (Ok(filter), Some(tokens)) => {
                 let wanted = starts(&path_chars).iter().any(|&start| matches(&tokens, &path_chars[start..]));
                 let found = filter.matches(path);
-                let printed = filter.matches(&path_chars.iter().map(char::to_string).collect::<String>());
-                if found != wanted || printed != wanted {
-                    return Err(format!("{pattern:?} on {path:?}: {found}, printed {printed}, should be {wanted}"));
+                if found != wanted {
+                    return Err(format!("{pattern:?} on {path:?}: {found}, should be {wanted}"));
                 }
                 Ok(if wanted { Taken::Accepted } else { Taken::Refused })
             }

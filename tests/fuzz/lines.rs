@@ -223,9 +223,11 @@ fn any_command_is_read_whole_or_refused_by_its_word() {
                 return Err(format!("{command:?} does not stand in the line"));
             }
             match read(command, Running { nr_cpus: 4, lets_funcs_block: false }) {
-                Ok(Request::Panic | Request::Fault(_) | Request::Hold { how: Hold::Sleep | Hold::Broken, .. })
-                    if !command.ends_with("yes") && !command.ends_with("\"yes\"") =>
-                {
+                Ok(
+                    Request::Panic
+                    | Request::Fault(_)
+                    | Request::Hold { how: Hold::Sleep | Hold::SleepUnguarded | Hold::Broken, .. },
+                ) if !command.ends_with("yes") && !command.ends_with("\"yes\"") => {
                     return Err(format!("{command:?} would end the kernel"));
                 }
                 Ok(request) => {

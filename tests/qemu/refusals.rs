@@ -150,6 +150,7 @@ fn what_a_script_is_not_to_be_given_is_one_line_that_says_what_is_allowed() {
         ("scripts/boot", vec!["--smp=0", &image, "--", "shell"], "option '--smp' is a number of CPUs, not '0'"),
         ("scripts/boot", vec!["--smp=two", &image], "option '--smp' is a number of CPUs, not 'two'"),
         ("scripts/windows", vec![&*page, "only=bogus"], "`bogus` is not a value of only; allowed: funcs, scenarios"),
+        ("scripts/windows", vec![&*page, "--smp=0"], "option '--smp' is a number of CPUs, not '0'"),
         ("scripts/windows", vec![&*page, "tasks_rcu=bogus"], "`tasks_rcu=bogus` is not a value of tasks_rcu; allowed"),
     ];
     for (script, arguments, said) in cases {

@@ -55,6 +55,7 @@ fn stack_around(address: usize) -> Range<usize> {
 
 impl Frames {
     /// From an interrupted context.
+    #[inline(always)]
     pub fn of_exception(frame: &vectors::ExceptionFrame) -> Self {
         let first = Step { pc: frame.elr as usize, interrupted: true, record: (&raw const frame.record).addr() };
         // A jump to what is no text: it has pushed no record, so x30 alone says who jumped.

@@ -4,7 +4,7 @@
 
 use super::{Outcome, Run, check};
 use crate::arch::site::{OpsHeader, Regs};
-use crate::ftrace::live::{self, Gone};
+use crate::ftrace::live::{self, Gone, SchemeError};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::SiteId;
@@ -27,6 +27,8 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 const AT_ONCE: usize = 256;
 /// What tables may have grown by, and do not give back.
 const SLACK: usize = 64 << 10;
+/// Between two tries to register, and to select a scheme.
+const REST_NS: u64 = 500_000;
 /// How long what is held is looked at, to see that it is not freed.
 const LOOK_NS: u64 = 30_000_000;
 
@@ -289,8 +291,12 @@ fn a_change_of_schemes() -> Outcome {
     INNER.wait_for_one();
     let held = retire(held);
     let selector = call(|| {
-        let selected = live::set_scheme(rcu::scheme_name());
-        IS_SELECTED.store(selected.is_ok(), Ordering::Relaxed);
+        // What the registrar has registered just now is refused, and tried again.
+        while let Err(error) = live::set_scheme(rcu::scheme_name()) {
+            assert!(matches!(error, SchemeError::Traced { .. }), "selftest: {error}");
+            sched::sleep(REST_NS);
+        }
+        IS_SELECTED.store(true, Ordering::Relaxed);
     })?;
     // A task of its own: where the registry is locked for as long as that waits, it is this that does not come back.
     let registrar = call(|| {
@@ -301,7 +307,7 @@ fn a_change_of_schemes() -> Outcome {
                 Err(error) => panic!("selftest: {error}"),
             }
             live::with_registry(|registry| black_box(registry.registrations().count()));
-            sched::yield_now();
+            sched::sleep(REST_NS);
         }
     })?;
     let is_refused = comes(|| NR_REFUSED.load(Ordering::Relaxed) > 0);
