@@ -110,7 +110,7 @@ mutations! {
     softirq_overlooked: SoftirqOverlooked under "nopreempt" "full" by EARLY;
     acknowledgement_stale: AcknowledgementStale under "scan" "none" by &["p1", "p2", "p3", "p5"];
     cpu_forgotten: CpuForgotten under "nopreempt" "full" by EARLY;
-    cookie_early: CookieEarly under "nopreempt" "full" by EARLY;
+    cookie_early: CookieEarly under "classic" "full" by EARLY;
     cookie_of_running: CookieOfRunning under "classic" "full" by EARLY;
     literal_stale: LiteralStale under "classic" "full" by EARLY;
     branch_first: BranchFirst under "nopreempt" "none" by &["p6"];
