@@ -38,12 +38,34 @@ refuse() {
     exit 2
 }
 
+# tool NAME: the path of a program of this workspace, which is built unless it is newer than its sources.
+tool() {
+    local folder path
+    folder=$(cd "$root" && realpath -m "${CARGO_TARGET_DIR:-target}")
+    path=$folder/release/$1
+    if [ ! -x "$path" ] || [ -n "$(find "$root/scripts/$1" "$root/src" "$root/Cargo.lock" -newer "$path" -print -quit)" ]; then
+        (cd "$root" && cargo build --quiet --release -p "$1" >&2) || refuse "cargo could not build '$1' (its message is above)"
+        touch "$path"
+    fi
+    echo "$path"
+}
+
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1; }
 
 # The allowed options as a refusal names them.
 spell() {
     [ $# -eq 0 ] || printf '%s, ' "${@/%=/ VALUE}"
     echo '--help, --version'
+}
+
+# Refuses a machine that cannot be, before anything is built for it. What the emulator's own options may be it knows itself.
+judge_machine() {
+    local value=${1#*=}
+    case $1 in
+    --smp=*) [[ $value =~ ^[1-9][0-9]*$ ]] || refuse "option '--smp' is a number of CPUs, not '$value'" ;;
+    --gic=*) [[ $value =~ ^[23]$ ]] || refuse "option '--gic' is 2 or 3, not '$value'" ;;
+    --machine=*) [ -f "qemu/$value.cfg" ] || refuse "there is no machine '$value'; there are: $(cd qemu && echo *.cfg | sed 's/\.cfg//g')" ;;
+    esac
 }
 
 # parse ALLOWED... -- ARGUMENTS...: an allowed option is `--name`, or `--name=` when it takes a value.
@@ -81,6 +103,7 @@ parse() {
             elif [[ " ${allowed[*]} " != *" $1 "* ]]; then
                 refuse "unknown option '$1'; allowed: $(spell "${allowed[@]}")"
             fi
+            judge_machine "$1"
             given+=("$1")
             ;;
         *) words+=("$1") ;;

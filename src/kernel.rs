@@ -161,7 +161,8 @@ fn print_version() {
 /// The mode's task: runs it and ends the machine with its status.
 fn run_mode() {
     let Some(booted) = BOOTED.get() else { return };
-    let args = BootArgs { seed: Some(booted.seed), ..booted.args };
+    let args = BootArgs { seed: Some(booted.seed), progress: false, ..booted.args };
+    lab::progress::show(booted.args.shows_progress());
     planting::break_on_purpose(args.fault);
     let status = match args.mode {
         Mode::Stress => lab::stress::run(&args),

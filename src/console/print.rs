@@ -3,7 +3,7 @@
 use crate::arch::{cpu, relax, uart};
 use crate::sync::lock::IrqLock;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 static CONSOLE: IrqLock<()> = IrqLock::new(());
 /// Set once by the panic path: one more than the number of the CPU whose console it is from then on.
@@ -12,6 +12,10 @@ static PANICKING: AtomicUsize = AtomicUsize::new(0);
 static AGAIN: AtomicUsize = AtomicUsize::new(0);
 /// Other CPUs that panicked meanwhile, a bit each.
 static TOO: AtomicUsize = AtomicUsize::new(0);
+/// The last line is one that the next text overwrites; changed with the console's lock held.
+static IS_PASSING: AtomicBool = AtomicBool::new(false);
+/// Goes to the start of the row, and clears it.
+const CLEAR: &[u8] = b"\r\x1b[K";
 /// How often a panic looks whether another CPU's line has ended: some milliseconds.
 const LOOKS: u32 = 1_000_000;
 
@@ -50,9 +54,22 @@ pub fn write(arguments: fmt::Arguments<'_>) {
         _ if is_panicking_here() => None,
         _ => stop(),
     };
+    if IS_PASSING.load(Ordering::Relaxed) {
+        IS_PASSING.store(false, Ordering::Relaxed);
+        uart::write(CLEAR);
+    }
     // The UART takes everything.
     let _ = Uart.write_fmt(arguments);
     drop(guard);
+}
+
+/// Shows a line until the next text, which overwrites it; for a terminal. At most a row, without an end. Context: task.
+pub fn write_passing(arguments: fmt::Arguments<'_>) {
+    let _guard = CONSOLE.lock();
+    uart::write(CLEAR);
+    // The UART takes everything.
+    let _ = Uart.write_fmt(arguments);
+    IS_PASSING.store(true, Ordering::Relaxed);
 }
 
 /// Stands still for good, but for FIQs: the CPU whose console it is may ask where this one stands.

@@ -4,11 +4,15 @@
 //! sender (a pipe into QEMU, or a wire with flow control) waits in turn.
 
 use crate::arch::uart;
-use crate::sched::WaitQueue;
+use crate::sched::{WaitQueue, now_ns};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 
 static INPUT: IrqLock<heapless::Deque<u8, 1024>> = IrqLock::new(heapless::Deque::new());
 static READABLE: WaitQueue = WaitQueue::new();
+/// Those in the queue that are Ctrl-C; changed with the queue's lock held.
+static NR_INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
+const INTERRUPT: u8 = 0x03;
 
 /// The UART's interrupt. Context: IRQ. Ordinary code: it may be traced, so it stays a function of its own.
 #[inline(never)]
@@ -20,6 +24,7 @@ pub(super) fn on_receive() {
         {
             // There is room: asked just now.
             let _ = input.push_back(byte);
+            NR_INTERRUPTS.fetch_add(usize::from(byte == INTERRUPT), Ordering::Relaxed);
         }
         if input.is_full() {
             uart::disable_receive_interrupt();
@@ -39,7 +44,31 @@ pub fn read() -> u8 {
             uart::enable_receive_interrupt();
         }
         byte = input.pop_front();
+        NR_INTERRUPTS.fetch_sub(usize::from(byte == Some(INTERRUPT)), Ordering::Relaxed);
         byte.is_some()
     });
     byte.unwrap_or_default()
+}
+
+/// Whether Ctrl-C was typed and not read: what runs for long looks here, and ends. What runs for a moment leaves it to whoever
+/// reads next. Context: any, in funcs too.
+#[inline(always)]
+pub fn is_interrupted() -> bool {
+    NR_INTERRUPTS.load(Ordering::Relaxed) > 0
+}
+
+/// Sleeps for so long, or until Ctrl-C. Context: task.
+pub fn sleep(ns: u64) {
+    READABLE.wait_until_deadline(is_interrupted, now_ns() + ns);
+}
+
+/// Forgets what was typed up to the last Ctrl-C, which has ended what ran. Context: task.
+pub fn take_interrupts() {
+    let mut input = INPUT.lock();
+    while is_interrupted() {
+        let byte = input.pop_front();
+        NR_INTERRUPTS.fetch_sub(usize::from(byte == Some(INTERRUPT)), Ordering::Relaxed);
+    }
+    // What waits outside finds room; it raises the interrupt at once.
+    uart::enable_receive_interrupt();
 }

@@ -19,6 +19,7 @@ use super::report::{BenchLine, BenchVerdict, Summary, Verdict, summary};
 use crate::arch::{mmu, pmu};
 use crate::ftrace::live::{self, SchemeError};
 use crate::ftrace::table::SiteId;
+use crate::irq::serial;
 use crate::mm::heap;
 use crate::platform::{Bench, BootArgs, Mode, Name, SchemeName};
 use crate::sched::{self, now_ns};
@@ -128,16 +129,23 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {
         change::enable_and_disable_all(&mut bencher, args);
     }
-    let verdict = if bencher.lines > 0 && !chains::were_broken(Mode::Bench) { Verdict::Pass } else { Verdict::Fail };
+    let verdict = match bencher.lines > 0 && !chains::were_broken(Mode::Bench) {
+        true if serial::is_interrupted() => Verdict::Interrupted,
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    };
     println!("{}", BenchVerdict { verdict, lines: bencher.lines });
-    u8::from(verdict == Verdict::Fail)
+    verdict.status()
 }
 
 /// The parts that depend on the scheme.
 fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeError> {
     let under = |rows: &mut dyn FnMut(SchemeName)| {
-        let mut schemes =
-            SchemeName::ALL.iter().copied().filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme));
+        let mut schemes = SchemeName::ALL
+            .iter()
+            .copied()
+            .filter(|&scheme| args.tasks_rcu.is_none_or(|only| only == scheme))
+            .take_while(|_| !serial::is_interrupted());
         schemes.try_for_each(|scheme| live::set_scheme(scheme.as_str()).map(|()| rows(scheme)))
     };
     let line = |name, scheme| BenchLine { scheme: Some(scheme), ..BenchLine::new(name) };

@@ -9,8 +9,14 @@ const AWAY_NS: u64 = 500_000;
 #[inline(never)]
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn use_up(ns: u64) {
+    use_up_while(ns, || true);
+}
+
+/// The same, as long as it may `go_on`.
+#[inline(always)]
+pub(super) fn use_up_while(ns: u64, go_on: impl Fn() -> bool) {
     let (mut used_ns, mut last_ns) = (0, now_ns());
-    while used_ns < ns {
+    while used_ns < ns && go_on() {
         let passed_ns = now_ns() - last_ns;
         last_ns += passed_ns;
         used_ns += if passed_ns < AWAY_NS { passed_ns } else { 0 };

@@ -3,12 +3,13 @@
 //! It shows what a scheme waits for and for how long, and what a stall report says meanwhile. Context: task; one at a
 //! time.
 
-use super::cpu_time::use_up;
+use super::cpu_time::{use_up, use_up_while};
 use super::tracees;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live;
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::recursion::{self, Guard};
+use crate::irq::serial;
 use crate::platform::{Hold, Urgency};
 use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,7 +38,7 @@ static WAITED_NS: AtomicU64 = AtomicU64::new(0);
 static HAD_LEFT: AtomicBool = AtomicBool::new(false);
 static CROWDED: AtomicBool = AtomicBool::new(false);
 
-/// Keeps a grace period waiting for `ms` milliseconds, and says when it ended.
+/// Keeps a grace period waiting for `ms` milliseconds, or until Ctrl-C, and says when it ended.
 pub fn run(how: Hold, ms: u32, urgency: Urgency) {
     STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
     SLEEPS.store(matches!(how, Hold::Sleep | Hold::SleepUnguarded), Ordering::Relaxed);
@@ -103,7 +104,7 @@ fn stay_inside() {
 fn stay_outside() {
     IS_INSIDE.store(true, Ordering::Relaxed);
     let _ = rcu::start_poll();
-    use_up(STAY_NS.load(Ordering::Relaxed));
+    use_up_while(STAY_NS.load(Ordering::Relaxed), || !serial::is_interrupted());
     HAS_LEFT.store(true, Ordering::Relaxed);
 }
 
@@ -116,7 +117,7 @@ fn work_and_rest() {
 }
 
 extern "C" fn sleep_here() {
-    sched::sleep(STAY_NS.load(Ordering::Relaxed));
+    serial::sleep(STAY_NS.load(Ordering::Relaxed));
 }
 
 /// Sleeps while a frame record of this task leads to address 8.
@@ -150,9 +151,9 @@ unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs)
         // SAFETY: it keeps what the calling convention says that a callee keeps.
         unsafe { sleep_behind_broken_record() };
     } else if SLEEPS.load(Ordering::Relaxed) {
-        sched::sleep(stay_ns);
+        serial::sleep(stay_ns);
     } else {
-        use_up(stay_ns);
+        use_up_while(stay_ns, || !serial::is_interrupted());
     }
     HAS_LEFT.store(true, Ordering::Relaxed);
 }

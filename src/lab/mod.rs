@@ -19,6 +19,8 @@ pub mod held;
 pub mod hold;
 #[cfg(target_os = "none")]
 pub mod oracle;
+#[cfg(target_os = "none")]
+pub mod progress;
 pub mod report;
 pub mod scenario;
 #[cfg(target_os = "none")]

@@ -27,14 +27,17 @@ pub enum Verdict {
     Pass,
     /// Something did not.
     Fail,
+    /// Nobody knows: Ctrl-C came first.
+    Interrupted,
 }
 
 impl Verdict {
     /// The exit status that goes with it.
-    pub const fn status(self) -> u32 {
+    pub const fn status(self) -> u8 {
         match self {
             Self::Pass => 0,
             Self::Fail => 1,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -44,6 +47,7 @@ impl fmt::Display for Verdict {
         f.write_str(match self {
             Self::Pass => "PASS",
             Self::Fail => "FAIL",
+            Self::Interrupted => "INTERRUPTED",
         })
     }
 }

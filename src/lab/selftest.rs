@@ -24,8 +24,9 @@ mod waits;
 
 pub(super) use tasks::room_for_tasks;
 
-use super::chains;
 use super::report::{Ending, ScenarioLine, SelftestVerdict, Verdict};
+use super::{chains, progress};
+use crate::irq::serial;
 use crate::platform::{BootArgs, Mode, Name, Selftest};
 use crate::println;
 use crate::sched::now_ns;
@@ -108,9 +109,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let seed = args.seed.unwrap_or_default();
     let (mut n, mut failed, mut skipped) = (0, 0, 0);
     let began_ns = now_ns();
-    for (number, name) in Selftest::ALL.iter().copied().enumerate().filter(|(_, name)| args.selects(name.as_str())) {
+    let selected = Selftest::ALL.iter().copied().enumerate().filter(|(_, name)| args.selects(name.as_str()));
+    for (number, name) in selected.take_while(|_| !serial::is_interrupted()) {
         let mixed = seed ^ (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut run = Run { random: Xoshiro256PlusPlus::seed_from_u64(mixed), facts: String::new(), lacks: None };
+        progress::tell(format_args!("selftest: {} of {}: {name}", number + 1, Selftest::ALL.len()));
         let start_ns = now_ns();
         let outcome = scenario(name).1(&mut run);
         let ms = (now_ns() - start_ns) / NS_PER_MS;
@@ -124,11 +127,15 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
         skipped += u64::from(matches!(ending, Ending::Skipped(_)));
         println!("{}", ScenarioLine { name, ending, facts: &run.facts, ms });
     }
-    let verdict = if failed == 0 && !chains::were_broken(Mode::Selftest) { Verdict::Pass } else { Verdict::Fail };
+    let verdict = match failed == 0 && !chains::were_broken(Mode::Selftest) {
+        true if serial::is_interrupted() => Verdict::Interrupted,
+        true => Verdict::Pass,
+        false => Verdict::Fail,
+    };
     let ms = (now_ns() - began_ns) / NS_PER_MS;
     println!("{}", SelftestVerdict { verdict, seed, preempt: args.preempt, cpus: args.cpus, n, failed, ms, skipped });
     if verdict == Verdict::Fail {
         println!("{}", super::report::Replay::Run(*args));
     }
-    u8::from(verdict == Verdict::Fail)
+    verdict.status()
 }

@@ -27,6 +27,7 @@ use super::oracle::{self, COVERAGE, Property, violation};
 use super::tracees;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
+use crate::irq::serial;
 use crate::platform::BootArgs;
 use crate::sched::{self, Class, Spawn};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -102,9 +103,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     let unheld = sleepers::start_unheld();
     let third = u64::from(args.secs) * SECOND_NS / 3;
     go_on_for(third);
-    let everything = trace_everything();
-    go_on_for(third);
-    untrace(everything);
+    if !serial::is_interrupted() {
+        let everything = trace_everything();
+        go_on_for(third);
+        untrace(everything);
+    }
     let sleepers = sleepers::start();
     go_on_for(third);
 
@@ -117,9 +120,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     sleepers.into_iter().chain([unheld]).for_each(sched::JoinHandle::join);
     rcu::barrier();
     updaters::close_lanes(lanes);
-    held::scenario();
-    in_trampoline::scenario();
-    promises::scenario();
+    if !serial::is_interrupted() {
+        held::scenario();
+        in_trampoline::scenario();
+        promises::scenario();
+    }
     WATCHING.store(false, Ordering::Relaxed);
     watcher.join();
     sched::jitter(None);
@@ -127,11 +132,14 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     verdict::conclude(args.secs)
 }
 
-/// Lets the load go on for so long, in slices: a host that stops the guest cuts one of them short, and not the run, which is
-/// judged by what it met.
+/// Lets the load go on for so long, or until Ctrl-C, in slices: a host that stops the guest cuts one of them short, and not the
+/// run, which is judged by what it met.
 fn go_on_for(ns: u64) {
-    (0..ns / SLICE_NS).for_each(|_| sched::sleep(SLICE_NS));
-    sched::sleep(ns % SLICE_NS);
+    for _ in 0..ns / SLICE_NS {
+        serial::sleep(SLICE_NS);
+        verdict::tell_progress();
+    }
+    serial::sleep(ns % SLICE_NS);
 }
 
 /// Looks for grace periods that do not end (P5), until the run has ended: whatever it waits for, this does not.

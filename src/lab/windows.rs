@@ -50,12 +50,13 @@ mod tally;
 mod thread;
 
 use super::calls::{self, Calls};
-use super::chains;
 use super::oracle;
 use super::report::{Cell, HeldWhat, PairsLine, PairsOf, Replay, Verdict, WindowLine, WindowsLine};
 use super::scenario::{Scenario, Stand};
+use super::{chains, progress};
 use crate::arch::exit;
 use crate::ftrace::live;
+use crate::irq::serial;
 use crate::platform::{BootArgs, Mode, Name, SchemeName, WindowFunc, WindowScenario};
 use crate::println;
 use crate::rcu;
@@ -89,7 +90,7 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     };
     let refusal = named::refusal(args, schemes().map(select));
     let mut first = None;
-    for scheme in schemes().filter(|_| refusal.is_none()) {
+    for scheme in schemes().take_while(|_| refusal.is_none() && !serial::is_interrupted()) {
         if let Some(why) = named::refusal(args, core::iter::once(select(scheme))) {
             println!("left out: under {scheme} {why}");
             continue;
@@ -101,7 +102,9 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
             println!("story: begin\n{}story: {}\nstory: end", failure.story, Replay::Story(replay));
             first.get_or_insert((scheme, Some(failure.only)));
         }
-        if line.runs == 0 {
+        if line.verdict == Verdict::Pass && serial::is_interrupted() {
+            line.verdict = Verdict::Interrupted;
+        } else if line.runs == 0 {
             // Nothing was seen to be right either.
             let (preempt, cpus) = (args.preempt, sched::nr_cpus());
             println!("nothing seen: under {scheme} and preempt={preempt} nobody stands where it may, on {cpus} CPUs");
@@ -123,7 +126,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     if let Some((scheme, only)) = &first {
         println!("{}", Replay::Part(BootArgs { tasks_rcu: Some(*scheme), only: only.as_deref(), ..*args }));
     }
-    u8::from(first.is_some() || chains::were_broken(Mode::Windows))
+    match first.is_some() || chains::were_broken(Mode::Windows) {
+        true => exit::STATUS_FAIL,
+        false if serial::is_interrupted() => exit::STATUS_INTERRUPTED,
+        false => exit::STATUS_OK,
+    }
 }
 
 /// From now on CPU 0 runs the explored thread, and what has to run there: nobody preempts it by chance.
@@ -157,7 +164,8 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
         }
     };
     for (func, is_last_call) in named::stages() {
-        let scenarios = || named::scenarios(args, (func, is_last_call)).filter(|&scenario| named::has_cpus(scenario));
+        let can_run = |&scenario: &WindowScenario| named::has_cpus(scenario) && !serial::is_interrupted();
+        let scenarios = || named::scenarios(args, (func, is_last_call)).filter(can_run);
         if scenarios().next().is_none() {
             continue;
         }
@@ -185,10 +193,12 @@ fn explore(args: &BootArgs<'_>, scheme: SchemeName) -> Option<Failure> {
                 }
             }
             let path = long.as_ref().unwrap_or(&path);
-            for (n, boundary) in path.iter().enumerate().filter(|(n, at)| named::is_wanted(args, func, name, *n, at)) {
+            let wanted = path.iter().enumerate().filter(|(n, at)| named::is_wanted(args, func, name, *n, at));
+            for (n, boundary) in wanted.take_while(|_| !serial::is_interrupted()) {
                 let boundary = Boundary { phase: row(scenario, func, boundary).unwrap_or(boundary.phase), ..*boundary };
                 let spots = [Spot { n, at: &boundary }];
                 let run = Run { spots: &spots, scenario, is_second_first: false };
+                progress::tell(format_args!("windows: {scheme}, {func}, {name}: boundary {n}"));
                 let Some(seen) = stage.run(run) else { continue };
                 meet(name);
                 let is_forbidden = boundary.phase == "20" || boundary.phase == "9" && !rcu::lets_funcs_block();

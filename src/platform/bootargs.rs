@@ -54,6 +54,8 @@ pub struct BootArgs<'a> {
     pub list: bool,
     /// What is wrong on purpose.
     pub fault: Option<Fault>,
+    /// Show how far the run is. See [`BootArgs::shows_progress`].
+    pub progress: bool,
     /// The exact machine that this line was given to, if it is one.
     pub exact: Option<Exact<'a>>,
 }
@@ -82,6 +84,7 @@ impl BootArgs<'_> {
             only: None,
             list: false,
             fault: None,
+            progress: false,
             exact: None,
         }
     }
@@ -89,6 +92,11 @@ impl BootArgs<'_> {
     /// The scheme to start with: the one that was named, else the default.
     pub fn scheme(&self) -> SchemeName {
         self.tasks_rcu.unwrap_or(DEFAULT_SCHEME)
+    }
+
+    /// Whether a person watches the run: nobody does where it has to print the same bytes each time.
+    pub fn shows_progress(&self) -> bool {
+        self.progress && self.exact.is_none()
     }
 
     /// Is this part of the mode to be run, where `kind` tells parts of its kind from others? None of a kind named is all.
@@ -229,6 +237,8 @@ fn set<'a>(
         }
         Kind::Fault if !fault::ARE_BUILT => return Err((word, Problem::NoFaults)),
         Kind::Fault => args.fault = Some(Fault::ALL.iter().copied().find(|fault| fault.as_str() == value).ok_or(bad)?),
+        Kind::Choice if !matches!(value, "yes" | "no") => return Err(bad),
+        Kind::Choice => args.progress = value == "yes",
         Kind::Machine => {
             let before =
                 line.trim_ascii_end().strip_suffix(word).filter(|_| !value.contains(char::is_control)).ok_or(bad)?;
@@ -290,6 +300,7 @@ impl fmt::Display for BootArgs<'_> {
                 Kind::Commands => pair(f, name, self.cmds.map(Quoted))?,
                 Kind::Parts => pair(f, name, self.only)?,
                 Kind::Fault => pair(f, name, self.fault.map(Fault::as_str))?,
+                Kind::Choice => pair(f, name, self.progress.then_some("yes"))?,
                 Kind::Machine => pair(f, name, self.exact.map(|exact| Quoted(exact.options)))?,
             }
         }

@@ -24,6 +24,7 @@ pub mod history;
 pub mod keys;
 pub mod kinds;
 pub mod line;
+pub mod prompts;
 pub mod read;
 pub mod request;
 pub mod schemes;

@@ -15,8 +15,8 @@ use super::read::{self, Running};
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{HOLD, STEP, STRESS, VERSION, faults, grace_periods, look, tasks, tracing};
-use crate::arch::exit::{STATUS_FAIL, STATUS_OK};
+use super::{HOLD, STEP, STRESS, VERSION, faults, grace_periods, look, prompts, tasks, tracing};
+use crate::arch::exit::{STATUS_FAIL, STATUS_INTERRUPTED, STATUS_OK};
 use crate::console::print::write_raw;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live::SchemeError;
@@ -26,8 +26,8 @@ use crate::platform::bootargs::{self, BootArgs};
 use crate::platform::shown::Shown;
 use crate::{print, println, rcu, sched};
 
-const PROMPT: Prompt = Prompt::Command("holdout> ");
-const SURE: Prompt = Prompt::Question("this ends the kernel; type yes to go on: ");
+const PROMPT: Prompt = Prompt::Command(prompts::COMMAND);
+const SURE: Prompt = Prompt::Question(prompts::SURE);
 const NS_PER_MS: u64 = 1_000_000;
 
 /// Whether there is more to come.
@@ -48,6 +48,8 @@ enum Failure {
     Scheme(SchemeError),
     /// This kernel was linked without it.
     NotWired,
+    /// Ctrl-C ended it.
+    Interrupted,
 }
 
 impl From<TraceError> for Failure {
@@ -63,11 +65,13 @@ impl fmt::Display for Failure {
             Self::Trace(error) => error.fmt(f),
             Self::Scheme(error) => error.fmt(f),
             Self::NotWired => f.write_str("this kernel was built without it"),
+            Self::Interrupted => f.write_str("^C"),
         }
     }
 }
 
-/// Runs the commands of `cmds`, or those that are typed. Returns the status to end with: 1 if one of `cmds` failed.
+/// Runs the commands of `cmds`, or those that are typed. Returns the status to end with: 1 if one of `cmds` failed, 130 if Ctrl-C
+/// ended one.
 ///
 /// Context: task.
 pub fn run(args: &BootArgs<'_>) -> u8 {
@@ -90,8 +94,9 @@ fn run_script(traced: &mut Traced, text: &str) -> u8 {
             Ok(Flow::GoOn) => {}
             Ok(Flow::End) => return STATUS_OK,
             // The replay line is the last of all.
-            Err(Failed { is_verdict: true }) => return STATUS_FAIL,
-            Err(Failed { is_verdict: false }) => {
+            Err(Failed::Verdict) => return STATUS_FAIL,
+            Err(Failed::Interrupted) => return STATUS_INTERRUPTED,
+            Err(Failed::Answered) => {
                 let nr_left = rest.count();
                 println!("stopped: {} failed; commands behind it, not run: {nr_left}", Shown(command));
                 return STATUS_FAIL;
@@ -196,22 +201,32 @@ fn is_sure(line: &mut LineInput) -> bool {
 }
 
 /// The command failed, and its answer was printed.
-struct Failed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failed {
+    /// What was asked for could not be done.
+    Answered,
     /// It was an experiment's verdict.
-    is_verdict: bool,
+    Verdict,
+    /// Ctrl-C ended it.
+    Interrupted,
 }
 
 /// Reads one command and does it, or answers why not.
 fn execute(traced: &mut Traced, command: &str) -> Result<Flow, Failed> {
     let request = read::read(command, running()).map_err(|refusal| {
         println!("{refusal}");
-        Failed { is_verdict: false }
+        Failed::Answered
     })?;
     act(traced, request).map_err(|failure| match failure {
-        Failure::Verdict => Failed { is_verdict: true },
+        Failure::Verdict => Failed::Verdict,
+        Failure::Interrupted => {
+            serial::take_interrupts();
+            println!("{failure}");
+            Failed::Interrupted
+        }
         Failure::Trace(_) | Failure::Scheme(_) | Failure::NotWired => {
             println!("{failure}");
-            Failed { is_verdict: false }
+            Failed::Answered
         }
     })
 }
@@ -234,10 +249,16 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::TraceOn { pattern, filter } => traced.switch_on(pattern, &filter)?,
         Request::TraceOff { pattern } => traced.switch_off(pattern)?,
         Request::Step { pattern, filter } => step(pattern, &filter)?,
-        Request::Hold { how, ms, urgency } => wired(&HOLD)?(how, ms, urgency),
+        Request::Hold { how, ms, urgency } => {
+            wired(&HOLD)?(how, ms, urgency);
+            whole()?;
+        }
         Request::Stress(args) => stress(&args)?,
         Request::Echo(words) => println!("{words}"),
-        Request::Sleep { ms } => sched::sleep(u64::from(ms) * NS_PER_MS),
+        Request::Sleep { ms } => {
+            serial::sleep(u64::from(ms) * NS_PER_MS);
+            whole()?;
+        }
         Request::Panic => faults::panic(),
         Request::Fault(kind) => faults::provoke(kind),
         Request::PowerOff => return Ok(Flow::End),
@@ -261,8 +282,14 @@ fn step(pattern: &str, filter: &Filter) -> Result<(), Failure> {
 fn stress(args: &BootArgs<'_>) -> Result<(), Failure> {
     match wired(&STRESS)?(args) {
         STATUS_OK => Ok(()),
+        STATUS_INTERRUPTED => Err(Failure::Interrupted),
         _ => Err(Failure::Verdict),
     }
+}
+
+/// What takes long has ended; not by Ctrl-C?
+fn whole() -> Result<(), Failure> {
+    if serial::is_interrupted() { Err(Failure::Interrupted) } else { Ok(()) }
 }
 
 fn wired<F: Copy>(hook: &Hook<F>) -> Result<F, Failure> {

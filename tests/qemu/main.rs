@@ -14,6 +14,7 @@
 //! take turns never do, and more of it in a second of the host), `--one-insn-per-tb`, races of the patcher with callers,
 //! faults that an exact machine meets too late, and what is about the host's own time.
 
+mod attended;
 mod bench;
 mod boot;
 mod demo;

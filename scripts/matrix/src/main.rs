@@ -1,5 +1,6 @@
 //! Tables, JSON, a page and a picture of what the guests of `scripts/windows` found. It boots nothing and draws on no network.
 
+mod asked;
 mod disassembly;
 mod json;
 mod judge;
@@ -101,7 +102,13 @@ fn run(options: &Options) -> Result<bool, String> {
 }
 
 fn main() -> ExitCode {
-    match options(std::env::args().skip(1)).and_then(|options| run(&options)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(answer) = asked::answer(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        let (Ok(said) | Err(said)) = &answer;
+        println!("{said}");
+        return ExitCode::from(if answer.is_ok() { 0 } else { 2 });
+    }
+    match options(arguments.into_iter()).and_then(|options| run(&options)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -17,6 +17,8 @@ pub const STATUS_REFUSED: u8 = 2;
 pub const STATUS_PANIC: u8 = 101;
 /// The watchdog.
 pub const STATUS_WATCHDOG: u8 = 102;
+/// Ctrl-C ended the run before its time. As shells have it: 128, and the number of the signal that it is elsewhere.
+pub const STATUS_INTERRUPTED: u8 = 130;
 
 /// The instruction that asks a debugger or QEMU for service. Source: Arm semihosting specification, 4.
 pub const SEMIHOSTING_HLT: u32 = 0xd45e_0000;

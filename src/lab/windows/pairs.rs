@@ -10,9 +10,12 @@ use super::seen::Spot;
 use super::story::Story;
 use super::tally::{self, Failure};
 use crate::arch::trampoline::Trampoline;
+use crate::irq::serial;
+use crate::lab::progress;
 use crate::lab::report::{Cell, PairsOf};
 use crate::lab::scenario::Scenario;
 use crate::platform::{BootArgs, WindowFunc};
+use crate::rcu;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -57,7 +60,7 @@ pub(super) fn explore(
     let mut failure = None;
     let paired = paired(path, trampoline);
     let mut run = |n: usize, m: usize, is_second_first: bool| -> Option<Cell> {
-        if !is_named(args, n, m, is_second_first) {
+        if !is_named(args, n, m, is_second_first) || serial::is_interrupted() {
             return None;
         }
         let spots = [n, m].map(|n| Spot { n, at: &path[n] });
@@ -70,6 +73,7 @@ pub(super) fn explore(
         Some(seen.cell)
     };
     for &n in &paired {
+        progress::tell(format_args!("windows: {}, {func}, {}: boundary {n}", rcu::scheme_name(), scenario.name));
         let cell = |m: usize| {
             let is_on_top = scenario.is_second_on_top();
             (m, run(n, m, is_on_top), if is_on_top { None } else { run(n, m, true) })

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Parts,
     /// A [`Fault`], where the build has them.
     Fault,
+    /// `yes` or `no`.
+    Choice,
     /// Options of `scripts/run` that make this machine.
     Machine,
 }
@@ -57,7 +59,7 @@ pub(super) const DEFAULT_SECS: u32 = 10;
 pub(super) const DEFAULT_PREEMPT: PreemptModel = PreemptModel::Full;
 
 /// Every key, in the order in which boot arguments are printed.
-pub(super) static KEYS: [Key; 9] = [
+pub(super) static KEYS: [Key; 10] = [
     Key {
         name: "tasks_rcu",
         kind: Kind::Scheme,
@@ -107,6 +109,13 @@ pub(super) static KEYS: [Key; 9] = [
         modes: &[Mode::Stress, Mode::Selftest, Mode::Windows],
         default: "none",
         what: "what is wrong on purpose, and has to be caught",
+    },
+    Key {
+        name: "progress",
+        kind: Kind::Choice,
+        modes: &[Mode::Stress, Mode::Demo, Mode::Selftest, Mode::Windows, Mode::Shell],
+        default: "no; scripts/boot says yes where the console is a terminal",
+        what: "show how far a run is, in a line that is overwritten; never on an exact machine",
     },
     Key {
         name: "machine",
@@ -187,6 +196,7 @@ impl fmt::Display for Allowed {
             Kind::Parts => write!(f, "any of {}, with commas between them", NamesOf::<Bench>::table()),
             Kind::Fault if fault::ARE_BUILT => f.write_str("a name that `help boot` shows"),
             Kind::Fault => f.write_str("a name, in a build with deliberate faults (scripts/build --profile faults)"),
+            Kind::Choice => f.write_str("yes, no"),
             Kind::Machine => f.write_str("options of scripts/run, in double quotes, at the end of the line"),
         }
     }

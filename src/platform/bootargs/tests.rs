@@ -72,8 +72,8 @@ fn selftest_takes_the_names_of_its_scenarios_and_lists_them() {
 #[test]
 fn every_refusal_names_the_word_and_what_is_allowed() {
     let modes = "allowed: shell, demo, stress, windows, bench, selftest";
-    let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed, machine";
-    let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds, machine";
+    let stress_keys = "mode stress takes: tasks_rcu, preempt, secs, cpus, seed, progress, machine";
+    let shell_keys = "mode shell takes: tasks_rcu, preempt, cpus, seed, cmds, progress, machine";
     let cases = [
         ("tress", format!("`tress` is not a mode; {modes}")),
         (
@@ -88,7 +88,7 @@ fn every_refusal_names_the_word_and_what_is_allowed() {
         ),
         (
             "selftest list list",
-            "`list` is not key=value; mode selftest takes: tasks_rcu, preempt, cpus, seed, only, machine".into(),
+            "`list` is not key=value; mode selftest takes: tasks_rcu, preempt, cpus, seed, only, progress, machine".into(),
         ),
         ("stress list", format!("`list` is not key=value; {stress_keys}")),
         ("stress shell", format!("`shell` is not key=value; {stress_keys}")),
@@ -106,6 +106,8 @@ fn every_refusal_names_the_word_and_what_is_allowed() {
         ("stress secs=-1", "`secs=-1` is not a value of secs; allowed: 1 to 86400".into()),
         ("stress secs=+1", "`secs=+1` is not a value of secs; allowed: 1 to 86400".into()),
         ("stress secs=4294967297", "`secs=4294967297` is not a value of secs; allowed: 1 to 86400".into()),
+        ("stress progress=1", "`progress=1` is not a value of progress; allowed: yes, no".into()),
+        ("bench progress=yes", "`progress=yes` is only for mode stress, demo, selftest, windows, shell; mode bench takes: tasks_rcu, preempt, cpus, seed, only, machine".into()),
         ("cpus=0", "`cpus=0` is not a value of cpus; allowed: 1 to 4".into()),
         ("cpus=5", "`cpus=5` is not a value of cpus; allowed: 1 to 4".into()),
         ("cpus=0x2", "`cpus=0x2` is not a value of cpus; allowed: 1 to 4".into()),

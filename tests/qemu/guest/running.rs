@@ -24,7 +24,6 @@ pub(crate) struct Running {
 
 impl Running {
     pub(super) fn start(arguments: &[String], limit_secs: u64) -> Self {
-        // `scripts/boot` becomes the emulator: the child is what is to be stopped.
         let mut command = Command::new("scripts/boot");
         command.args(arguments).current_dir(root());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,8 +74,19 @@ impl Running {
         panic!("no line began with `{start}` in `{}`:\n{}", self.command, self.console);
     }
 
+    /// The emulator, which `scripts/boot` attends: its only child.
+    fn emulator(&self) -> String {
+        let attends = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{attends}/task/{attends}/children"));
+        let children = children.expect("a process that runs");
+        let [emulator] = children.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("not one child, but `{children}`, of `{}`", self.command)
+        };
+        emulator.to_owned()
+    }
+
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.emulator()]).status();
         assert!(sent.expect("kill can be run").success(), "no signal {name} for `{}`", self.command);
     }
 

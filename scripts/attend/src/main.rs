@@ -1,0 +1,248 @@
+//! `attend COMMAND...`: runs the emulator of `scripts/boot`, and stands between it and the terminal.
+//!
+//! The emulator takes keys only as fast as its guest reads them, ends with 1 both when it refuses its own arguments and when
+//! the guest's verdict is FAIL, and with 0 when somebody ends it. So its input, output and status go through here: what
+//! [`keys`] says ends a guest that reads nothing any more, [`console`] leaves no carriage return in a pipe, and [`status`]
+//! says what the end means.
+
+mod console;
+mod keys;
+#[path = "../../../src/shell/prompts.rs"]
+mod prompts;
+mod signals;
+mod status;
+mod terminal;
+
+use console::Console;
+use keys::{Keys, Leave};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal, setpgid};
+use signals::Signals;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use terminal::Terminal;
+
+/// Bytes that wait for the emulator beyond which no more are read: a pipe's writer waits in turn.
+const MOST_WAITING: usize = 1 << 16;
+/// Bytes of complaint that are held back.
+const MOST_HELD_BACK: usize = 1 << 12;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let Some(program) = words.next() else {
+        eprintln!("attend: which command? usage: attend COMMAND [ARGUMENT ...]");
+        return ExitCode::from(status::REFUSED);
+    };
+    let mut command = Command::new(&program);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: 1. Between fork and exec only system calls are made; nothing is allocated and no lock is taken.
+    // 2. A group of its own: the signals of the terminal's keys go to this process alone.
+    // 3. The emulator never outlives this process, however that ends.
+    unsafe {
+        command.pre_exec(|| {
+            setpgid(None, None)?;
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            Ok(())
+        });
+    }
+    let status = command.spawn().and_then(|child| Attended::new(child)?.until_the_end());
+    ExitCode::from(status.unwrap_or_else(|error| {
+        eprintln!("scripts/boot: {}: {error}", program.to_string_lossy());
+        status::REFUSED
+    }))
+}
+
+/// An emulator that runs, and what was said to it and by it.
+struct Attended {
+    child: Child,
+    /// Each is there until its other end is closed.
+    input: Option<ChildStdin>,
+    output: Option<ChildStdout>,
+    errors: Option<ChildStderr>,
+    /// Typed, and not taken by the emulator yet.
+    waiting: Vec<u8>,
+    keys: Keys,
+    console: Console,
+    /// What the emulator has said of itself.
+    complaint: Vec<u8>,
+    /// As much of that was handed on.
+    nr_told: usize,
+    left: Option<Leave>,
+    terminal: Terminal,
+    signals: Signals,
+}
+
+impl Attended {
+    fn new(mut child: Child) -> io::Result<Self> {
+        let input = child.stdin.take();
+        if let Some(input) = &input {
+            rustix::io::ioctl_fionbio(input, true)?;
+        }
+        Ok(Self {
+            input,
+            output: child.stdout.take(),
+            errors: child.stderr.take(),
+            child,
+            waiting: Vec::new(),
+            keys: Keys::default(),
+            console: Console::new(!rustix::termios::isatty(io::stdout())),
+            complaint: Vec::new(),
+            nr_told: 0,
+            left: None,
+            terminal: Terminal::of_stdin()?,
+            signals: Signals::new()?,
+        })
+    }
+
+    /// Hands on what comes, until the emulator has closed both of its outputs; returns the status that its end means.
+    fn until_the_end(mut self) -> io::Result<u8> {
+        while self.output.is_some() || self.errors.is_some() {
+            self.hand_on()?;
+        }
+        // Whoever read the console may be gone.
+        let _ = self.console.end(&mut io::stdout());
+        let ended = self.child.wait()?;
+        self.terminal.restore();
+        let end = status::End { code: ended.code(), signal: ended.signal(), left: self.left };
+        let outcome = end.means(self.console.has_printed(), &String::from_utf8_lossy(&self.complaint));
+        if !outcome.retells {
+            self.complain();
+        }
+        if let Some(said) = outcome.said {
+            eprintln!("scripts/boot: {said}");
+        }
+        Ok(outcome.status)
+    }
+
+    /// Waits for something to do, and does it.
+    fn hand_on(&mut self) -> io::Result<()> {
+        let reads_keys = self.keys.is_open() && self.terminal.is_ours() && self.waiting.len() < MOST_WAITING;
+        let stdin = io::stdin();
+        let mut polled = Vec::new();
+        let mut what = Vec::new();
+        let mut look = |fd, flags, thing| {
+            polled.push(PollFd::from_borrowed_fd(fd, flags));
+            what.push(thing);
+        };
+        use std::os::fd::AsFd;
+        look(self.signals.as_fd(), PollFlags::IN, Ready::Signal);
+        if let Some(output) = &self.output {
+            look(output.as_fd(), PollFlags::IN, Ready::Output);
+        }
+        if let Some(errors) = &self.errors {
+            look(errors.as_fd(), PollFlags::IN, Ready::Errors);
+        }
+        if let Some(input) = self.input.as_ref().filter(|_| !self.waiting.is_empty()) {
+            look(input.as_fd(), PollFlags::OUT, Ready::Input);
+        }
+        if reads_keys {
+            look(stdin.as_fd(), PollFlags::IN, Ready::Keys);
+        }
+        match poll(&mut polled, None) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<Ready> =
+            polled.iter().zip(what).filter(|(fd, _)| !fd.revents().is_empty()).map(|(_, what)| what).collect();
+        ready.into_iter().try_for_each(|what| self.act(what))
+    }
+
+    fn act(&mut self, what: Ready) -> io::Result<()> {
+        let mut chunk = [0; 1 << 14];
+        match what {
+            Ready::Signal => {
+                let leave = match self.signals.take()? {
+                    Some(signals::INTERRUPT) => self.keys.interrupt(self.console.prompt()),
+                    Some(signal) => Some(Leave::Signal(signal)),
+                    None => None,
+                };
+                self.type_on(leave);
+            }
+            Ready::Output => match read(&mut self.output, &mut chunk)? {
+                [] => self.output = None,
+                printed => {
+                    if !self.console.has_printed() {
+                        self.complain();
+                    }
+                    if self.console.print(printed, &mut io::stdout()).is_err() {
+                        self.leave(Leave::NobodyListens);
+                    }
+                    self.type_on(None);
+                }
+            },
+            Ready::Errors => match read(&mut self.errors, &mut chunk)? {
+                [] => self.errors = None,
+                said => {
+                    self.complaint.extend_from_slice(said);
+                    // Before its guest has said a word, it may be about to refuse its arguments: that becomes one line.
+                    if self.console.has_printed() || self.complaint.len() > MOST_HELD_BACK {
+                        self.complain();
+                    }
+                }
+            },
+            Ready::Keys => {
+                // A terminal that is gone is the end of input.
+                let typed = rustix::io::read(io::stdin(), &mut chunk).unwrap_or_default();
+                let leave = self.keys.push(&chunk[..typed], self.console.prompt());
+                self.type_on(leave);
+            }
+            Ready::Input => self.hand_over(),
+        }
+        Ok(())
+    }
+
+    /// Hands on what the emulator has said of itself.
+    fn complain(&mut self) {
+        // Where nobody reads complaints any more, the status still tells.
+        let _ = io::stderr().write_all(&self.complaint[self.nr_told..]);
+        self.nr_told = self.complaint.len();
+    }
+
+    /// Queues what is to be typed by now; or ends the emulator.
+    fn type_on(&mut self, leave: Option<Leave>) {
+        self.waiting.extend(self.keys.take(self.console.prompt()));
+        if let Some(leave) = leave {
+            self.leave(leave);
+        }
+    }
+
+    fn leave(&mut self, why: Leave) {
+        self.left.get_or_insert(why);
+        let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
+        // Ended already: so be it.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+
+    fn hand_over(&mut self) {
+        let Some(input) = &mut self.input else { return };
+        match input.write(&self.waiting) {
+            Ok(taken) => drop(self.waiting.drain(..taken)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => {
+                self.input = None;
+                self.waiting.clear();
+            }
+        }
+    }
+}
+
+/// What can be done without waiting.
+#[derive(Clone, Copy)]
+enum Ready {
+    Signal,
+    Output,
+    Errors,
+    Keys,
+    Input,
+}
+
+/// What has come; nothing at the end.
+fn read<'a>(from: &mut Option<impl Read>, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let Some(from) = from else { return Ok(&[]) };
+    match from.read(chunk) {
+        Ok(len) => Ok(&chunk[..len]),
+        Err(error) => Err(error),
+    }
+}
