@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use crate::guest::{Ended, Guest, each, image, one_cpu, root, run_on_one_cpu};
+use crate::guest::{Ended, Guest, each, emulator, image, one_cpu, root, run_on_one_cpu};
 use crate::verdict::Verdict;
 
 /// Host seconds for one exact run of a second under load, on a busy host.
@@ -119,6 +119,19 @@ fn printed(options: &[&str]) -> String {
 
 #[test]
 fn a_replay_line_has_each_option_of_the_machine_and_not_how_a_debugger_reaches_it() {
+    let all = [
+        ["--exact", "--smp=2", "--machine=virt-8", "--memory=128", "--cpu=cortex-a76", "--gic=2"],
+        ["--one-insn-per-tb", "--one-thread", "--no-semihosting", "--qemu-arg=-d", "--qemu-arg=int", "--qemu=EMULATOR"],
+    ];
+    let all = all.concat().join(" ").replace("EMULATOR", &emulator());
+    let options: Vec<&str> = all.split(' ').collect();
+    let line = printed(&options);
+    assert!(line.ends_with(&format!("'stress machine=\"{all}\"'\n")), "{line}");
+    // Where the environment names the emulator, the line names it too: who does it again may have another.
+    let mut boot = Command::new("scripts/boot");
+    boot.args(["--print", "--exact"]).arg(image()).current_dir(root()).env("QEMU", emulator());
+    let line = String::from_utf8(boot.output().expect("scripts/boot can be run").stdout).expect("text");
+    assert!(line.ends_with(&format!("'machine=\"--exact --qemu={}\"'\n", emulator())), "{line}");
     let debugged = ["--qemu-arg=-S", "--qemu-arg=-gdb", "--qemu-arg=unix:/a,server=on,wait=off"];
     let machine = ["--memory=128", "--qemu-arg=-d", "--qemu-arg=int"];
     let line = printed(&[&["--exact", "--smp=2"], &debugged[..], &machine].concat());

@@ -188,3 +188,19 @@ fn who_waits_for_an_ops_that_nobody_holds_does_not_notice_two_dozen_sleepers() {
     assert!(of_scan < 5_000, "{of_scan} us under scan");
     assert!((20_000..200_000).contains(&of_depth), "{of_depth} us under depth: the sleepers sleep for 100 ms");
 }
+
+/// Where freed memory is handed out at once, a late hit finds no poison: another block's words, or a node that it can follow.
+#[test]
+fn an_early_free_is_a_violation_also_where_its_memory_was_handed_out_again() {
+    let seeds = [1, 2, 3, 4, 5, 6].map(|seed| format!("seed={seed}"));
+    each(
+        ["rude", "sched"].into_iter().flat_map(|scheme| seeds.iter().map(move |seed| (scheme, seed))),
+        |(scheme, seed)| {
+            let scheme = format!("tasks_rcu={scheme}");
+            let words = ["stress", &scheme, "fault=quarantine-skipped", "secs=2", seed];
+            let ended = Guest::with_cpus(1).option("--exact").with_faults().boot(&words).expect_status(1);
+            ended.line_with(&["violation of p"]);
+            ended.line_with(&["replay: scripts/run ", "--exact"]);
+        },
+    );
+}

@@ -3,9 +3,10 @@
 use super::{BURIED, SLOTS, slot};
 use crate::arch::unwind::Frames;
 use crate::arch::vectors::{ExceptionFrame, Fault, Kind};
-use crate::arch::{cpu, exit};
-use crate::console::epitaph::{Place, print_backtrace};
+use crate::arch::{cpu, exit, trampoline};
+use crate::console::epitaph::{Place, print_backtrace, symbols};
 use crate::console::print::{Turn, begin_panic};
+use crate::ftrace::fanout;
 use crate::hook::Hook;
 use crate::mm::poison::is_poison;
 use crate::mm::text_page::place_of;
@@ -132,18 +133,28 @@ pub fn claim_fault(frame: &mut ExceptionFrame, fault: &Fault) -> bool {
         return false;
     }
     let pc = frame.elr as usize;
+    let is_of_fetch = fault.class() == INSTRUCTION_ABORT;
     let number = place_of(pc);
     let is_poisoned = is_poison(fault.address) || is_poison(frame.elr) || frame.x.iter().any(|&value| is_poison(value));
     let (property, what) = match number {
         Some(_) if pc.is_multiple_of(4096) => (Property::NoLateEntry, "its func was entered, but its text is gone"),
         Some(_) => (Property::FuncLeft, "its func's text is gone, and somebody was inside"),
         None if is_poisoned => (Property::NoUaf, "a fault with the poison of freed memory"),
+        None if follows_ops(pc) || is_of_fetch && follows_ops(frame.lr as usize) => {
+            (Property::NoUaf, "a hit followed what is no ops any more: its memory was handed out again")
+        }
         None => return false,
     };
     if is_contained(&Late { property, pc, what }, Some(frame)) {
         return true;
     }
     tell(property, number, pc, what, Some(frame))
+}
+
+/// Whether the instruction at `pc` follows an ops or a node, and nothing else: there a fault says that it was none any more.
+fn follows_ops(pc: usize) -> bool {
+    let begin = || symbols().lookup(pc as u64).map(|symbol| symbol.start as usize);
+    trampoline::contains(pc) || begin().is_some_and(fanout::begins_at)
 }
 
 fn tell(property: Property, number: Option<usize>, ip: usize, what: &str, frame: Option<&ExceptionFrame>) -> ! {
