@@ -6,6 +6,8 @@
 
 #[path = "floors/clock.rs"]
 mod clock;
+#[path = "floors/panics.rs"]
+mod panics;
 #[path = "floors/rules.rs"]
 mod rules;
 #[path = "floors/source.rs"]
@@ -52,7 +54,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/console/events.rs", name: "NAME_TASK", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/sched/seam.rs", name: "set_hooks", wired_by: "src/rcu/api.rs" },
     Hook { file: "src/sched/tick.rs", name: "EACH", wired_by: "src/rcu/api.rs" },
-    Hook { file: "src/shell/mod.rs", name: "HOLD", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/shell/session.rs", name: "HOLD", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/rcu/report.rs", name: "OPS", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },

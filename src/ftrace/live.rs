@@ -14,7 +14,7 @@ use crate::console::epitaph::{Place, symbols};
 use crate::console::events::{self, Event};
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
-use crate::mm::heap;
+use crate::mm::{fallible, heap};
 use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -178,17 +178,25 @@ impl Text for Live {
 /// Registers `ops` on every traceable function that `filter` matches. When this returns every call of them on
 /// every CPU calls the ops (P6). Context: task.
 pub fn register(ops: OpsBox, filter: &Filter) -> Result<*const Ops, RegisterError<PatchError>> {
-    rcu::check_room().map_err(RegisterError::Full)?;
+    check_room()?;
     let mut registry = REGISTRY.lock();
     let registry = registry.as_mut().expect("init ran");
-    let sites = matching(registry.table(), filter).collect();
+    let sites = fallible::collected(matching(registry.table(), filter))?;
     registry.register(ops, sites, &mut Live)
 }
 
 /// Registers `ops` on these callsites, ascending. Context: task.
 pub fn register_at(ops: OpsBox, sites: Vec<SiteId>) -> Result<*const Ops, RegisterError<PatchError>> {
-    rcu::check_room().map_err(RegisterError::Full)?;
+    check_room()?;
     REGISTRY.lock().as_mut().expect("init ran").register(ops, sites, &mut Live)
+}
+
+/// Whether more may be registered.
+pub fn check_room() -> Result<(), RegisterError<PatchError>> {
+    match rcu::check_room() {
+        None => Ok(()),
+        Some(full) => Err(fallible::boxed(full).map_or(RegisterError::NoMemory, RegisterError::Full)),
+    }
 }
 
 /// Takes `ops` off its callsites; `None` when it is not registered. Context: task.
@@ -201,10 +209,10 @@ pub fn unregister(ops: *const Ops) -> Option<Gone> {
 /// Puts `new` in the place of `old`; `Ok(None)` when that is not registered. Refuses where nothing can be registered, whatever `old`
 /// is. Context: task.
 pub fn swap(old: *const Ops, new: OpsBox) -> Result<Option<Gone>, RegisterError<PatchError>> {
-    rcu::check_room().map_err(RegisterError::Full)?;
+    check_room()?;
     begin_too_early();
     let mut registry = REGISTRY.lock();
-    let gone = registry.as_mut().expect("init ran").swap(old, new, &mut Live).map_err(RegisterError::Text)?;
+    let gone = registry.as_mut().expect("init ran").swap(old, new, &mut Live)?;
     Ok(gone.map(retire))
 }
 
@@ -236,7 +244,7 @@ pub fn with_registry<R>(look: impl FnOnce(&Registry<Grave>) -> R) -> R {
 }
 
 /// The traceable callsites that `filter` matches, in the order of addresses.
-pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> {
+pub fn matching(table: &Table, filter: &Filter) -> impl Iterator<Item = SiteId> + Clone {
     table.traceable().map(|(id, _)| id).filter(|&id| table.symbol(id).is_some_and(|symbol| filter.matches(symbol.name)))
 }
 

@@ -5,8 +5,9 @@
 
 use crate::arch::hold_words::HoldWords;
 use crate::arch::site::{Func, OpsHeader};
+use crate::mm::fallible::{self, NoMemory};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use alloc::alloc::{alloc, handle_alloc_error};
+use alloc::alloc::handle_alloc_error;
 use alloc::boxed::Box;
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -40,10 +41,15 @@ unsafe impl Sync for OpsBox {}
 
 impl OpsBox {
     /// An ops that calls `func`.
-    pub fn new(name: &'static str, func: Func, private: usize) -> Self {
+    pub fn try_new(name: &'static str, func: Func, private: usize) -> Result<Self, NoMemory> {
         let ops =
             Ops { header: OpsHeader::new(func), private, hits: AtomicU64::new(0), skipped: AtomicU64::new(0), name };
-        Self(NonNull::from(Box::leak(Box::new(ops))))
+        Ok(Self(NonNull::from(Box::leak(fallible::boxed(ops)?))))
+    }
+
+    /// The same, where no memory is the end: in experiments.
+    pub fn new(name: &'static str, func: Func, private: usize) -> Self {
+        Self::try_new(name, func, private).unwrap_or_else(|NoMemory| handle_alloc_error(Layout::new::<Ops>()))
     }
 
     /// Where it is: what literals and fan-out nodes hold.
@@ -145,10 +151,8 @@ unsafe impl Send for NodeBox {}
 
 impl NodeBox {
     /// Room for `capacity` members, none of them filled yet.
-    pub fn with_capacity(capacity: usize) -> Self {
-        let layout = Self::layout(capacity);
-        // SAFETY: the layout has a size.
-        let Some(node) = NonNull::new(unsafe { alloc(layout) }.cast::<Node>()) else { handle_alloc_error(layout) };
+    pub fn with_capacity(capacity: usize) -> Result<Self, NoMemory> {
+        let node = fallible::memory(Self::layout(capacity))?.cast::<Node>();
         let empty = Node {
             header: OpsHeader::unfilled(),
             is_told: AtomicBool::new(false),
@@ -157,7 +161,7 @@ impl NodeBox {
         };
         // SAFETY: freshly allocated with room for a node.
         unsafe { node.write(empty) };
-        Self { node, capacity }
+        Ok(Self { node, capacity })
     }
 
     fn layout(capacity: usize) -> Layout {

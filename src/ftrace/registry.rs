@@ -20,6 +20,7 @@ use super::ops::{NodeBox, Ops, OpsBox};
 use super::table::{SiteId, Table};
 use crate::arch::site::{Branch, CallSite, Func, OpsHeader, Patch};
 use crate::fault::{self, Fault};
+use crate::mm::fallible::{self, NoMemory};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -105,18 +106,17 @@ impl<R: Default> Registry<R> {
             return Err(RegisterError::NoSite);
         }
         let address = ops.address();
-        self.plan(&sites, |members| {
+        let sites = fallible::copied(&sites)?;
+        fallible::reserve(&mut self.registrations, 1)?;
+        let mut registration = fallible::boxed(Registration { nodes: Vec::new(), ops, sites, reclaim: R::default() })?;
+        self.plan(&registration.sites, |members| {
             let mut members = members.clone();
             members.push(address).ok()?;
             Some(members)
-        })
-        .map_err(|site| RegisterError::TooManyOps { site })?;
-        self.commit(&sites, text).map_err(RegisterError::Text)?;
-        // Each set that this ops can be in leaves at most one node at its going; sets cannot outnumber sites.
-        let nodes = Vec::with_capacity(self.sets.len().min(sites.len()) + 1);
-        let registration = Registration { nodes, ops, sites: sites.into_boxed_slice(), reclaim: R::default() };
-        self.registrations.push(Box::new(registration));
-        self.reserve_exits();
+        })?;
+        self.reserve_exits(&mut registration)?;
+        self.commit(&registration.sites, text).map_err(RegisterError::Text)?;
+        self.registrations.push(registration);
         Ok(address)
     }
 
@@ -182,45 +182,46 @@ impl<R: Default> Registry<R> {
 
     /// Puts `new` in the place of `old`, on the same callsites, with no moment at which neither is called.
     ///
-    /// `None`, and `new` is dropped unpublished, when `old` is not registered.
+    /// `None`, and `new` is dropped unpublished, when `old` is not registered. On an error nothing was done.
     pub fn swap<T: Text>(
         &mut self,
         old: *const Ops,
         new: OpsBox,
         text: &mut T,
-    ) -> Result<Option<Box<Registration<R>>>, T::Error> {
+    ) -> Result<Option<Box<Registration<R>>>, RegisterError<T::Error>> {
         let Some(index) = self.registrations.iter().position(|registration| registration.ops.address() == old) else {
             return Ok(None);
         };
         let address = new.address();
-        let sites = self.registrations[index].sites.clone();
+        let sites = fallible::copied(&self.registrations[index].sites)?;
+        let mut successor =
+            fallible::boxed(Registration { nodes: Vec::new(), ops: new, sites, reclaim: R::default() })?;
         let replaced =
             |members: &Members| members.iter().map(|&member| if member == old { address } else { member }).collect();
-        let Ok(()) = self.plan(&sites, |members| Some(replaced(members))) else {
-            unreachable!("as many ops as before fit");
-        };
-        self.commit(&sites, text)?;
-        let nodes = Vec::with_capacity(self.registrations[index].nodes.capacity());
-        let successor = Box::new(Registration { nodes, ops: new, sites, reclaim: R::default() });
-        self.registrations.push(successor);
-        let mut gone = self.registrations.swap_remove(index);
+        self.plan(&successor.sites, |members| Some(replaced(members)))?;
+        self.reserve_exits(&mut successor)?;
+        self.commit(&successor.sites, text).map_err(RegisterError::Text)?;
+        let mut gone = core::mem::replace(&mut self.registrations[index], successor);
+        // There is room: each is of a set that the old ops was in.
         gone.nodes.extend(self.retire_unused_nodes());
-        self.reserve_exits();
         Ok(Some(gone))
     }
 
     /// Gives each set of `sites` a successor with the members that `change` says, made now if it must be. Fails,
-    /// and plans nothing, at the first callsite for whose set there is none.
-    fn plan(&mut self, sites: &[SiteId], change: impl Fn(&Members) -> Option<Members>) -> Result<(), SiteId> {
+    /// and plans nothing, at the first callsite for whose set there is none, or no memory.
+    fn plan<E>(
+        &mut self,
+        sites: &[SiteId],
+        change: impl Fn(&Members) -> Option<Members>,
+    ) -> Result<(), RegisterError<E>> {
         for &site in sites {
             let from = self.of_site[site as usize] as usize;
             if self.sets[from].next.is_none() {
-                let Some(members) = change(&self.sets[from].members) else {
-                    self.finish(false);
-                    return Err(site);
+                let to = match change(&self.sets[from].members) {
+                    Some(members) => self.find_or_make_set(members).map_err(RegisterError::from),
+                    None => Err(RegisterError::TooManyOps { site }),
                 };
-                let existing = self.sets.iter().position(|set| set.members == members);
-                let to = existing.unwrap_or_else(|| self.make_set(members));
+                let to = to.inspect_err(|_| self.finish(false))?;
                 self.sets[to].is_wanted = true;
                 self.sets[from].next = Some(SetId::try_from(to).expect("fewer sets than 65536"));
                 self.sets[from].next_target = self.sets[to].target;
@@ -230,28 +231,41 @@ impl<R: Default> Registry<R> {
         Ok(())
     }
 
-    fn make_set(&mut self, members: Members) -> usize {
+    fn find_or_make_set(&mut self, members: Members) -> Result<usize, NoMemory> {
+        match self.sets.iter().position(|set| set.members == members) {
+            Some(existing) => Ok(existing),
+            None => self.make_set(members),
+        }
+    }
+
+    fn make_set(&mut self, members: Members) -> Result<usize, NoMemory> {
         let mut set = Set::new(members, self.nop);
         set.target = match set.members[..] {
             [] => self.nop,
             [only] => only.cast(),
             _ => {
-                let mut node = NodeBox::with_capacity(set.members.len());
+                let mut node = NodeBox::with_capacity(set.members.len())?;
                 node.fill(self.fan_out, set.members.iter().copied());
                 set.node.insert(node).address().cast()
             }
         };
-        set.spares = (2..set.members.len()).map(NodeBox::with_capacity).collect();
+        set.is_new = true;
+        let spares = 2..set.members.len();
+        set.spares = fallible::with_capacity(spares.len())?;
+        for spare in spares.map(NodeBox::with_capacity) {
+            set.spares.push(spare?);
+        }
         // A set without callsites may still have a node that readers hold: only one without is used again.
         let is_free = |set: &Set| set.sites == 0 && set.node.is_none() && !set.is_wanted && set.next.is_none();
         match (EMPTY as usize + 1..self.sets.len()).find(|&place| is_free(&self.sets[place])) {
             Some(place) => {
                 self.sets[place] = set;
-                place
+                Ok(place)
             }
             None => {
+                fallible::reserve(&mut self.sets, 1)?;
                 self.sets.push(set);
-                self.sets.len() - 1
+                Ok(self.sets.len() - 1)
             }
         }
     }
@@ -275,7 +289,7 @@ impl<R: Default> Registry<R> {
         applied
     }
 
-    /// Ends a plan: counts the callsites that moved, if they did.
+    /// Ends a plan: counts the callsites that moved, if they did; else what was made for it goes again.
     fn finish(&mut self, did_move: bool) {
         for place in 0..self.sets.len() {
             let moved = if did_move { self.sets[place].moving } else { 0 };
@@ -283,8 +297,15 @@ impl<R: Default> Registry<R> {
                 self.sets[place].sites -= moved;
                 self.sets[next as usize].sites += moved;
             }
-            self.sets[place].moving = 0;
-            self.sets[place].is_wanted = false;
+            let set = &mut self.sets[place];
+            set.moving = 0;
+            set.is_wanted = false;
+            if core::mem::take(&mut set.is_new) && !did_move {
+                // No literal ever named its node.
+                set.node = None;
+                set.spares.clear();
+                set.members.clear();
+            }
         }
     }
 
@@ -297,13 +318,16 @@ impl<R: Default> Registry<R> {
         })
     }
 
-    /// Room in every registration for the nodes that its going can unlink: one per set that it is in.
-    fn reserve_exits(&mut self) {
-        for registration in &mut self.registrations {
-            let address = registration.ops.address();
-            let sets = self.sets.iter().filter(|set| set.members.contains(&address)).count();
-            registration.nodes.reserve(sets);
-        }
+    /// Room in every registration, and in a `new` one, for the nodes that its going can unlink once the planned change is made:
+    /// one for each set that it is in. Fails, and drops the plan, where there is no memory.
+    fn reserve_exits(&mut self, new: &mut Registration<R>) -> Result<(), NoMemory> {
+        let sets = &self.sets;
+        let reserve = |of: &mut Registration<R>| {
+            let is_in = |set: &&Set| set.members.contains(&of.ops.address());
+            fallible::reserve(&mut of.nodes, sets.iter().filter(is_in).count())
+        };
+        let reserved = self.registrations.iter_mut().try_for_each(|of| reserve(of)).and_then(|()| reserve(new));
+        reserved.inspect_err(|_| self.finish(false))
     }
 }
 

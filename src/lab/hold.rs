@@ -6,9 +6,11 @@
 use super::cpu_time::{use_up, use_up_while};
 use super::tracees;
 use crate::arch::site::{OpsHeader, Regs};
+use crate::arch::text::PatchError;
 use crate::ftrace::live;
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::recursion::{self, Guard};
+use crate::ftrace::registry::RegisterError;
 use crate::irq::serial;
 use crate::platform::{Hold, Urgency};
 use crate::sched::{self, Class, JoinHandle, Spawn, now_ns};
@@ -38,16 +40,16 @@ static WAITED_NS: AtomicU64 = AtomicU64::new(0);
 static HAD_LEFT: AtomicBool = AtomicBool::new(false);
 static CROWDED: AtomicBool = AtomicBool::new(false);
 
-/// Keeps a grace period waiting for `ms` milliseconds, or until Ctrl-C, and says when it ended.
-pub fn run(how: Hold, ms: u32, urgency: Urgency) {
+/// Keeps a grace period waiting for `ms` milliseconds, or until Ctrl-C, and says when it ended. On an error nothing was done.
+pub fn run(how: Hold, ms: u32, urgency: Urgency) -> Result<(), RegisterError<PatchError>> {
     STAY_NS.store(u64::from(ms) * NS_PER_MS, Ordering::Relaxed);
     SLEEPS.store(matches!(how, Hold::Sleep | Hold::SleepUnguarded), Ordering::Relaxed);
     IS_GUARDED.store(how != Hold::SleepUnguarded, Ordering::Relaxed);
     IS_BROKEN.store(how == Hold::Broken, Ordering::Relaxed);
     IS_INSIDE.store(false, Ordering::Relaxed);
     HAS_LEFT.store(false, Ordering::Relaxed);
-    let ops = live::register_at(OpsBox::new("held", func, 0), tracees::sites([TRACEE].into_iter()));
-    let ops = ops.unwrap_or_else(|error| panic!("hold: {error}"));
+    let ops = OpsBox::try_new("held", func, 0)?;
+    let ops = live::register_at(ops, tracees::sites([TRACEE].into_iter()))?;
     // The crowd's CPU is the first one; otherwise the last, where there is one beside the shell's.
     let cpu = if how == Hold::Crowd { 0 } else { sched::nr_cpus() - 1 };
     CROWDED.store(true, Ordering::Relaxed);
@@ -71,6 +73,7 @@ pub fn run(how: Hold, ms: u32, urgency: Urgency) {
         "hold {how} {ms} {urgency}: an ops was freed after {} us; the holder {holder}",
         WAITED_NS.load(Ordering::Relaxed) / NS_PER_US
     );
+    Ok(())
 }
 
 /// Takes `ops` off once it is held, and frees it when nobody can be inside any more.

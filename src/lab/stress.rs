@@ -25,8 +25,10 @@ pub use verdict::note_exact;
 
 use super::oracle::{self, COVERAGE, Property, violation};
 use super::tracees;
+use crate::arch::exit;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
+use crate::ftrace::ops::MOST_OPS_PER_SITE;
 use crate::irq::serial;
 use crate::platform::BootArgs;
 use crate::sched::{self, Class, Spawn};
@@ -34,6 +36,7 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::tracers::count;
 use crate::{println, rcu};
 use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use core::fmt::Write;
 
 /// A retired ops that waits for longer than this, while every CPU runs, makes no progress: P5.
@@ -62,6 +65,10 @@ fn seed_of(what: u64) -> u64 {
 
 /// Runs stress as `args` say and returns the exit status. Context: task.
 pub fn run(args: &BootArgs<'_>) -> u8 {
+    if let Some(why) = refusal() {
+        println!("stress: {why}");
+        return exit::STATUS_REFUSED;
+    }
     let seed = args.seed.unwrap_or_else(crate::arch::timer::count);
     verdict::plan(args, seed);
     oracle::begin(verdict::on_violation);
@@ -130,6 +137,25 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     sched::jitter(None);
     oracle::end();
     verdict::conclude(args.secs)
+}
+
+/// The most ops that a run has on one callsite at once: of three lanes, of the churn, and the one that is everywhere.
+const MOST_OWN: usize = 5;
+
+/// Why a run cannot begin, beside what is registered already: each ops that it makes must find room.
+fn refusal() -> Option<String> {
+    if let Err(error) = live::check_room() {
+        return Some(error.to_string());
+    }
+    let most = MOST_OPS_PER_SITE - MOST_OWN;
+    live::with_registry(|registry| {
+        let of = |(site, _)| (registry.ops_of(site).len(), registry.table().symbol(site));
+        let (nr, symbol) = registry.table().traceable().map(of).find(|&(nr, _)| nr > most)?;
+        let name = symbol.map_or("?", |symbol| symbol.name);
+        Some(alloc::format!(
+            "{name} has {nr} ops; beside those of a run there is room for {most}: switch some off first"
+        ))
+    })
 }
 
 /// Lets the load go on for so long, or until Ctrl-C, in slices: a host that stops the guest cuts one of them short, and not the

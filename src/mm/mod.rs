@@ -3,6 +3,7 @@
 pub mod classes;
 #[cfg(target_os = "none")]
 pub mod damage;
+pub mod fallible;
 #[cfg(target_os = "none")]
 pub mod heap;
 pub mod poison;

@@ -114,13 +114,13 @@ pub unsafe fn retire<T: Reclaim>(object: NonNull<T>) -> Retired<T> {
 
 /// Whether what is retired and not yet freed leaves room for more; if not, who holds it. Whoever makes something that will be
 /// retired asks before it does: retiring itself never fails. Context: task.
-pub fn check_room() -> Result<(), Box<Full>> {
+pub fn check_room() -> Option<Full> {
     let kept = rcu().graveyard.lock().kept();
     if kept.leaves_room(heap::usage().total) {
-        return Ok(());
+        return None;
     }
     let (nr_holders, holder) = report::holders();
-    Err(Box::new(Full { kept, nr_holders, holder }))
+    Some(Full { kept, nr_holders, holder })
 }
 
 /// Blocks until nobody uses this object, whatever else is held by whomever.

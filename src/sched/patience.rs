@@ -29,6 +29,7 @@ pub struct Patience {
 
 impl Patience {
     /// From now on for `ns` nanoseconds in which every CPU runs. Context: any.
+    #[inline(always)]
     pub fn of(ns: u64) -> Self {
         // The round that is under way does not count.
         Self { until_ns: progress_ns() + TICK_NS + ns }

@@ -14,7 +14,6 @@
 
 use crate::hook::Hook;
 use crate::platform::bootargs::BootArgs;
-use crate::platform::{Hold, Urgency};
 
 pub mod complete;
 pub mod edit;
@@ -46,7 +45,7 @@ mod tasks;
 mod tracing;
 
 #[cfg(target_os = "none")]
-pub use session::run;
+pub use session::{HOLD, KeepWaiting, run};
 
 /// Runs mode `stress` with these arguments, under the scheme that runs if they name none, and returns the status that a
 /// boot into it would end with: 0 is PASS. Wired by `kernel` to `lab`.
@@ -57,9 +56,6 @@ pub type OnFunction = fn(entry: usize) -> Result<(), &'static str>;
 
 /// Steps a hit of the traceable function at this address and prints it. Wired by `kernel` to `lab`.
 pub static STEP: Hook<OnFunction> = Hook::new();
-
-/// Keeps a grace period, which is waited for like that, waiting in this way for so many milliseconds. Wired by `kernel` to `lab`.
-pub static HOLD: Hook<fn(Hold, u32, Urgency)> = Hook::new();
 
 /// Prints the boot's first line again. Wired by `kernel`, which knows it.
 pub static VERSION: Hook<fn()> = Hook::new();

@@ -15,20 +15,29 @@ use super::read::{self, Running};
 use super::request::{Refusal, Request, Topic};
 use super::tracing::{TraceError, Traced};
 use super::words::commands;
-use super::{HOLD, STEP, STRESS, VERSION, faults, grace_periods, look, prompts, tasks, tracing};
-use crate::arch::exit::{STATUS_FAIL, STATUS_INTERRUPTED, STATUS_OK};
+use super::{STEP, STRESS, VERSION, faults, grace_periods, look, prompts, tasks, tracing};
+use crate::arch::exit::{STATUS_FAIL, STATUS_INTERRUPTED, STATUS_OK, STATUS_REFUSED};
+use crate::arch::text::PatchError;
 use crate::console::print::write_raw;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live::SchemeError;
+use crate::ftrace::registry::RegisterError;
 use crate::hook::Hook;
 use crate::irq::serial;
 use crate::platform::bootargs::{self, BootArgs};
 use crate::platform::shown::Shown;
+use crate::platform::{Hold, Urgency};
 use crate::{print, println, rcu, sched};
 
 const PROMPT: Prompt = Prompt::Command(prompts::COMMAND);
 const SURE: Prompt = Prompt::Question(prompts::SURE);
 const NS_PER_MS: u64 = 1_000_000;
+
+/// Keeps a grace period waiting, or says why it cannot.
+pub type KeepWaiting = fn(Hold, u32, Urgency) -> Result<(), RegisterError<PatchError>>;
+
+/// Keeps a grace period, which is waited for like that, waiting in this way for so many milliseconds. Wired by `kernel` to `lab`.
+pub static HOLD: Hook<KeepWaiting> = Hook::new();
 
 /// Whether there is more to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +59,8 @@ enum Failure {
     NotWired,
     /// Ctrl-C ended it.
     Interrupted,
+    /// An experiment that cannot begin: it said why.
+    Refused,
 }
 
 impl From<TraceError> for Failure {
@@ -66,6 +77,7 @@ impl fmt::Display for Failure {
             Self::Scheme(error) => error.fmt(f),
             Self::NotWired => f.write_str("this kernel was built without it"),
             Self::Interrupted => f.write_str("^C"),
+            Self::Refused => f.write_str("it cannot begin"),
         }
     }
 }
@@ -219,6 +231,7 @@ fn execute(traced: &mut Traced, command: &str) -> Result<Flow, Failed> {
     })?;
     act(traced, request).map_err(|failure| match failure {
         Failure::Verdict => Failed::Verdict,
+        Failure::Refused => Failed::Answered,
         Failure::Interrupted => {
             serial::take_interrupts();
             println!("{failure}");
@@ -250,7 +263,7 @@ fn act(traced: &mut Traced, request: Request<'_>) -> Result<Flow, Failure> {
         Request::TraceOff { pattern } => traced.switch_off(pattern)?,
         Request::Step { pattern, filter } => step(pattern, &filter)?,
         Request::Hold { how, ms, urgency } => {
-            wired(&HOLD)?(how, ms, urgency);
+            wired(&HOLD)?(how, ms, urgency).map_err(TraceError::Register)?;
             whole()?;
         }
         Request::Stress(args) => stress(&args)?,
@@ -283,6 +296,7 @@ fn stress(args: &BootArgs<'_>) -> Result<(), Failure> {
     match wired(&STRESS)?(args) {
         STATUS_OK => Ok(()),
         STATUS_INTERRUPTED => Err(Failure::Interrupted),
+        STATUS_REFUSED => Err(Failure::Refused),
         _ => Err(Failure::Verdict),
     }
 }

@@ -18,6 +18,7 @@ use crate::ftrace::near::{Near, near};
 use crate::ftrace::ops::Ops;
 use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::Counts;
+use crate::mm::fallible;
 use crate::platform::shown::Shown;
 use crate::sync::atomic::Ordering;
 use crate::tracers::count;
@@ -33,7 +34,8 @@ pub(super) struct Traced(heapless::Vec<Entry, MOST_PATTERNS>);
 
 #[derive(Debug)]
 struct Entry {
-    pattern: Box<str>,
+    /// As it was typed.
+    pattern: Box<[u8]>,
     ops: *const Ops,
 }
 
@@ -83,25 +85,28 @@ impl Traced {
 
     /// Counts the calls of every function that `filter`, which is `pattern` taken apart, matches.
     pub(super) fn switch_on(&mut self, pattern: &str, filter: &Filter) -> Result<(), TraceError> {
-        if self.0.iter().any(|entry| *entry.pattern == *pattern) {
+        if self.0.iter().any(|entry| *entry.pattern == *pattern.as_bytes()) {
             return Err(TraceError::AlreadyOn);
         }
         if self.0.is_full() {
             return Err(TraceError::Full);
         }
-        let ops = live::register(count::counter("trace"), filter).map_err(|error| match error {
+        let ops = count::try_counter("trace").map_err(RegisterError::from);
+        let kept = fallible::copied(pattern.as_bytes()).map_err(RegisterError::from);
+        let registered = kept.and_then(|kept| Ok((kept, live::register(ops?, filter)?)));
+        let (pattern_kept, ops) = registered.map_err(|error| match error {
             RegisterError::NoSite => TraceError::NoMatch(near_of(pattern, filter)),
             error => TraceError::Register(error),
         })?;
         // There is room: asked above.
-        let _ = self.0.push(Entry { pattern: pattern.into(), ops });
+        let _ = self.0.push(Entry { pattern: pattern_kept, ops });
         println!("{} is on: {}", Shown(pattern), Functions(nr_callsites(ops)));
         Ok(())
     }
 
     /// Takes what `switch_on` registered off again, waits until nobody is inside it, frees it, and says what it saw.
     pub(super) fn switch_off(&mut self, pattern: &str) -> Result<(), TraceError> {
-        let index = self.0.iter().position(|entry| *entry.pattern == *pattern);
+        let index = self.0.iter().position(|entry| *entry.pattern == *pattern.as_bytes());
         let index = index.ok_or(TraceError::NotOn)?;
         let entry = self.0.remove(index);
         let gone = live::unregister(entry.ops).expect("`own-ops`: nobody else takes it off");
@@ -118,7 +123,7 @@ impl Traced {
 
     /// The pattern that `ops` counts for.
     fn pattern_of(&self, ops: *const Ops) -> Option<&str> {
-        self.0.iter().find(|entry| entry.ops == ops).map(|entry| &*entry.pattern)
+        self.0.iter().find(|entry| entry.ops == ops).and_then(|entry| str::from_utf8(&entry.pattern).ok())
     }
 }
 

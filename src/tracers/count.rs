@@ -2,11 +2,17 @@
 
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::ops::{Ops, OpsBox};
+use crate::mm::fallible::NoMemory;
 use crate::sync::atomic::Ordering;
 
 /// An ops that counts its hits in [`Ops::hits`].
 pub fn counter(name: &'static str) -> OpsBox {
     OpsBox::new(name, func, 0)
+}
+
+/// The same, if there is memory for it.
+pub fn try_counter(name: &'static str) -> Result<OpsBox, NoMemory> {
+    OpsBox::try_new(name, func, 0)
 }
 
 /// Calls nothing, so it cannot recurse and needs no guard.

@@ -35,6 +35,7 @@ const JUDGES: &[Use] = &[Use::JudgesEarliness];
 
 /// All of them.
 pub(crate) const LOOKS: &[Looks] = &[
+    looks("src/irq/serial.rs", "sleep", 2, PACES),
     looks("src/irq/watchdog.rs", "instead_of_fiq", 1, PACES),
     // No look counts for more than a millisecond.
     looks("src/irq/watchdog/report.rs", "comes_true", 2, PACES),
@@ -44,19 +45,20 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/lab/bench/masked.rs", "set", 1, PACES),
     looks("src/lab/bystander.rs", "look_at_clock", 1, MEASURES),
     looks("src/lab/bystander.rs", "beside", 1, MEASURES),
-    looks("src/lab/cpu_time.rs", "use_up", 2, PACES),
+    looks("src/lab/cpu_time.rs", "use_up_while", 2, PACES),
     looks("src/lab/demo.rs", "wait_and_free", 3, MEASURES),
     looks("src/lab/demo.rs", "free_at_once", 1, MEASURES),
     looks("src/lab/demo/gate.rs", "stay", 1, MEASURES),
     looks("src/lab/hold.rs", "free", 2, MEASURES),
     looks("src/lab/oracle.rs", "note_retired", 1, MEASURES),
     looks("src/lab/oracle.rs", "bury", 1, MEASURES),
-    looks("src/lab/oracle/hit.rs", "hit", 2, PACES),
-    looks("src/lab/oracle/hit.rs", "outlast", 1, PACES),
-    looks("src/lab/oracle/hit.rs", "stay_until", 1, PACES),
+    // They stay, or sleep, until every CPU has run for as long, too.
+    looks("src/lab/oracle/hit.rs", "stay_for", 2, PACES),
+    looks("src/lab/oracle/hit.rs", "sleep_for", 1, PACES),
     looks("src/lab/oracle/hit.rs", "nap", 1, PACES),
     looks("src/lab/oracle/hit.rs", "sleep_until", 1, PACES),
     looks("src/lab/oracle/violation.rs", "tell_slot", 1, MEASURES),
+    looks("src/lab/progress.rs", "tell", 1, PACES),
     looks("src/lab/selftest.rs", "run", 4, MEASURES),
     // The wait begins again where there is patience left.
     looks("src/lab/selftest/crew.rs", "wait_in", 2, PACES),
@@ -66,14 +68,13 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/lab/selftest/timers.rs", "armer", 1, PACES),
     looks("src/lab/selftest/waits.rs", "impatient", 3, &[Use::Paces, Use::JudgesEarliness]),
     looks("src/lab/selftest/waits.rs", "sender", 1, PACES),
-    looks("src/lab/stress/held.rs", "spin", 2, PACES),
-    // A holder that is let go too soon is waited for less long: the oracle judges by what is inside.
-    looks("src/lab/stress/held.rs", "keep", 3, &[Use::Paces, Use::Measures]),
+    looks("src/lab/stress/held.rs", "keep", 2, MEASURES),
     looks("src/lab/stress/in_trampoline.rs", "keep", 2, PACES),
     looks("src/lab/stress/load.rs", "chaos", 1, PACES),
     looks("src/lab/stress/sleepers.rs", "swap_unheld", 2, MEASURES),
     looks("src/lab/stress/updaters.rs", "free", 2, MEASURES),
     looks("src/lab/stress/verdict.rs", "plan", 1, MEASURES),
+    looks("src/lab/stress/verdict.rs", "tell_progress", 1, MEASURES),
     looks("src/lab/stress/verdict.rs", "on_violation", 1, MEASURES),
     looks("src/lab/windows/director.rs", "try_run", 2, MEASURES),
     // It rests until a stall may have come, and looks at progress then.

@@ -30,6 +30,7 @@ mod machines;
 mod mutations;
 mod pauses;
 mod refusals;
+mod room;
 mod selftest;
 mod shell;
 mod stalls;

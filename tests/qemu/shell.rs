@@ -221,16 +221,16 @@ fn who_sends_no_editing_key_gets_no_escape_sequence() {
 
 #[test]
 fn tab_completes_a_command_and_a_function_that_is_then_traced() {
-    let typed = "tra\tsched::switch::sl\to\x08on\n\
+    let typed = "callsites holdout::s\t\t\x03\
+        tra\tirq::serial::sl\to\x08on\n\
         sleep 5; sleep 5\n\
-        trace sched::switch::sleep of\t\n\
-        callsites holdout::s\t\t\x03\
+        trace irq::serial::sleep of\t\n\
         call\tsched::aff\tset\t\n\
         poweroff\n";
     let ended = session(2, typed).expect_status(0);
-    ended.line_with(&["holdout> trace sched::switch::sleep o", "on"]);
-    ended.line_with(&["`sched::switch::sleep` is on: 1 function"]);
-    let off = ended.line_with(&["`sched::switch::sleep` is off: ", " hits on 1 function; freed"]);
+    ended.line_with(&["holdout> trace irq::serial::sleep o", "on"]);
+    ended.line_with(&["`irq::serial::sleep` is on: 1 function"]);
+    let off = ended.line_with(&["`irq::serial::sleep` is off: ", " hits on 1 function; freed"]);
     let hits = off.split_whitespace().find_map(|word| word.parse::<u64>().ok());
     assert!((2..10).contains(&hits.unwrap_or(0)), "`sleep` ran twice, in {}", ended.story());
     ended.line_with(&["sched::", "shell::"]);

@@ -2,6 +2,7 @@
 
 use crate::ftrace::ops::MOST_OPS_PER_SITE;
 use crate::ftrace::table::SiteId;
+use crate::mm::fallible::NoMemory;
 use crate::rcu::room::Full;
 use alloc::boxed::Box;
 
@@ -19,8 +20,16 @@ pub enum RegisterError<E> {
     Closed,
     /// Too much is retired and not yet freed.
     Full(Box<Full>),
+    /// The heap is full.
+    NoMemory,
     /// The text could not be patched.
     Text(E),
+}
+
+impl<E> From<NoMemory> for RegisterError<E> {
+    fn from(_: NoMemory) -> Self {
+        Self::NoMemory
+    }
 }
 
 impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
@@ -32,6 +41,7 @@ impl<E: core::fmt::Display> core::fmt::Display for RegisterError<E> {
                 f.write_str("another scheme is being selected: nothing can be registered until that is done")
             }
             Self::Full(full) => full.fmt(f),
+            Self::NoMemory => NoMemory.fmt(f),
             Self::Text(error) => error.fmt(f),
         }
     }

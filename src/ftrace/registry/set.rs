@@ -28,6 +28,8 @@ pub(super) struct Set {
     pub(super) moving: u32,
     /// During a change: some set's callsites move here.
     pub(super) is_wanted: bool,
+    /// During a change: the set was made for it, and nothing of it has been seen outside.
+    pub(super) is_new: bool,
 }
 
 impl Set {
@@ -43,6 +45,7 @@ impl Set {
             next_target: target,
             moving: 0,
             is_wanted: false,
+            is_new: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{CloseError, RegisterError, Registry, Text};
 use crate::arch::site::{Branch, CallSite, OpsHeader, Patch, Regs};
 use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, NodeBox, Ops, OpsBox};
 use crate::ftrace::table::{SiteId, Table};
+use crate::mm::fallible::failing::without_memory_for;
 use crate::platform::symbols::SymbolTable;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -122,6 +123,49 @@ fn a_refused_registration_changes_nothing() {
     assert_eq!(full, Err(RegisterError::TooManyOps { site: 0 }));
 }
 
+/// What each callsite should be now.
+fn expected(registry: &Registry<()>) -> Vec<(usize, bool, Vec<*const Ops>)> {
+    let of = |site| {
+        let (_, target, is_on) = registry.expected(site);
+        (target.addr(), is_on, registry.ops_of(site).to_vec())
+    };
+    (0..SITES as SiteId).map(of).collect()
+}
+
+#[test]
+fn where_any_allocation_of_a_change_fails_nothing_was_done_and_the_next_try_succeeds() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let mut all: Vec<*const Ops> = Vec::new();
+    for sites in [vec![1, 2, 3], vec![2, 3, 4], vec![0, 3, 5]] {
+        all.push(registry.register(OpsBox::new("before", no_op, 0), sites, &mut text).unwrap());
+    }
+    let mut failed = [0; 2];
+    for is_swap in [false, true] {
+        for n in 0.. {
+            let (before, batches, nr) = (expected(&registry), text.batches, registry.registrations().count());
+            let (new, sites) = (OpsBox::new("new", no_op, 0), vec![0, 2, 3, 6]);
+            let (done, was_short) = without_memory_for(n, || match is_swap {
+                false => registry.register(new, sites, &mut text).map(|ops| all.push(ops)),
+                true => registry.swap(all[1], new, &mut text).map(|gone| drop(gone.expect("registered"))),
+            });
+            if !was_short {
+                assert_eq!(done, Ok(()), "allocation {n}");
+                break;
+            }
+            assert_eq!(done, Err(RegisterError::NoMemory), "allocation {n}");
+            failed[usize::from(is_swap)] += 1;
+            assert_eq!((expected(&registry), text.batches, registry.registrations().count()), (before, batches, nr));
+        }
+    }
+    assert!(failed[0] >= 10 && failed[1] >= 10, "a node and its spares for each new set: {failed:?}");
+    // What failed has left nothing behind that a later change would trip over.
+    for ops in registry.registrations().map(|registration| registration.ops.address()).collect::<Vec<_>>() {
+        let (gone, was_short) = without_memory_for(0, || registry.unregister(ops, &mut text));
+        assert!(gone.is_some() && !was_short, "`successor-ready`: unregistering allocates nothing");
+    }
+    assert!(text.text.values().all(|&(target, on)| target == nop().addr() && !on));
+}
+
 #[test]
 fn a_registry_is_closed_while_nothing_is_registered_by_one_at_a_time_and_refuses_until_it_is_open() {
     let (mut registry, mut text) = (registry(), Recorded::default());
@@ -212,7 +256,7 @@ fn registering_and_unregistering_over_and_over_leaves_nothing_behind() {
 #[test]
 fn who_holds_a_node_holds_its_members_for_as_long() {
     let ops = ["a", "b"].map(|name| OpsBox::new(name, no_op, 0));
-    let mut node = NodeBox::with_capacity(2);
+    let mut node = NodeBox::with_capacity(2).expect("memory");
     node.fill(fan_out, ops.iter().map(OpsBox::address));
     let are_held = |look| ops.each_ref().map(|ops| ops.holds().is_held(look));
     assert!(!node.node().judge(2));

@@ -8,10 +8,12 @@ use crate::ftrace::ops::Ops;
 use crate::ftrace::recursion::{self, Guard};
 use crate::lab::tracees;
 use crate::rcu;
-use crate::sched::{self, WaitQueue};
+use crate::sched::{self, Patience, WaitQueue};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::preempt;
 
+/// Between two looks whether every CPU has run for as long as a call was to sleep.
+const REST_NS: u64 = 4_000_000;
 /// How long [`outlast`] stays.
 const OUTLAST_NS: u64 = 200_000_000;
 
@@ -98,9 +100,9 @@ pub(super) unsafe extern "C" fn hit(ip: usize, _: usize, ops: *const OpsHeader, 
     let (switches, cpu) = (task.nivcsw.load(Ordering::Relaxed), cpu::id());
     let sleep_ns = slot.sleep_ns.load(Ordering::Relaxed);
     if sleep_ns != 0 {
-        sleep_until(sched::now_ns() + sleep_ns);
+        sleep_for(sleep_ns);
     } else if STAYS.load(Ordering::Relaxed) == number + 1 {
-        stay_until(sched::now_ns() + STAY_NS.load(Ordering::Relaxed));
+        stay_for(STAY_NS.load(Ordering::Relaxed));
     } else {
         dawdle(level);
     }
@@ -152,14 +154,27 @@ fn outlast() {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return;
     }
-    stay_until(sched::now_ns() + OUTLAST_NS);
+    stay_for(OUTLAST_NS);
     TAKEN.store(false, Ordering::Relaxed);
 }
 
+/// Stays for so long, in which every CPU runs as well: whoever is to meet this call has the time for that, however little the host
+/// gives to the guest. Where no tick comes to this CPU, the clock has to do.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn stay_until(ns: u64) {
-    while sched::now_ns() < ns {
+fn stay_for(ns: u64) {
+    let (patience, until_ns) = (Patience::of(ns), sched::now_ns() + ns);
+    while sched::now_ns() < until_ns || !patience.is_over() && !cpu::irqs_are_masked() {
         core::hint::spin_loop();
+    }
+}
+
+/// Sleeps for so long, in which every CPU runs as well, unless the traced function's caller may not.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn sleep_for(ns: u64) {
+    let patience = Patience::of(ns);
+    let mut rest_ns = ns;
+    while sleep_until(sched::now_ns() + rest_ns) && !patience.is_over() {
+        rest_ns = REST_NS;
     }
 }
 

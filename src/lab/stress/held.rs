@@ -114,8 +114,8 @@ static CALLS: Calls = Calls { sgi: on_sgi, softirq: call };
 static SPINS: Calls = Calls { sgi: on_sgi, softirq: spin };
 
 fn spin() {
-    let until_ns = now_ns() + STAY_NS;
-    while now_ns() < until_ns {
+    let patience = Patience::of(STAY_NS);
+    while !patience.is_over() {
         core::hint::spin_loop();
     }
 }
@@ -159,7 +159,7 @@ fn keep(holder: Holder) -> u64 {
     }
     let gone = live::unregister(ops).expect("registered above");
     oracle::note_retired(number);
-    let start_ns = now_ns();
+    let (start_ns, patience) = (now_ns(), Patience::of(holder.stay_ns()));
     if holder.is_preempted_before() != holder.is_preempted_after() {
         sched::sleep(CHANGE_NS);
         BUSY.store(holder.is_preempted_after(), Ordering::Relaxed);
@@ -173,7 +173,7 @@ fn keep(holder: Holder) -> u64 {
         elapsed.is_some()
     };
     while !is_over() {
-        if now_ns() - start_ns > holder.stay_ns() {
+        if patience.is_over() {
             BUSY.store(false, Ordering::Relaxed);
             wait_until(&mut is_over, "a grace period did not end after its last holder had left");
             break;
