@@ -60,7 +60,7 @@ static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
 }));
 
 /// What was given to the heap: banks of RAM, cut where something else lies.
-static GIVEN: Ranges<8> = Ranges::new();
+static GIVEN: Ranges<72> = Ranges::new();
 
 /// Tells what was done to the heap, and ends the kernel; a plain panic follows if it returns. Wired by `kernel`, to the
 /// oracle first.

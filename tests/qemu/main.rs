@@ -14,6 +14,9 @@
 //! take turns never do, and more of it in a second of the host), `--one-insn-per-tb`, races of the patcher with callers,
 //! faults that an exact machine meets too late, and what is about the host's own time.
 
+#[path = "../trees/tree.rs"]
+mod tree;
+
 mod bench;
 mod boot;
 mod demo;
@@ -35,6 +38,8 @@ mod stalls;
 mod step;
 mod stress;
 mod table;
+mod trees;
+mod unheard;
 mod verdict;
 mod watchdog;
 mod windows;
