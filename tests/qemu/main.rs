@@ -39,6 +39,7 @@ mod step;
 mod stress;
 mod table;
 mod trees;
+mod uboot;
 mod unheard;
 mod verdict;
 mod watchdog;
