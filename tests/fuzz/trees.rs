@@ -13,7 +13,7 @@ use crate::trees::choices::Choices;
 use crate::trees::legal::{Legal, RAM, UNIT, draw, in_units};
 use crate::trees::tree::Node;
 
-pub(crate) const CASES: u64 = 30_000;
+pub(crate) const CASES: u64 = 10_000;
 
 /// As many choices as the largest tree has.
 const CHOICES: usize = 400;
@@ -99,6 +99,11 @@ fn unshared(legal: &Legal, machine: &Machine, place: &Place, layout: &Layout<'_>
         .any(|unit| may_be_mapped(unit) && !of_mapped.contains(&unit) && !of_image.contains(&unit))
     {
         wrong.push(format!("left out: {mapped:x?}"));
+    }
+    let has_image = of_image.iter().all(|unit| says.memory.contains(unit) && !says.reserved.contains(unit));
+    let free_bytes: usize = free.iter().map(|range| range.len()).sum();
+    if !has_image || free_bytes < 48 << 20 {
+        wrong.push(format!("room for the image at {:x?}, and {free_bytes} bytes more", place.image));
     }
     let are_tables_there = mapped.iter().any(|range| overlap(range, &layout.tables));
     if !are_tables_there || devices(machine).count() < 3 {

@@ -36,24 +36,26 @@ fn passes(ended: Ended, cpus: u64) -> Verdict {
 fn memory_in_many_pieces_is_what_they_cover() {
     let mut tree = virt_tree("virt", 1);
     tree.children.retain(|node| !node.name.starts_with("memory@"));
-    let edges: Vec<u64> = (0..).map(|index| 3 * MIB + 8 * MIB * index).take_while(|edge| *edge < 512 * MIB).collect();
+    const ALL: u64 = 144 * MIB;
+    let edges: Vec<u64> = (0..).map(|index| 3 * MIB + 2 * MIB * index).take_while(|edge| *edge < ALL).collect();
     let starts = edges.iter().copied().chain([0]);
-    let ends = edges[1..].iter().copied().chain([512 * MIB, edges[0]]);
+    let ends = edges[1..].iter().copied().chain([ALL, edges[0]]);
     let pieces: Vec<Node> = starts.zip(ends).map(|(start, end)| memory(RAM + start, end - start)).collect();
     assert!(pieces.len() > 60);
     tree.children.extend(pieces.into_iter().rev());
-    tree.children.push(memory(RAM + 256 * MIB, 256 * MIB).text("status", "ok"));
+    tree.children.push(memory(RAM + ALL / 2, ALL / 2).text("status", "ok"));
     tree.children.push(memory(0x8000_0000, 512 * MIB).text("status", "disabled"));
-    let taken = Node::new("taken").bytes("reg", reg(&[(RAM + 300 * MIB, 2 * MIB)])).bytes("no-map", Vec::new());
+    let taken = Node::new("taken").bytes("reg", reg(&[(RAM + 100 * MIB, 2 * MIB)])).bytes("no-map", Vec::new());
     let parent = Node::new("reserved-memory").cells("#address-cells", &[2]).cells("#size-cells", &[2]);
     tree.children.push(parent.bytes("ranges", Vec::new()).child(taken));
-    let guest = Handed::tree("pieces", &tree).option("-smp", "1").reserving(&[(RAM + 400 * MIB, 16 * MIB)]);
-    let ended = guest.boot("selftest only=heap-whole").expect_status(0);
+    let guest = Handed::tree("pieces", &tree).option("-smp", "1").option("-m", "144M");
+    let guest = guest.reserving(&[(RAM + 120 * MIB, 4 * MIB)]);
+    let ended = guest.clone().boot("selftest only=heap-whole").expect_status(0);
     ended.line_with(&["test: heap-whole ok "]);
-    let ended = Handed::tree("pieces-mem", &tree).option("-smp", "1").boot("cmds=mem").expect_status(0);
+    let ended = guest.boot("cmds=mem").expect_status(0);
     let heap = ended.line_with(&["heap ", "KiB", "given"]).split_whitespace().nth(1).expect("a number");
     let mib = heap.parse::<u64>().expect("KiB") >> 10;
-    assert!((512 - 16..512 - 2).contains(&mib), "{}", ended.story());
+    assert!((144 - 6 - 6..144 - 6 - 2).contains(&mib), "{}", ended.story());
 }
 
 /// The nodes of CPUs in the other order, and one of the four not to be used: the CPU that boots is number 0.
