@@ -4,28 +4,30 @@ extern crate alloc;
 
 mod damage;
 mod fault;
+mod machine;
 mod memory;
 #[cfg_attr(not(feature = "faults"), path = "kernel/planting_none.rs")]
 mod planting;
 mod wiring;
 
 use alloc::boxed::Box;
+use core::ffi::{CStr, c_char};
 use core::fmt;
-use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
-use holdout::arch::{boot, cpu, exit, gic, pmu, psci, step, timer, uart};
+use holdout::arch::{boot, cpu, exit, gic, mmu, pmu, step, timer, uart};
 use holdout::console::epitaph;
 use holdout::ftrace::live;
 use holdout::irq::watchdog;
 use holdout::platform::bootargs::{self, BootArgs};
-use holdout::platform::devicetree::{self, Machine};
+use holdout::platform::devicetree::Machine;
 use holdout::platform::{Mode, Name, SchemeName};
 use holdout::sched::{self, Class, Spawn, ipi, preemption, tick};
 use holdout::{irq, lab, println, rcu, shell};
+use machine::LookingAt;
 
 /// What the modes need to know about the boot.
 struct Booted {
-    machine: Machine,
+    machine: Box<Machine>,
     args: BootArgs<'static>,
     seed: u64,
     callsites: usize,
@@ -37,13 +39,14 @@ static PHYSICAL_TIMER_INTERRUPT: AtomicU32 = AtomicU32::new(0);
 
 /// The first CPU, on the boot stack, IRQs masked, behind the temporary table.
 #[unsafe(no_mangle)]
-extern "C" fn kernel_main(device_tree: usize) -> ! {
+extern "C" fn kernel_main(device_tree: usize, x0: usize) -> ! {
     pmu::start();
     timer::init();
     wiring::wire();
-    let (machine, tree) = read_machine(device_tree);
-    memory::init(&machine, tree);
+    let machine = take_machine(device_tree, x0);
+    machine::look_at(LookingAt::Gic);
     gic::init(&machine).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    machine::look_at(LookingAt::Nothing);
     irq::entry::init(machine.timer, machine.uart.interrupt);
     TIMER_INTERRUPT.store(machine.timer, Ordering::Relaxed);
     PHYSICAL_TIMER_INTERRUPT.store(machine.physical_timer, Ordering::Relaxed);
@@ -51,7 +54,9 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     let booted = BOOTED.call_once(|| accept(machine));
     preemption::set_model(booted.args.preempt);
     ipi::set_nr_cpus(booted.args.cpus);
+    machine::look_at(LookingAt::Gic);
     start_this_cpu();
+    machine::look_at(LookingAt::Nothing);
     start_helpers(booted);
     start_other_cpus(booted);
     print_version();
@@ -65,27 +70,25 @@ extern "C" fn kernel_main(device_tree: usize) -> ! {
     ipi::run_idle()
 }
 
-/// Reads the device tree, and makes the console speak as soon as it can. Also returns where the tree lies.
-fn read_machine(device_tree: usize) -> (Machine, Range<usize>) {
-    // SAFETY: RAM: where a loader leaves the device tree, or what lies there instead of one.
-    let header = unsafe { core::ptr::with_exposed_provenance::<[u8; 8]>(device_tree).read() };
-    let Some(size) = devicetree::blob_bytes(header) else {
-        refuse(format_args!(
-            "there is no device tree at {device_tree:#x}: a loader hands it over in x0, as -kernel does"
-        ))
-    };
-    // SAFETY: the header says that the tree is this long; nobody writes to it before it has been read.
-    let blob = unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(device_tree), size) };
-    if let Ok(console) = devicetree::console(blob) {
-        uart::init(console.base as usize, console.clock_hz);
-    }
-    let machine = devicetree::read(blob).unwrap_or_else(|error| refuse(format_args!("{error}")));
-    psci::init(machine.psci);
-    (machine, device_tree..device_tree + size)
+/// Reads the machine, and makes its memory and console the kernel's. A frame of its own, which is left again: the
+/// machine is large, and its CPU idles on this stack.
+#[inline(never)]
+fn take_machine(device_tree: usize, x0: usize) -> Box<Machine> {
+    let (machine, tree) = machine::read(device_tree, x0);
+    memory::init(&machine, tree);
+    machine::open_console(&machine.uart, 0..mmu::STACK_WINDOW.start);
+    Box::new(machine)
+}
+
+/// The first CPU, where the kernel cannot run: see `boot`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn kernel_unfit(device_tree: usize, why: *const c_char) -> ! {
+    // SAFETY: a text that ends with NUL and lives for ever, as `boot` says.
+    machine::unfit(device_tree, unsafe { CStr::from_ptr(why) })
 }
 
 /// Boot arguments, and what the image has to be traced: all that can be refused has been after this.
-fn accept(machine: Machine) -> Booted {
+fn accept(machine: Box<Machine>) -> Booted {
     let line: &'static str = Box::leak(machine.bootargs.as_str().into());
     let args = bootargs::parse(line, machine.cpus.len()).unwrap_or_else(|error| refuse(format_args!("{error}")));
     if let Some(exact) = args.exact {
@@ -122,6 +125,7 @@ fn start_helpers(booted: &Booted) {
 
 fn start_other_cpus(booted: &Booted) {
     for (number, description) in booted.machine.cpus.iter().enumerate().take(booted.args.cpus).skip(1) {
+        must(gic::reaches(number));
         let (task, stack_top) = must(ipi::prepare_cpu(number));
         if let Err(error) = boot::start_secondary(number, description.mpidr, &raw const task.header, stack_top) {
             let mpidr = description.mpidr;

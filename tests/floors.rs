@@ -42,6 +42,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Every hook by which a lower floor calls up: where it is declared, its name, who wires it.
 const HOOKS: &[Hook] = &[
     Hook { file: "src/arch/aarch64/boot.rs", name: "kernel_main", wired_by: "src/kernel.rs" },
+    Hook { file: "src/arch/aarch64/boot.rs", name: "kernel_unfit", wired_by: "src/kernel.rs" },
     Hook { file: "src/arch/aarch64/boot.rs", name: "SECONDARY", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/vectors.rs", name: "IRQ", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/arch/aarch64/vectors.rs", name: "FIQ", wired_by: "src/kernel/wiring.rs" },

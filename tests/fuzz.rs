@@ -20,6 +20,17 @@ mod harness;
 mod keys;
 #[path = "fuzz/lines.rs"]
 mod lines;
+#[path = "fuzz/trees.rs"]
+mod made;
+mod trees {
+    //! Device trees, made.
+    #[path = "../trees/choices.rs"]
+    pub(crate) mod choices;
+    #[path = "../trees/legal.rs"]
+    pub(crate) mod legal;
+    #[path = "../trees/tree.rs"]
+    pub(crate) mod tree;
+}
 
 /// What is tried when nothing else is asked for: at least a million inputs.
 const _: () = assert!(

@@ -1,6 +1,6 @@
 //! What a fault is, in words, and where: the message of its epitaph. Context: fault; waits for no lock.
 
-use super::refuse;
+use super::{machine, refuse};
 use core::fmt;
 use holdout::arch::vectors::{ExceptionFrame, Fault, Kind, STACK_SIZE, overflow_slot};
 use holdout::arch::{cpu, exit, image, mmu, uart};
@@ -16,8 +16,9 @@ const NEAR_NULL: usize = 1 << 16;
 
 /// A fault: the oracle's, or the end. Wired to `arch::vectors::FAULT`.
 pub(super) fn fault(frame: &mut ExceptionFrame, fault: &Fault) {
-    if !uart::is_known() {
-        refuse(format_args!("what the loader handed over is no device tree: {}", Story { frame, fault }));
+    if let Some(says) = machine::what_a_fault_says() {
+        machine::look_at(machine::LookingAt::Nothing);
+        refuse(format_args!("{says}: {}", Story { frame, fault }));
     }
     if !print::is_panicking_here() && oracle::claim_fault(frame, fault) {
         return;

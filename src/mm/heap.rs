@@ -19,6 +19,7 @@ use super::poison::{LIVE, POISON, Quarantine, Tombstone, fill, first_change, fir
 use super::ranges::Ranges;
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
+use crate::platform::devicetree::MAX_RANGES;
 use crate::sync::lock::IrqLock;
 use buddy_system_allocator::Heap;
 use core::alloc::{GlobalAlloc, Layout};
@@ -59,8 +60,8 @@ static HEAP: KernelHeap = KernelHeap(IrqLock::new(State {
     ram: 0,
 }));
 
-/// What was given to the heap: banks of RAM, cut where something else lies.
-static GIVEN: Ranges<8> = Ranges::new();
+/// What was given to the heap: banks of RAM, cut where something else lies: the kernel's own, and what a tree names.
+static GIVEN: Ranges<{ 2 * MAX_RANGES + 4 }> = Ranges::new();
 
 /// Tells what was done to the heap, and ends the kernel; a plain panic follows if it returns. Wired by `kernel`, to the
 /// oracle first.

@@ -34,8 +34,12 @@ impl<const N: usize> Ranges<N> {
     #[inline(always)]
     pub fn holds(&self, address: usize) -> bool {
         for [start, end] in &self.0 {
-            if start.load(Ordering::Relaxed) <= address && address < end.load(Ordering::Relaxed) {
+            let end = end.load(Ordering::Relaxed);
+            if start.load(Ordering::Relaxed) <= address && address < end {
                 return true;
+            }
+            if end == 0 {
+                return false; // the others are free, too
             }
         }
         false

@@ -6,8 +6,10 @@
 
 pub mod bootargs;
 pub mod devicetree;
+pub mod layout;
 pub mod names;
 pub mod ranges;
+pub mod redistributors;
 pub mod shown;
 pub mod symbols;
 

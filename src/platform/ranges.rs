@@ -1,6 +1,46 @@
-//! What is left of a range when others own parts of it.
+//! Ranges of addresses: what several of them cover together, and what is left of one when others own parts of it.
 
 use core::ops::Range;
+
+/// What several ranges cover: `N` ranges at most, in ascending order, of which no two overlap or touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Union<const N: usize>(heapless::Vec<Range<u64>, N>);
+
+/// The union would consist of more ranges than it can hold; it is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl<const N: usize> Union<N> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self(heapless::Vec::new())
+    }
+
+    /// Adds what `range` covers: nothing, if it is empty.
+    pub fn add(&mut self, range: Range<u64>) -> Result<(), Full> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        // Those from `first` up to `after` overlap the new one, or touch it.
+        let first = self.0.iter().take_while(|old| old.end < range.start).count();
+        let after = self.0.iter().take_while(|old| old.start <= range.end).count();
+        if first == after {
+            return self.0.insert(first, range).map_err(|_| Full);
+        }
+        let end = range.end.max(self.0[after - 1].end);
+        self.0[first] = range.start.min(self.0[first].start)..end;
+        self.0.drain(first + 1..after);
+        Ok(())
+    }
+}
+
+impl<const N: usize> core::ops::Deref for Union<N> {
+    type Target = [Range<u64>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// The parts of `whole` that none of `owned` covers, in ascending order. `owned` may overlap, lie outside of `whole`
 /// and come in any order.
@@ -26,7 +66,7 @@ pub fn gaps(
 
 #[cfg(test)]
 mod tests {
-    use super::gaps;
+    use super::{Full, Union, gaps};
     use core::ops::Range;
 
     /// What is left of 10 to 20.
@@ -72,5 +112,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Every order of three ranges among the short ones: the union holds what one of them holds, and no more.
+    #[test]
+    fn a_union_is_the_numbers_of_its_ranges_in_order_and_apart() {
+        let ranges: Vec<Range<u64>> = (0..7).flat_map(|start| (start..7).map(move |end| start..end)).collect();
+        for a in &ranges {
+            for b in &ranges {
+                for c in &ranges {
+                    let mut union = Union::<3>::new();
+                    for range in [a, b, c] {
+                        assert_eq!(union.add(range.clone()), Ok(()));
+                    }
+                    let found: Vec<u64> = union.iter().cloned().flatten().collect();
+                    let held = (0..7).filter(|at| [a, b, c].iter().any(|range| range.contains(at)));
+                    assert_eq!(found, held.collect::<Vec<_>>(), "{a:?} {b:?} {c:?}");
+                    assert!(union.windows(2).all(|two| two[0].end < two[1].start), "{union:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_union_that_is_full_takes_what_joins_and_refuses_what_does_not() {
+        let mut union = Union::<2>::new();
+        assert_eq!([10..20, 30..40].map(|range| union.add(range)), [Ok(()); 2]);
+        assert_eq!(union.add(50..60), Err(Full));
+        assert_eq!(union[..], [10..20, 30..40]);
+        assert_eq!([20..30, 50..60, 0..u64::MAX].map(|range| union.add(range)), [Ok(()); 3]);
+        assert_eq!(union.len(), 1);
     }
 }

@@ -4,9 +4,11 @@
 //! on CPUs that several emulators share: see [`host`]. A limit starts when the guest has them.
 //! A kernel that does not boot at all is found out once, and every scenario says so at once.
 
+mod handed;
 mod host;
 mod running;
 
+pub(crate) use handed::{Handed, virt_tree};
 pub(crate) use host::{Lent, alone, each, one_cpu};
 pub(crate) use running::Running;
 

@@ -14,6 +14,9 @@
 //! take turns never do, and more of it in a second of the host), `--one-insn-per-tb`, races of the patcher with callers,
 //! faults that an exact machine meets too late, and what is about the host's own time.
 
+#[path = "../trees/tree.rs"]
+mod tree;
+
 mod attended;
 mod bench;
 mod boot;
@@ -37,6 +40,9 @@ mod stalls;
 mod step;
 mod stress;
 mod table;
+mod trees;
+mod uboot;
+mod unheard;
 mod verdict;
 mod watchdog;
 mod windows;

@@ -2,7 +2,7 @@
 //
 // The image starts with the header of a raw arm64 Image: 64 bytes, of which the first instruction is the entry. An
 // ELF is entered there too. Source: the boot protocol of arm64 Linux, "Booting AArch64 Linux".
-// Entry is at EL1 or EL2; the kernel runs at EL1.
+// Entry is at EL1 or EL2, with either stack pointer; the kernel runs at EL1.
 // First CPU: QEMU's entry with the MMU off. A temporary table of 1 GiB blocks (ASID 0, not
 // global) makes memory normal, so that Rust's atomics work; Rust then builds the real one (ASID 1).
 // Other CPUs: PSCI's entry, x0 = their arch::boot::SecondaryBoot, written and cleaned by the first.
@@ -24,21 +24,26 @@ _start:
     .balign 8
 first_cpu:
     msr     daifset, #0xf
+    msr     spsel, #1                   // with the other one SP_EL0 is out of reach
     mov     x19, x0                     // where a boot loader left the device tree
-    mrs     x20, CurrentEL
-    lsr     x20, x20, #2                // the level of entry: the version line tells it
-    cmp     x20, #3
-    b.eq    wrong_level
+    mrs     x24, CurrentEL
+    lsr     x24, x24, #2                // the level of entry: the version line tells it
+    mov     x21, xzr                    // why it cannot run here, a text; 0 so far
     bl      drop_to_el1
+    adr     x0, early_vectors
+    msr     vbar_el1, x0
+    isb
     adr     x0, first_cpu
     ldr     x1, =first_cpu
     cmp     x0, x1
-    b.ne    misplaced
+    b.ne    .Lmisplaced
+    cmp     x24, #3
+    b.eq    .Lwrong_level
     msr     mdscr_el1, xzr              // unknown after reset; every switch compares it
     mrs     x0, id_aa64isar0_el1
     tst     x0, #(0xf << 20)
-    b.eq    no_lse
-
+    b.eq    .Lno_lse
+.Lto_rust:
     adrp    x0, __bss_start
     add     x0, x0, :lo12:__bss_start
     adrp    x1, __bss_end
@@ -88,7 +93,6 @@ first_cpu:
     adrp    x0, {BOOT_TASK}
     add     x0, x0, :lo12:{BOOT_TASK}
     msr     sp_el0, x0
-    msr     spsel, #1
     adrp    x0, __boot_stack_top
     add     x0, x0, :lo12:__boot_stack_top
     mov     sp, x0
@@ -97,18 +101,61 @@ first_cpu:
     stp     x29, x30, [sp, #-16]!
     mov     x29, sp
     mov     x0, x19
-    mov     x1, x20
+    mov     x1, x24
+    mov     x2, x21
     bl      {RUST_ENTRY}
     brk     #1
 
+// Where the kernel cannot run, one line says so: by semihosting, which needs nothing; else by Rust on the console that
+// the device tree names. Where no Rust can run either, registers alone say so to whoever looks, and the CPU halts:
+// x20 = {UNHEARD} ("holdout", status), x21 = the text, x22 = its length (0: up to a NUL).
+// x21 = text
+.Lwrong_level:
+    adr     x21, wrong_level_text
+    mrs     x0, mpidr_el1               // all CPUs enter together: one speaks
+    ldr     x1, ={AFFINITY}
+    tst     x0, x1
+    b.ne    .Lhalt
+    bl      tell
+    b       .Lto_rust
+.Lno_lse:
+    adr     x21, no_lse_text
+    bl      tell
+    b       .Lto_rust
+.Lmisplaced:
+    adr     x21, misplaced_text
+    bl      tell
+.Lhalt:
+    ldr     x20, ={UNHEARD}
+    mov     x22, xzr
+4:  wfi
+    b       4b
+
 // Returns at EL1 whatever level it is called at: from EL2 with everything that EL1 uses given to it and nothing
-// trapped. Uses x0, x1. Source: Arm ARM DDI 0487, D1.3 and the EL2 registers' reset values.
+// trapped; from EL3 into the secure world, with its memory and devices, where it is only said that the kernel cannot run.
+// What is called up there from then on, as firmware, is answered: there is none.
+// Uses x0, x1. Source: Arm ARM DDI 0487, D1.3 and the EL2 registers' reset values.
 drop_to_el1:
     mrs     x0, CurrentEL
     cmp     x0, #(2 << 2)
+    b.hi    6f
     b.eq    1f
     ret
-1:  mov     x0, #(1 << 31)              // HCR_EL2: EL1 is AArch64, nothing is routed here, no host extensions
+6:  mov     x0, #0x430                  // SCR_EL3: EL1 is AArch64 and secure; its RES1 bits
+    msr     scr_el3, x0
+    msr     cptr_el3, xzr
+    msr     mdcr_el3, xzr
+    adr     x0, early_vectors
+    msr     vbar_el3, x0
+    ldr     x0, ={SCTLR_OFF}
+    msr     sctlr_el1, x0
+    mov     x0, #0x3c5                  // SPSR: as below
+    msr     spsr_el3, x0
+    msr     elr_el3, x30
+    eret
+1:  adr     x0, early_vectors
+    msr     vbar_el2, x0
+    mov     x0, #(1 << 31)              // HCR_EL2: EL1 is AArch64, nothing is routed here, no host extensions
     msr     hcr_el2, x0
     isb
     mrs     x0, midr_el1                // EL1 sees the CPU as it is
@@ -183,6 +230,7 @@ enable_mmu:
     .global secondary_entry
 secondary_entry:
     msr     daifset, #0xf
+    msr     spsel, #1
     mov     x19, x0
     bl      drop_to_el1
     msr     mdscr_el1, xzr
@@ -195,7 +243,6 @@ secondary_entry:
     ldp     x0, x1, [x19, #{SECONDARY_CPU}]     // index, task
     msr     tpidr_el1, x0
     msr     sp_el0, x1
-    msr     spsel, #1
     ldr     x1, [x19, #{SECONDARY_STACK}]
     mov     sp, x1
     mov     x29, xzr
@@ -205,26 +252,18 @@ secondary_entry:
     bl      {SECONDARY_RUST_ENTRY}
     brk     #1
 
-// Where the kernel cannot run, it says so in one line, by semihosting: nothing else is known yet.
-wrong_level:
-    adr     x1, wrong_level_text
-    b       refuse
-misplaced:
-    adr     x1, misplaced_text
-    b       refuse
-no_lse:
-    adr     x1, no_lse_text
-refuse:
-    mrs     x2, mpidr_el1               // the other CPUs may have entered too: one speaks
-    tst     x2, #0xff
-    b.ne    4f
+// Writes the text at x21 by semihosting, and ends the machine with the status of a refusal. Returns where nobody
+// answers: `early_vectors` skip the HLT. Uses x0, x1; leaves in x20 to x22 what a halt does, should there be no return.
+tell:
+    ldr     x20, ={UNHEARD}
+    mov     x22, xzr
+    mov     x1, x21
     mov     x0, #4                      // SYS_WRITE0
     hlt     #0xf000
     adr     x1, refuse_block
     mov     x0, #0x20                   // SYS_EXIT_EXTENDED
     hlt     #0xf000
-4:  wfi
-    b       4b
+    ret
     .balign 8
 refuse_block:
     .quad   0x20026, 2
@@ -236,6 +275,33 @@ no_lse_text:
     .asciz  "holdout: this CPU has no large-system atomics (LSE), use -cpu max, cortex-a76 or neoverse-n1\n"
     .balign 8
     .ltorg
+    .popsection
+
+// The vectors before Rust's own, at each level. At EL1: nobody answers a HLT, which is skipped. At the levels above,
+// for what EL1 calls: there is no firmware. For anything else: x21 is 0, no text, and x22 = where it happened.
+    .pushsection .vectors, "ax", %progbits
+    .balign 2048
+early_vectors:
+    .org    early_vectors + 0x200       // synchronous, from this level
+    mrs     x0, esr_el1
+    lsr     x0, x0, #26                 // EC: 0 is an undefined instruction
+    cbnz    x0, early_fault
+    mrs     x0, elr_el1
+    add     x0, x0, #4
+    msr     elr_el1, x0
+    eret
+early_fault:
+    ldr     x20, ={UNHEARD}
+    mov     x21, xzr
+    mrs     x22, elr_el1
+1:  wfi
+    b       1b
+    .org    early_vectors + 0x400       // synchronous, from a lower level
+    mov     x0, #-1                     // NOT_SUPPORTED. Source: Arm DEN 0028, 5.2
+    eret
+    .balign 8
+    .ltorg
+    .org    early_vectors + 0x800
     .popsection
 
     .pushsection .bss.boot_table, "aw", %nobits

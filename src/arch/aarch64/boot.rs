@@ -8,12 +8,17 @@ use super::{cpu, psci};
 use crate::hook::Hook;
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
+use core::ffi::c_char;
 use core::mem::offset_of;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 unsafe extern "C" {
-    /// The kernel's `main`: gets the address of the device tree. Defined by the binary.
-    fn kernel_main(device_tree: usize) -> !;
+    /// The kernel's `main`: gets the address of the device tree, and x0 of the entry. Defined by the binary.
+    fn kernel_main(device_tree: usize, x0: usize) -> !;
+    /// The kernel's end where it cannot run: says `why` on the console of the device tree, with no more than what any
+    /// CPU has: no atomics, no locks, no formatting. `why` ends with NUL and lives for ever. Defined by the binary.
+    fn kernel_unfit(device_tree: usize, why: *const c_char) -> !;
     fn secondary_entry();
     static __image_start: u8;
 }
@@ -45,6 +50,10 @@ const EXECUTE_NEVER: u64 = 3 << 53;
 
 /// The temporary table maps so many GiB, the first of them as devices.
 const BOOT_GIB: usize = 16;
+/// What the temporary table maps as devices.
+pub const DEVICE_REACH: Range<usize> = 0..1 << 30;
+/// What the temporary table maps as memory.
+pub const REACH: Range<usize> = 1 << 30..BOOT_GIB << 30;
 
 global_asm!(
     include_str!("boot.S"),
@@ -58,6 +67,8 @@ global_asm!(
     SECONDARY_TTBR = const offset_of!(SecondaryBoot, translation),
     SECONDARY_CPU = const offset_of!(SecondaryBoot, cpu),
     SECONDARY_STACK = const offset_of!(SecondaryBoot, stack_top),
+    UNHEARD = const cpu::UNHEARD | super::exit::STATUS_REFUSED as u64,
+    AFFINITY = const cpu::AFFINITY,
     BOOT_TASK = sym BOOT_TASK,
     RUST_ENTRY = sym first_entry,
     SECONDARY_RUST_ENTRY = sym secondary_rust_entry,
@@ -70,17 +81,22 @@ pub fn entry_level() -> u8 {
     ENTRY_LEVEL.load(Ordering::Relaxed)
 }
 
-/// The first CPU in Rust, on the boot stack, behind the temporary table.
+/// The first CPU in Rust, on the boot stack, behind the temporary table. `why_not`: null, or a text in `boot.S` that
+/// says why the kernel cannot run here.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-extern "C" fn first_entry(loader_tree: usize, entry_level: u8) -> ! {
+unsafe extern "C" fn first_entry(x0: usize, entry_level: u8, why_not: *const c_char) -> ! {
     ENTRY_LEVEL.store(entry_level, Ordering::Relaxed);
     // The boot protocol hands the tree over in x0, but an ELF is entered with anything there: QEMU leaves its tree at
     // the start of RAM, for which linker.ld leaves 2 MiB below the image.
     let below_image = (&raw const __image_start).addr() - (2 << 20);
-    let can_be_read = (1 << 30..BOOT_GIB << 30).contains(&loader_tree) && loader_tree.is_multiple_of(8);
-    let device_tree = if can_be_read { loader_tree } else { below_image };
-    // SAFETY: called once, as the last thing of boot code.
-    unsafe { kernel_main(device_tree) }
+    let can_be_read = REACH.contains(&x0) && x0.is_multiple_of(8);
+    let device_tree = if can_be_read { x0 } else { below_image };
+    if why_not.is_null() {
+        // SAFETY: called once, as the last thing of boot code.
+        unsafe { kernel_main(device_tree, x0) }
+    }
+    // SAFETY: a text of `boot.S`, which ends with NUL; called once, as the last thing of boot code.
+    unsafe { kernel_unfit(device_tree, why_not) }
 }
 
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]

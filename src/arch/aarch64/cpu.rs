@@ -10,6 +10,12 @@ use tock_registers::interfaces::Readable;
 /// How many CPUs the kernel can run on.
 pub const MAX_CPUS: usize = 8;
 
+/// The affinity fields of MPIDR_EL1.
+pub const AFFINITY: u64 = 0xff_00ff_ffff;
+
+/// What a register says where nothing else can be heard: the letters of `holdout`, and a status in the last byte.
+pub const UNHEARD: u64 = u64::from_be_bytes(*b"holdout\0");
+
 /// PSTATE.I as DAIF shows it.
 const DAIF_I: u64 = 1 << 7;
 
@@ -24,7 +30,7 @@ pub fn id() -> usize {
 
 /// The affinity fields of this CPU's MPIDR_EL1.
 pub fn mpidr() -> u64 {
-    MPIDR_EL1.get() & 0xff_00ff_ffff
+    MPIDR_EL1.get() & AFFINITY
 }
 
 /// The current task's header: SP_EL0, which switches with the task (O13).
@@ -122,6 +128,21 @@ pub fn park() -> ! {
     mask_irqs_and_fiqs();
     loop {
         wait_for_interrupt();
+    }
+}
+
+/// Stops this CPU for good, interrupts masked, with a status and a text in registers for whoever looks at them: nobody
+/// has heard what was said. x20 = [`UNHEARD`] and the status, x21 = the text's address, x22 = its length.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn park_unheard(status: u8, text: &[u8]) -> ! {
+    mask_irqs_and_fiqs();
+    let told = UNHEARD | u64::from(status);
+    // SAFETY: waits for ever, and touches nothing.
+    unsafe {
+        asm!(
+            "1: wfi", "b 1b",
+            in("x20") told, in("x21") text.as_ptr(), in("x22") text.len(), options(noreturn, nostack),
+        )
     }
 }
 

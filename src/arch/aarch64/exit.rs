@@ -1,11 +1,19 @@
-//! How the kernel ends: with a status through semihosting, else by PSCI.
+//! How the kernel ends: with a status through semihosting, else by PSCI. What it says while there is no console.
+//!
+//! INVARIANT `heard`: the kernel does not end unheard. What it has to say before there is a console goes out by
+//! semihosting; where that does not answer, the CPU halts with the text's address in a register.
 //!
 //! # Why not the `semihosting` crate
 //! Its `exit` does not return. Without semihosting HLT is an undefined instruction, which
 //! `vectors` skips: then the machine is powered off, and the status is lost but nothing hangs.
 
-use super::{cpu, psci};
+use super::{cpu, psci, uart};
 use core::arch::asm;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// The start of what was said while there was no console: a line is what there is room for.
+static UNHEARD: [AtomicU8; 256] = [const { AtomicU8::new(0) }; 256];
+static UNHEARD_LEN: AtomicUsize = AtomicUsize::new(0);
 
 /// PASS, or a clean power-off.
 pub const STATUS_OK: u8 = 0;
@@ -26,9 +34,15 @@ const SYS_WRITEC: u64 = 0x03;
 const SYS_EXIT_EXTENDED: u64 = 0x20;
 const APPLICATION_EXIT: u64 = 0x2_0026;
 
-/// Writes one byte to whoever debugs or emulates this machine. Context: any; for when there is no other console.
+/// Writes one byte to whoever debugs or emulates this machine, and keeps it. Context: boot, one CPU; for when there is
+/// no other console.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn say(byte: u8) {
+    let len = UNHEARD_LEN.load(Ordering::Relaxed);
+    if let Some(place) = UNHEARD.get(len) {
+        place.store(byte, Ordering::Relaxed);
+        UNHEARD_LEN.store(len + 1, Ordering::Relaxed);
+    }
     // SAFETY: the host reads one byte, or the exception handler skips the HLT; x0 is an output.
     unsafe { asm!("hlt #0xf000", inout("x0") SYS_WRITEC => _, in("x1") &raw const byte, options(nostack)) };
 }
@@ -41,6 +55,12 @@ pub fn exit(status: u8) -> ! {
     unsafe {
         asm!("hlt #0xf000", inout("x0") SYS_EXIT_EXTENDED => _, in("x1") block.as_ptr(), options(nostack));
     }
-    psci::system_off();
-    cpu::park()
+    if uart::is_known() {
+        psci::system_off();
+        cpu::park()
+    }
+    let len = UNHEARD_LEN.load(Ordering::Relaxed);
+    // SAFETY: that many of its bytes were written, and nobody writes any more: this CPU stops.
+    let text = unsafe { core::slice::from_raw_parts((&raw const UNHEARD).cast(), len) };
+    cpu::park_unheard(status, text)
 }

@@ -14,6 +14,7 @@ mod v2;
 mod v3;
 
 use super::cpu;
+use super::mmio::Registers;
 use crate::platform::devicetree::{self, Machine};
 use arm_gic::IntId;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -22,6 +23,10 @@ use core::sync::atomic::{AtomicU32, Ordering};
 const IRQ_PRIORITY: u8 = 0x80;
 /// The priority of FIQs: above that of IRQs in the highest bit, which every controller implements.
 const FIQ_PRIORITY: u8 = 0;
+/// How many CPUs one SGI of a GICv3 can name: their Aff0 is below this number.
+const SGI_TARGETS: u64 = 16;
+/// The distributor's register that counts interrupts, by 32. Source: Arm IHI 0048B, 4.3.2; Arm IHI 0069, 12.9.
+const GICD_TYPER: usize = 4;
 /// Interrupt ids from here on say that there is none.
 const FIRST_SPECIAL: u32 = 1020;
 /// How often a CPU looks for the FIQ that it sent to itself: a hypervisor shows it at its next entry.
@@ -33,8 +38,23 @@ static FIQS: AtomicU32 = AtomicU32::new(0);
 /// Why there is no interrupt controller to work with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GicError {
-    /// The redistributors do not look as GICv3 or v4 lay them out.
-    Layout,
+    /// What lies there is no redistributor of a GICv3 or v4.
+    Layout {
+        /// Where.
+        at: u64,
+    },
+    /// The UART's interrupt is none of this controller's.
+    NoInterrupt {
+        /// Its number.
+        id: u32,
+        /// How many the controller has.
+        count: u32,
+    },
+    /// SGIs do not reach this CPU.
+    OutOfReach {
+        /// The CPU's MPIDR.
+        mpidr: u64,
+    },
     /// No redistributor belongs to this CPU.
     NoRedistributor {
         /// The CPU's MPIDR.
@@ -45,7 +65,13 @@ pub enum GicError {
 impl core::fmt::Display for GicError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Layout => f.write_str("the GIC's redistributors are laid out in an unknown way"),
+            Self::Layout { at } => {
+                write!(f, "no redistributor of a GICv3 answers at {at:#x}, where the device tree has one")
+            }
+            Self::NoInterrupt { id, count } => write!(f, "the UART's interrupt is {id}, and the GIC has {count}"),
+            Self::OutOfReach { mpidr } => {
+                write!(f, "SGIs do not reach the CPU with MPIDR {mpidr:#x}: its Aff0 is not below {SGI_TARGETS}")
+            }
             Self::NoRedistributor { mpidr } => write!(f, "no GIC redistributor for the CPU with MPIDR {mpidr:#x}"),
         }
     }
@@ -73,13 +99,25 @@ impl Interrupt {
 
 /// Sets up what the CPUs share. Context: boot, first CPU, registers mapped.
 pub fn init(machine: &Machine) -> Result<(), GicError> {
-    match machine.gic {
+    let gicd = match &machine.gic {
         devicetree::Gic::V2 { gicd, gicc } => {
-            v2::init(gicd as usize, gicc as usize);
-            Ok(())
+            v2::init(*gicd as usize, *gicc as usize);
+            *gicd
         }
-        devicetree::Gic::V3 { gicd, gicr, gicr_bytes } => v3::init(machine, gicd as usize, gicr as usize, gicr_bytes),
-    }
+        devicetree::Gic::V3 { gicd, gicr } => {
+            v3::init(machine, *gicd as usize, gicr)?;
+            *gicd
+        }
+    };
+    // SAFETY: the distributor, mapped; both versions have this register at one place.
+    let typer = unsafe { Registers::new(gicd as usize) }.read(GICD_TYPER);
+    let (id, count) = (machine.uart.interrupt, ((typer & 0x1f) + 1) * 32);
+    if id < count { Ok(()) } else { Err(GicError::NoInterrupt { id, count }) }
+}
+
+/// Whether interrupts of CPU number `cpu` and SGIs to it arrive, once it runs. Context: boot, after [`init`].
+pub fn reaches(cpu: usize) -> Result<(), GicError> {
+    if v2::cpu_interface().is_some() { Ok(()) } else { v3::reaches(cpu) }
 }
 
 /// Makes this CPU take the private interrupts `irqs` as IRQs and `fiqs`, the first of which is an SGI, as FIQs.

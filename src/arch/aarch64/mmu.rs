@@ -11,7 +11,6 @@
 use super::cpu;
 use super::image::try_for_each_part;
 use super::relax::SpinMutex;
-use crate::platform::devicetree::Machine;
 use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
 use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
@@ -149,12 +148,6 @@ impl Translation<El1Attributes> for Tables {
 
 static KERNEL: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
 
-/// What of a bank of RAM this table can map: whole pages, below the windows.
-pub fn usable(bank: &Range<u64>) -> Range<usize> {
-    let (start, end) = (bank.start as usize, bank.end as usize & !(PAGE_SIZE - 1));
-    start.next_multiple_of(PAGE_SIZE)..end.min(STACK_WINDOW.start)
-}
-
 static TABLES_LEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes of RAM that were set aside for page tables.
@@ -167,11 +160,12 @@ pub fn tables_left() -> usize {
     cpu::without_irqs(|| KERNEL.lock().as_ref().map_or(0, |mapping| mapping.translation().left() * PAGE_SIZE))
 }
 
-/// Builds the kernel's table from what the device tree says, and switches to it. Context: boot, first CPU.
+/// Builds the kernel's table, and switches to it. Context: boot, first CPU.
 ///
-/// `tables` is RAM for table pages: nobody else uses it.
+/// `memory` is RAM beside the image, in whole pages; `devices` have registers. `tables`, in that RAM, is for table pages:
+/// nobody else uses it.
 pub fn init(
-    machine: &Machine,
+    memory: impl Iterator<Item = Range<usize>>,
     devices: impl Iterator<Item = Range<usize>>,
     tables: Range<usize>,
 ) -> Result<(), MapError> {
@@ -182,14 +176,8 @@ pub fn init(
         let region = MemoryRegion::new(range.start, range.end);
         mapping.map_range(&region, PhysicalAddress(range.start), access.attributes(), Constraints::empty())
     };
-    let image = image();
-    for Range { start, end } in machine.memory.iter().map(usable).filter(|bank| !bank.is_empty()) {
-        if (start..end).contains(&image.start) {
-            identity(start..image.start, Access::ReadWrite)?;
-            identity(image.end..end, Access::ReadWrite)?;
-        } else {
-            identity(start..end, Access::ReadWrite)?;
-        }
+    for range in memory {
+        identity(range, Access::ReadWrite)?;
     }
     try_for_each_part(&mut identity)?;
     for device in devices {
@@ -198,12 +186,12 @@ pub fn init(
     // The alias windows get their tables now: a patch, and so an unregistering, never lacks one.
     for window in [ALIAS_WINDOW.start..ALIAS_WINDOW.start + BLOCK_SIZE, ALIAS_BLOCK_WINDOW] {
         let first = window.start..window.start + if window == ALIAS_BLOCK_WINDOW { BLOCK_SIZE } else { PAGE_SIZE };
-        set(&mut mapping, first.clone(), image.start & !(BLOCK_SIZE - 1), Access::Read.attributes());
+        set(&mut mapping, first.clone(), image().start & !(BLOCK_SIZE - 1), Access::Read.attributes());
         set(&mut mapping, first, 0, El1Attributes::empty());
     }
     let ttbr0 = mapping.root_address().0 | ASID << 48;
     // SAFETY:
-    // 1. Everything in use stays mapped at its address: image, stack, device tree (RAM), devices.
+    // 1. Everything in use stays mapped at its address: image, stack, devices. The device tree has been read.
     // 2. The table is never dropped: it moves into a static.
     // 3. The temporary table's entries are not global and of ASID 0, so none of them matches under ASID 1.
     unsafe {

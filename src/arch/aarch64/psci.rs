@@ -10,13 +10,22 @@ const SMC: u8 = 2;
 
 static CONDUIT: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-/// Remembers how firmware is called. Context: boot.
+/// Remembers how firmware is called. Context: boot. No atomic but a plain store: a CPU that lacks them comes here too.
 pub fn init(conduit: Conduit) {
     let value = match conduit {
         Conduit::Hvc => HVC,
         Conduit::Smc => SMC,
     };
     CONDUIT.store(value, Ordering::Relaxed);
+}
+
+/// Whether firmware answers. Where nobody does, the call is an undefined instruction, which `vectors` answers with
+/// NOT_SUPPORTED, or reaches a level that this kernel has left, where `boot.S` does. Context: boot.
+pub fn answers() -> bool {
+    match CONDUIT.load(Ordering::Relaxed) {
+        SMC => psci::version::<Smc>().is_ok(),
+        _ => psci::version::<Hvc>().is_ok(),
+    }
 }
 
 /// Starts the CPU `mpidr` at physical address `entry` with `context` in x0.

@@ -34,21 +34,48 @@ pub fn base() -> usize {
     BASE.load(Ordering::Relaxed)
 }
 
-/// Turns the UART at `base` on. Context: boot, registers mapped.
+/// The registers that say what a device is, and what they say of a PL011. Source: Arm DDI 0183, 3.3.16.
+const UART_PERIPH_ID: [usize; 2] = [0xfe0, 0xfe4];
+const PART: u32 = 0x011;
+
+/// Another device than a PL011, or none, is where the tree has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPl011 {
+    /// The part number that was found.
+    pub part: u32,
+}
+
+impl core::fmt::Display for NoPl011 {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "its part number is {:#x}, a PL011's is {PART:#x}", self.part)
+    }
+}
+
+/// Turns the UART at `base` on. Context: boot, registers mapped. No atomic but a plain store: a CPU that lacks them
+/// comes here too.
 ///
 /// Its FIFOs stay off, as they are after reset: to turn them on empties them, and a pipe does not wait for the boot. For
 /// this reason the crate's `enable` is not used: what had come by then, one byte at most, would be lost.
-pub fn init(base: usize, clock_hz: u32) {
-    BASE.store(base, Ordering::Relaxed);
-    // The divisor counts 64ths of 16 samples per bit.
-    let divisor = clock_hz.saturating_mul(4) / BAUD_RATE;
+/// Where the rate of its clock is not known, the line stays as fast as firmware left it.
+pub fn init(base: usize, clock_hz: Option<u32>) -> Result<(), NoPl011> {
     // SAFETY: the PL011 that the device tree says is there, mapped as device memory; boot runs alone.
     let registers = unsafe { Registers::new(base) };
+    let [low, high] = UART_PERIPH_ID.map(|id| registers.read(id));
+    let part = low & 0xff | (high & 0xf) << 8;
+    if part != PART {
+        return Err(NoPl011 { part });
+    }
     registers.write(UARTCR, 0);
-    registers.write(UARTIBRD, divisor >> 6);
-    registers.write(UARTFBRD, divisor & 0x3f);
+    if let Some(clock_hz) = clock_hz {
+        // The divisor counts 64ths of 16 samples per bit.
+        let divisor = clock_hz.saturating_mul(4) / BAUD_RATE;
+        registers.write(UARTIBRD, divisor >> 6);
+        registers.write(UARTFBRD, divisor & 0x3f);
+    }
     registers.write(UARTLCR_H, EIGHT_BITS);
     registers.write(UARTCR, RECEIVE_AND_SEND);
+    BASE.store(base, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Whether the device tree has named it. Context: any.

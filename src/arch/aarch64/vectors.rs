@@ -202,8 +202,9 @@ extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
     const UNDEFINED: u64 = 0;
     if ESR_EL1.read(ESR_EL1::EC) == UNDEFINED {
         let is_probe = super::timer::is_probe(frame.elr);
-        if is_probe || is_unanswered_semihosting(frame.elr) {
-            frame.x[0] = if is_probe { 0 } else { frame.x[0] };
+        let answer = if is_probe { Some(0) } else { unanswered(frame) };
+        if let Some(answer) = answer {
+            frame.x[0] = answer;
             frame.elr += 4;
             return;
         }
@@ -214,11 +215,20 @@ extern "C" fn exception_sync(frame: &mut ExceptionFrame) {
     fault(frame, Kind::Synchronous);
 }
 
-/// Without semihosting its HLT is undefined: nobody answered, and the caller has another way.
+/// What stands in x0 behind an instruction that is undefined because nobody is there to answer it: the caller has
+/// another way. HLT is semihosting's; a call of firmware is answered as firmware answers one that it does not know.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn is_unanswered_semihosting(pc: u64) -> bool {
+fn unanswered(frame: &ExceptionFrame) -> Option<u64> {
+    const HVC: u32 = 0xd400_0002;
+    const SMC: u32 = 0xd400_0003;
+    /// Source: Arm DEN 0028, SMC Calling Convention, 5.2.
+    const NOT_SUPPORTED: u64 = u64::MAX;
     // SAFETY: the CPU just fetched an instruction from there: the address is mapped and aligned.
-    unsafe { core::ptr::with_exposed_provenance::<u32>(pc as usize).read_volatile() == SEMIHOSTING_HLT }
+    match unsafe { core::ptr::with_exposed_provenance::<u32>(frame.elr as usize).read_volatile() } {
+        SEMIHOSTING_HLT => Some(frame.x[0]),
+        HVC | SMC => Some(NOT_SUPPORTED),
+        _ => None,
+    }
 }
 
 #[unsafe(no_mangle)]

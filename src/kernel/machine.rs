@@ -1,0 +1,122 @@
+//! The first things of boot: what the loader handed over, and where the kernel can speak.
+//!
+//! INVARIANT `told`: from the first instruction on, whatever ends the boot is told: on the console, else in the way of
+//! `arch::exit` to be heard without one.
+
+use super::refuse;
+use core::ffi::CStr;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU8, Ordering};
+use holdout::arch::{boot, cpu, exit, pl061, psci, uart};
+use holdout::platform::devicetree::{self, DeviceTreeError, Machine, Tree, Uart};
+
+/// What the boot looks at: a fault is then no defect, but the answer to what the device tree said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum LookingAt {
+    /// Nothing that the tree has named.
+    Nothing,
+    /// What the loader handed over.
+    Tree,
+    /// The UART.
+    Uart,
+    /// The interrupt controller.
+    Gic,
+}
+
+static LOOKING_AT: AtomicU8 = AtomicU8::new(LookingAt::Nothing as u8);
+
+/// Says what the boot looks at from here on. Context: boot.
+pub(super) fn look_at(what: LookingAt) {
+    LOOKING_AT.store(what as u8, Ordering::Relaxed);
+}
+
+/// What a fault here and now says of the machine; nothing, if it is a defect. Context: fault.
+pub(super) fn what_a_fault_says() -> Option<&'static str> {
+    let says = [
+        (LookingAt::Tree, "what the loader handed over is no device tree"),
+        (LookingAt::Uart, "nothing answers where the device tree has its UART"),
+        (LookingAt::Gic, "nothing answers where the device tree has its GIC"),
+    ];
+    let looking_at = LOOKING_AT.load(Ordering::Relaxed);
+    says.into_iter().find(|(at, _)| *at as u8 == looking_at).map(|(_, says)| says)
+}
+
+/// The bytes of the device tree at an address.
+///
+/// # Safety
+/// Boot's table maps `device_tree` as memory, and nobody writes there while the blob is in use.
+unsafe fn blob(device_tree: usize) -> Result<&'static [u8], DeviceTreeError> {
+    // SAFETY: by the caller: where a loader leaves the device tree, or what lies there instead of one.
+    let header = unsafe { core::ptr::with_exposed_provenance::<[u8; 8]>(device_tree).read() };
+    let bytes = devicetree::blob_bytes(header)?;
+    // SAFETY: by the caller; the header says that the tree is this long.
+    Ok(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(device_tree), bytes) })
+}
+
+/// Reads the device tree, and makes the console speak as soon as it can. Also returns where the tree lies. `x0` is what
+/// that register held at entry. Context: boot.
+pub(super) fn read(device_tree: usize, x0: usize) -> (Machine, Range<usize>) {
+    look_at(LookingAt::Tree);
+    // SAFETY: `boot` hands over what its table maps; boot runs alone.
+    let blob = unsafe { blob(device_tree) }.unwrap_or_else(|error| match error {
+        DeviceTreeError::NotATree => refuse(format_args!(
+            "there is no device tree at {device_tree:#x}: a loader hands it over in x0, which held {x0:#x}"
+        )),
+        error => refuse(format_args!("{error}")),
+    });
+    let tree = Tree::open(blob).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    if let Ok(console) = tree.console() {
+        open_console(&console, boot::DEVICE_REACH);
+    }
+    look_at(LookingAt::Nothing);
+    let machine = tree.machine(cpu::mpidr()).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    psci::init(machine.psci);
+    if !psci::answers() {
+        let conduit = machine.psci.as_str();
+        refuse(format_args!("no firmware answers to {conduit}, by which the device tree says that PSCI is called"));
+    }
+    (machine, device_tree..device_tree + blob.len())
+}
+
+/// Turns the console on, if it is in `reach` and not on yet. Context: boot; `reach` is mapped as devices.
+pub(super) fn open_console(console: &Uart, reach: Range<usize>) {
+    let base = console.base as usize;
+    if uart::is_known() || !reach.contains(&base) {
+        return;
+    }
+    look_at(LookingAt::Uart);
+    if let Err(error) = uart::init(base, console.clock_hz) {
+        refuse(format_args!("no PL011 is at {base:#x}, where the device tree has its UART: {error}"));
+    }
+    look_at(LookingAt::Nothing);
+}
+
+/// Says `why` this kernel cannot run, on the console of the device tree, and switches the machine off. Semihosting has
+/// not answered. A CPU without the atomics that this kernel is compiled for comes here: nothing below takes a lock,
+/// formats, or has a hook.
+pub(super) fn unfit(device_tree: usize, why: &'static CStr) -> ! {
+    // There is no console yet: kept, for whoever looks.
+    uart::write(why.to_bytes());
+    // SAFETY: `boot` hands over what its table maps; boot runs alone.
+    if let Ok(tree) = unsafe { blob(device_tree) }.and_then(Tree::open)
+        && let Ok(console) = tree.console()
+        && boot::DEVICE_REACH.contains(&(console.base as usize))
+        && uart::init(console.base as usize, console.clock_hz).is_ok()
+    {
+        uart::write(why.to_bytes());
+        uart::write(b"\r");
+        if let Ok(conduit) = tree.conduit() {
+            psci::init(conduit);
+        }
+        // At EL3 this kernel stands where the firmware would, and nobody else switches the machine off.
+        if boot::entry_level() == 3
+            && let Some((base, line)) = tree.secure_power_off()
+            && boot::DEVICE_REACH.contains(&(base as usize))
+        {
+            // SAFETY: the device tree says that a PL061 is there, among what is mapped as devices; boot runs alone.
+            unsafe { pl061::raise(base as usize, line) };
+        }
+    }
+    exit::exit(exit::STATUS_REFUSED)
+}
