@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The unit in which memory is drawn, where it begins, and how much there may be.
-pub(crate) const UNIT: u64 = 2 << 20;
+pub(crate) const UNIT: u64 = 8 << 20;
 pub(crate) const RAM: u64 = 0x4000_0000;
-const UNITS: usize = 256;
+pub(crate) const UNITS: usize = 64;
 const INTERRUPT_LEVEL: u32 = 4;
 const CLOCK_HZ: u32 = 24_000_000;
 /// Where the GIC's parts and the UARTs are: those of one device do not touch those of another.
@@ -138,12 +138,12 @@ fn in_bytes(units: &Range<u64>) -> (u64, u64) {
 
 /// Ranges of several nodes that overlap, repeat, touch and are empty; some nodes do not count.
 fn memory(choices: &mut Choices<'_>, cells: Cells, says: &mut Says, nodes: &mut Vec<Node>) {
-    let all = 0..(UNITS - choices.below(UNITS - 16)) as u64;
+    let all = 0..(UNITS - choices.below(UNITS - 4)) as u64;
     for index in 0..1 + choices.below(16) {
         let is_okay = index == 0 || !choices.one_in(4);
         let mut ranges = vec![if index == 0 { all.clone() } else { units(choices, UNITS) }];
         if choices.one_in(3) {
-            ranges.push(units(choices, 40));
+            ranges.push(units(choices, 10));
         }
         if is_okay {
             says.memory.extend(ranges.iter().cloned().flatten());

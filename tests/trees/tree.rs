@@ -80,8 +80,9 @@ impl Node {
 
     /// The blob, with these memory reservations: base and size.
     pub(crate) fn blob(&self, reservations: &[(u64, u64)]) -> Vec<u8> {
-        let (mut structure, mut strings) = (Vec::new(), Vec::new());
-        self.write(&mut structure, &mut strings);
+        let (mut structure, mut names) = (Vec::new(), Vec::new());
+        self.write(&mut structure, &mut names);
+        let strings: Vec<u8> = names.iter().flat_map(|name| name.bytes().chain([0])).collect();
         structure.extend(END.to_be_bytes());
         let reservations = reservations.iter().chain([&(0, 0)]).flat_map(|&(base, size)| [base, size]);
         let reservations: Vec<u8> = reservations.flat_map(u64::to_be_bytes).collect();
@@ -95,23 +96,23 @@ impl Node {
         [to_bytes(&header), to_bytes(&lengths), reservations, structure, strings].concat()
     }
 
-    fn write(&self, structure: &mut Vec<u8>, strings: &mut Vec<u8>) {
+    /// Writes the structure, and gathers the names of properties: each once.
+    fn write<'a>(&'a self, structure: &mut Vec<u8>, names: &mut Vec<&'a str>) {
         structure.extend(BEGIN_NODE.to_be_bytes());
         structure.extend(self.name.bytes().chain([0]));
         pad(structure);
         for (name, value) in &self.properties {
-            let name = [name.as_bytes(), &[0]].concat();
-            let known = strings.windows(name.len()).position(|bytes| bytes == name);
-            let offset = known.unwrap_or(strings.len());
-            if known.is_none() {
-                strings.extend(name);
+            let place = names.iter().position(|known| known == name).unwrap_or(names.len());
+            let offset: usize = names[..place].iter().map(|name| name.len() + 1).sum();
+            if place == names.len() {
+                names.push(name);
             }
             structure.extend(to_bytes(&[PROPERTY, value.len() as u32, offset as u32]));
             structure.extend(value);
             pad(structure);
         }
         for child in &self.children {
-            child.write(structure, strings);
+            child.write(structure, names);
         }
         structure.extend(END_NODE.to_be_bytes());
     }
