@@ -30,7 +30,7 @@ const FIRST_BOOT_SECS: u64 = 90;
 pub(crate) struct Guest {
     options: Vec<String>,
     cue: String,
-    typed: String,
+    typed: Vec<u8>,
     extra_secs: u64,
     raw: bool,
     with_faults: bool,
@@ -87,8 +87,13 @@ impl Guest {
     }
 
     /// What stands in the guest's input, which then ends.
-    pub(crate) fn typing(mut self, text: &str) -> Self {
-        text.clone_into(&mut self.typed);
+    pub(crate) fn typing(self, text: &str) -> Self {
+        self.typing_bytes(text.into())
+    }
+
+    /// The same, of any bytes.
+    pub(crate) fn typing_bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.typed = bytes;
         self
     }
 
@@ -203,16 +208,16 @@ pub(crate) fn line_of(file: &str, after: &str, what: &str) -> u32 {
 
 /// Runs a script of this tree that boots a guest, for at most `secs` host seconds.
 pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
-    run_cued(secs, alone(), script, arguments, ("", typed))
+    run_cued(secs, alone(), script, arguments, ("", typed.as_bytes()))
 }
 
 /// The same, if the guest runs on one CPU of the host: its CPUs take turns.
 pub(crate) fn run_on_one_cpu(secs: u64, script: &str, arguments: &[String]) -> Result<Ended, String> {
-    run_cued(secs, one_cpu(), script, arguments, ("", ""))
+    run_cued(secs, one_cpu(), script, arguments, ("", &[]))
 }
 
 /// With what is `lent`, until it ends.
-fn run_cued(secs: u64, lent: Lent, script: &str, arguments: &[String], typing: (&str, &str)) -> Result<Ended, String> {
+fn run_cued(secs: u64, lent: Lent, script: &str, arguments: &[String], typing: (&str, &[u8])) -> Result<Ended, String> {
     let mut command = Command::new("timeout");
     if let Some(cpu) = lent.cpu {
         command = Command::new("taskset");
@@ -234,7 +239,7 @@ fn run_cued(secs: u64, lent: Lent, script: &str, arguments: &[String], typing: (
 }
 
 /// Types `text` when the command has printed `cue`, and then ends its input.
-fn feed(command: &mut Command, (cue, text): (&str, &str)) -> std::io::Result<Output> {
+fn feed(command: &mut Command, (cue, text): (&str, &[u8])) -> std::io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let mut input = child.stdin.take().expect("a piped input");
@@ -257,7 +262,7 @@ fn feed(command: &mut Command, (cue, text): (&str, &str)) -> std::io::Result<Out
     // A guest may end before it has read all of its input: a broken pipe is its right.
     let writer = thread::spawn(move || {
         let _ = until_cue.recv();
-        drop(input.write_all(text.as_bytes()));
+        drop(input.write_all(&text));
     });
     let output = child.wait_with_output()?;
     writer.join().expect("the thread that types");

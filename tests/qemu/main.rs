@@ -28,6 +28,7 @@ mod faults;
 mod gdb;
 mod guest;
 mod heap;
+mod lines;
 mod locks;
 mod machines;
 mod mutations;

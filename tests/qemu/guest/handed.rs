@@ -98,7 +98,7 @@ impl Handed {
     #[track_caller]
     pub(crate) fn boot(self, words: &str) -> Ended {
         let arguments: Vec<String> = self.arguments(words).into_iter().chain(["-nographic".into()]).collect();
-        let ended = run_cued(SECS, one_cpu(), &emulator(), &arguments, ("", &self.typed));
+        let ended = run_cued(SECS, one_cpu(), &emulator(), &arguments, ("", self.typed.as_bytes()));
         ended.unwrap_or_else(|error| panic!("{error}"))
     }
 
