@@ -45,6 +45,7 @@ tool() {
     path=$folder/release/$1
     if [ ! -x "$path" ] || [ -n "$(find "$root/scripts/$1" "$root/src" "$root/Cargo.lock" -newer "$path" -print -quit)" ]; then
         (cd "$root" && cargo build --quiet --release -p "$1" >&2) || refuse "cargo could not build '$1' (its message is above)"
+        [ -x "$path" ] || refuse "cargo built '$1', but not as '$path': unset what names another target folder"
         touch "$path"
     fi
     echo "$path"

@@ -203,7 +203,7 @@ impl<R: Default> Registry<R> {
         self.commit(&successor.sites, text).map_err(RegisterError::Text)?;
         let mut gone = core::mem::replace(&mut self.registrations[index], successor);
         // There is room: each is of a set that the old ops was in.
-        gone.nodes.extend(self.retire_unused_nodes());
+        gone.nodes.extend(self.retire_unused_nodes(old));
         Ok(Some(gone))
     }
 
@@ -309,9 +309,10 @@ impl<R: Default> Registry<R> {
         }
     }
 
-    /// The nodes of sets that no callsite has any more, unlinked by the change just committed.
-    fn retire_unused_nodes(&mut self) -> impl Iterator<Item = NodeBox> {
-        self.sets.iter_mut().skip(1).filter(|set| set.sites == 0).filter_map(|set| {
+    /// The nodes of sets with `ops` that no callsite has any more: unlinked by the change just committed, or by an earlier one.
+    fn retire_unused_nodes(&mut self, ops: *const Ops) -> impl Iterator<Item = NodeBox> {
+        let is_unused = move |set: &&mut Set| set.sites == 0 && set.members.contains(&ops);
+        self.sets.iter_mut().skip(1).filter(is_unused).filter_map(|set| {
             set.members.clear();
             set.spares.clear();
             set.node.take()

@@ -129,10 +129,11 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {
         change::enable_and_disable_all(&mut bencher, args);
     }
-    let verdict = match bencher.lines > 0 && !chains::were_broken(Mode::Bench) {
-        true if serial::is_interrupted() => Verdict::Interrupted,
-        true => Verdict::Pass,
-        false => Verdict::Fail,
+    let verdict = match (chains::were_broken(Mode::Bench), serial::is_interrupted()) {
+        (true, _) => Verdict::Fail,
+        (false, true) => Verdict::Interrupted,
+        (false, false) if bencher.lines > 0 => Verdict::Pass,
+        (false, false) => Verdict::Fail,
     };
     println!("{}", BenchVerdict { verdict, lines: bencher.lines });
     verdict.status()

@@ -3,7 +3,7 @@
 //! It shows what a scheme waits for and for how long, and what a stall report says meanwhile. Context: task; one at a
 //! time.
 
-use super::cpu_time::{use_up, use_up_while};
+use super::cpu_time::{use_up, use_up_until_interrupt};
 use super::tracees;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::arch::text::PatchError;
@@ -107,7 +107,7 @@ fn stay_inside() {
 fn stay_outside() {
     IS_INSIDE.store(true, Ordering::Relaxed);
     let _ = rcu::start_poll();
-    use_up_while(STAY_NS.load(Ordering::Relaxed), || !serial::is_interrupted());
+    use_up_until_interrupt(STAY_NS.load(Ordering::Relaxed));
     HAS_LEFT.store(true, Ordering::Relaxed);
 }
 
@@ -156,7 +156,7 @@ unsafe extern "C" fn func(_: usize, _: usize, _: *const OpsHeader, _: *mut Regs)
     } else if SLEEPS.load(Ordering::Relaxed) {
         serial::sleep(stay_ns);
     } else {
-        use_up_while(stay_ns, || !serial::is_interrupted());
+        use_up_until_interrupt(stay_ns);
     }
     HAS_LEFT.store(true, Ordering::Relaxed);
 }

@@ -7,7 +7,7 @@ use super::devicetree::Redistributors;
 
 /// Bytes of a redistributor: two frames of 64 KiB, and two more for virtual interrupts where it has them.
 /// Source: Arm IHI 0069, 12.10.
-const BYTES: u64 = 0x2_0000;
+pub const BYTES: u64 = 0x2_0000;
 /// GICR_TYPER: it has frames for virtual interrupts; it is the last of its region. The upper half is a CPU's affinity.
 const VIRTUAL: u64 = 1 << 1;
 const LAST: u64 = 1 << 4;

@@ -189,9 +189,12 @@ fn running() -> Running {
 /// Runs the commands of a typed line; behind one that fails none is run.
 fn run_line(traced: &mut Traced, line: &mut LineInput, text: &str) -> Flow {
     for command in commands(text) {
-        let confirmed = format!("{command} yes");
+        let confirmed;
         let command = match read::read(command, running()) {
-            Err(Refusal::Unconfirmed(_)) if is_sure(line) => &confirmed,
+            Err(Refusal::Unconfirmed(_)) if is_sure(line) => {
+                confirmed = format!("{command} yes");
+                &confirmed
+            }
             Err(Refusal::Unconfirmed(_)) => {
                 println!("nothing was done");
                 break;

@@ -1,5 +1,6 @@
-//! What can end the kernel by a panic, and why nobody who types a line, boots an argument, hands over a tree or fills the heap
-//! gets there: `panics.txt` has each place with its verdict, and is held against the sources.
+//! What can end the kernel by a panic, and why nobody who types a line, boots an argument or hands over a tree gets there, or what a
+//! full heap has to do with it: `panics.txt` has each place with its verdict, and is held against the sources. What allocates
+//! without an answer is not in it: on a full heap that ends the kernel too, by the allocator's own panic.
 
 use crate::source::{Token, read_tree};
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ const LIST: &str = "tests/floors/panics.txt";
 /// Rooms whose input is somebody's: there an index or a slice out of range counts too.
 const READING: [&str; 5] = ["src/platform/", "src/shell/", "src/ftrace/", "src/kernel", "src/mm/ranges.rs"];
 const CALLS: [&str; 4] = ["expect", "unwrap", "expect_err", "unwrap_err"];
+const FULL_HEAP: &str = "handle_alloc_error";
 const MACROS: [&str; 6] = ["panic", "unreachable", "assert", "assert_eq", "assert_ne", "todo"];
 /// Behind these a bracket opens an array, and indexes nothing.
 const NO_VALUE: [&str; 12] =
@@ -28,6 +30,7 @@ fn places(path: &str, tokens: &[Token]) -> Vec<String> {
                 let said = after(2);
                 found.push(if said.starts_with('"') { format!("{word} {said}") } else { word.to_owned() });
             }
+            FULL_HEAP if after(1) == "(" => found.push(FULL_HEAP.into()),
             word if MACROS.contains(&word) && after(1) == "!" => {
                 let said = tokens[at..].iter().take(400).find(|token| token.text.starts_with('"'));
                 found.push(format!("{word} {}", said.map_or("", |said| &said.text)));

@@ -165,7 +165,7 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::bench::switch::stay", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::lab::hold::sleep_behind_broken_record", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::rcu::broken::note", reason: "O8: grace-period code" },
-    Listed { pattern: "holdout::lab::cpu_time::use_up", reason: "O8: what a func calls" },
+    Listed { pattern: "holdout::lab::cpu_time::use_up*", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::lab::demo::place::note", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::ground::count_visit", reason: "O8: runs in the visit's SGI" },
     Listed { pattern: "holdout::lab::selftest::debug::*_points", reason: "O8: runs in the visit's SGI" },

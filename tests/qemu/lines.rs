@@ -87,7 +87,7 @@ fn line(random: &mut impl Rng, into: &mut Vec<u8>) {
             );
         }
         // Longer than any line may be.
-        1 if random.next_u32() % 32 == 0 => into.extend(std::iter::repeat_n(b'x', 20_000)),
+        1 if random.next_u32().is_multiple_of(32) => into.extend(std::iter::repeat_n(b'x', 20_000)),
         // Half a line that is taken back, in one of three ways.
         2 => {
             into.extend(one_of(random, &COMMANDS).bytes());

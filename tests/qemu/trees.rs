@@ -203,6 +203,11 @@ const REFUSED: &[Refused] = &[
     (HVC, |tree| tree.children.retain(|node| !node.name.starts_with("timer")), "device tree: it lacks /timer"),
     (
         HVC,
+        |tree| tree.at("intc@").edit(|gic| gic.cells("redistributor-stride", &[0, 4])),
+        "device tree: it makes no sense in redistributor-stride of the GIC",
+    ),
+    (
+        HVC,
         |tree| tree.at("intc@").set("status", b"disabled\0".to_vec()),
         "device tree: it has a GICv2 or GICv3, but with a status other than okay",
     ),

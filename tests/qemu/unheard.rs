@@ -31,6 +31,8 @@ fn a_cpu_without_lse_says_so_on_the_console() {
     is_said_before_power_off(&with_el2, said);
 }
 
+/// The monitor's.
+const PROMPT: &str = "(qemu) ";
 /// `holdout` and the status, the address of the text, its length.
 const UNHEARD: &str = "X20=686f6c646f757402";
 
@@ -48,8 +50,15 @@ fn text_in_registers(guest: Handed) -> String {
     });
     let mut ask = |question: &str| {
         writeln!(monitor, "{question}").expect("a monitor");
-        thread::sleep(Duration::from_millis(100));
-        receiver.try_iter().collect::<String>()
+        // Its echo, what it answers, and its prompt again; nothing more once it has ended.
+        let mut answer = String::new();
+        while let Ok(more) = receiver.recv_timeout(Duration::from_secs(30)) {
+            answer += &more;
+            if answer.ends_with(PROMPT) && answer.len() > PROMPT.len() {
+                break;
+            }
+        }
+        answer
     };
     let start = Instant::now();
     let mut said = String::new();
@@ -63,7 +72,7 @@ fn text_in_registers(guest: Handed) -> String {
     let (text, len) = (register("X21="), register("X22="));
     // Bytes, as lines of `address: 0x68 0x6f …`.
     let mut bytes = ask(&format!("xp/{}xb {text:#x}", if len == 0 { 160 } else { len }));
-    while bytes.matches("0x").count() < 20 {
+    if bytes.matches("0x").count() < 20 {
         bytes += &ask("");
     }
     let _ = ask("quit");

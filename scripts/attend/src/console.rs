@@ -1,7 +1,6 @@
-//! What the guest prints, on its way out. Pure, but for the writer that it is given.
+//! What the guest prints, on its way out. Pure.
 
 use crate::prompts;
-use std::io::{self, Write};
 
 /// What has been printed so far.
 #[derive(Debug)]
@@ -30,8 +29,8 @@ impl Console {
         Self { is_plain, is_returning: false, has_printed: false, line: Vec::new(), nr_lines: 0 }
     }
 
-    /// Prints `bytes` to `out`.
-    pub(crate) fn print(&mut self, bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
+    /// Takes what was printed, and adds to `out` what is to be shown of it.
+    pub(crate) fn print(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         self.has_printed |= !bytes.is_empty();
         for &byte in bytes {
             match byte {
@@ -43,30 +42,23 @@ impl Console {
                 _ if self.line.len() <= prompts::SURE.len() => self.line.push(byte),
                 _ => {}
             }
-        }
-        if !self.is_plain {
-            out.write_all(bytes)?;
-            return out.flush();
-        }
-        let mut plain = Vec::with_capacity(bytes.len() + 1);
-        for &byte in bytes {
-            if std::mem::replace(&mut self.is_returning, byte == b'\r') && byte != b'\n' {
-                plain.push(b'\r');
+            if self.is_plain {
+                if std::mem::replace(&mut self.is_returning, byte == b'\r') && byte != b'\n' {
+                    out.push(b'\r');
+                }
+                if byte == b'\r' {
+                    continue;
+                }
             }
-            if byte != b'\r' {
-                plain.push(byte);
-            }
+            out.push(byte);
         }
-        out.write_all(&plain)?;
-        out.flush()
     }
 
     /// Nothing comes any more.
-    pub(crate) fn end(&mut self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.is_returning) {
-            out.write_all(b"\r")?;
+            out.push(b'\r');
         }
-        out.flush()
     }
 
     /// Whether there was anything.
@@ -87,8 +79,8 @@ mod tests {
 
     fn printed(console: &mut Console, chunks: &[&str]) -> String {
         let mut out = Vec::new();
-        chunks.iter().for_each(|chunk| console.print(chunk.as_bytes(), &mut out).expect("memory takes all"));
-        console.end(&mut out).expect("memory takes all");
+        chunks.iter().for_each(|chunk| console.print(chunk.as_bytes(), &mut out));
+        console.end(&mut out);
         String::from_utf8(out).expect("text")
     }
 
@@ -110,7 +102,7 @@ mod tests {
     fn a_prompt_is_one_at_the_start_of_the_last_line_alone() {
         let mut console = Console::new(true);
         let mut after = |text: &str| {
-            console.print(text.as_bytes(), &mut io::sink()).expect("it takes all");
+            console.print(text.as_bytes(), &mut Vec::new());
             console.prompt().map(|prompt| (prompt.line, prompt.is_bare))
         };
         assert_eq!(after("holdout 0.1.0\r\nhold"), None);

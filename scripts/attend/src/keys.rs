@@ -1,8 +1,8 @@
 //! What is typed, on its way to the guest: which keys end it, and what its input's end means. Pure.
 //!
 //! - Ctrl-A X ends the emulator. (The emulator knows the other keys behind Ctrl-A, and Ctrl-A twice is one for the guest.)
-//! - Ctrl-C goes to the guest, whose command or mode ends by it. A second one in a row ends a guest that is not back at its
-//!   prompt by then: it may read nothing any more.
+//! - Ctrl-C goes to the guest, whose command or mode ends by it. A second one in a row ends a guest that is not back at a
+//!   prompt by then, a third one a guest that answers not even there: it may read nothing any more.
 //! - Where input ends, the guest gets what ends a shell, Ctrl-D, at each prompt that it comes to. A guest that asks for
 //!   nothing gets nothing: a run without input is the same each time.
 
@@ -23,6 +23,8 @@ pub(crate) enum Leave {
     Signal(i32),
     /// Whoever read the console is gone.
     NobodyListens,
+    /// The console cannot be written: an error of the system.
+    CannotPrint(i32),
 }
 
 /// What was typed so far.
@@ -30,8 +32,9 @@ pub(crate) enum Leave {
 pub(crate) struct Keys {
     typed: Vec<u8>,
     is_behind_start: bool,
-    /// A Ctrl-C came last.
-    is_interrupted: bool,
+    /// Ctrl-C came last, so often, and the first of them behind this prompt's line.
+    nr_interrupts: u32,
+    interrupted_at: Option<u64>,
     is_in_line: bool,
     has_ended: bool,
     /// The prompt's line that has been answered with the end of input.
@@ -48,6 +51,10 @@ impl Keys {
     pub(crate) fn push(&mut self, bytes: &[u8], prompt: Option<Prompt>) -> Option<Leave> {
         if bytes.is_empty() {
             self.has_ended = true;
+            // Behind Ctrl-A the emulator would keep what comes next; twice it is one for the guest.
+            if std::mem::take(&mut self.is_behind_start) {
+                self.typed.push(START);
+            }
             // Half a line is a line.
             if self.is_in_line {
                 self.typed.push(b'\n');
@@ -66,7 +73,7 @@ impl Keys {
         if byte == INTERRUPT {
             return self.interrupt(prompt);
         }
-        self.is_interrupted = false;
+        self.nr_interrupts = 0;
         self.is_in_line = !matches!(byte, b'\r' | b'\n');
         self.typed.push(byte);
         None
@@ -76,8 +83,14 @@ impl Keys {
     pub(crate) fn interrupt(&mut self, prompt: Option<Prompt>) -> Option<Leave> {
         self.is_in_line = false;
         self.typed.push(INTERRUPT);
-        let is_second = std::mem::replace(&mut self.is_interrupted, true);
-        (is_second && prompt.is_none()).then_some(Leave::Interrupts)
+        let line = prompt.map(|prompt| prompt.line);
+        if self.nr_interrupts == 0 || line.is_some() && line != self.interrupted_at {
+            // The first; or the guest has come to another prompt since.
+            (self.nr_interrupts, self.interrupted_at) = (0, line);
+        }
+        self.nr_interrupts += 1;
+        let most = if line.is_some() { 2 } else { 1 };
+        (self.nr_interrupts > most).then_some(Leave::Interrupts)
     }
 
     /// What is to be handed to the guest by now, which waits behind `prompt`.
@@ -126,13 +139,30 @@ mod tests {
     fn two_interrupts_in_a_row_end_a_guest_that_is_at_no_prompt() {
         let mut keys = Keys::default();
         assert_eq!(typed(&mut keys, b"\x03", None), (b"\x03".to_vec(), None));
-        assert_eq!(typed(&mut keys, b"\x03", BARE).1, None);
+        assert_eq!(typed(&mut keys, b"\x03", BARE).1, None, "it is back at its prompt");
         assert_eq!(typed(&mut keys, b"a\x03", None).1, None, "another key came between");
         assert_eq!(typed(&mut keys, b"\x03", None).1, Some(Leave::Interrupts));
         let mut signals = Keys::default();
         assert_eq!(signals.interrupt(None), None);
         assert_eq!(signals.take(None), b"\x03");
         assert_eq!(signals.interrupt(None), Some(Leave::Interrupts));
+    }
+
+    #[test]
+    fn three_interrupts_end_a_guest_that_answers_none_at_its_prompt_and_no_number_one_that_does() {
+        let mut dead = Keys::default();
+        assert_eq!([BARE; 3].map(|prompt| dead.interrupt(prompt)), [None, None, Some(Leave::Interrupts)]);
+        let mut alive = Keys::default();
+        for line in 0..9 {
+            assert_eq!(alive.interrupt(Some(Prompt { line, is_bare: true })), None);
+        }
+    }
+
+    #[test]
+    fn where_input_ends_behind_ctrl_a_the_emulator_keeps_nothing() {
+        let mut keys = Keys::default();
+        typed(&mut keys, b"ps\x01", None);
+        assert_eq!(typed(&mut keys, b"", None).0, b"\x01\n");
     }
 
     #[test]

@@ -15,7 +15,8 @@ mod terminal;
 
 use console::Console;
 use keys::{Keys, Leave};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal, setpgid};
 use signals::Signals;
 use std::io::{self, ErrorKind, Read, Write};
@@ -25,6 +26,8 @@ use terminal::Terminal;
 
 /// Bytes that wait for the emulator beyond which no more are read: a pipe's writer waits in turn.
 const MOST_WAITING: usize = 1 << 16;
+/// What a pipe takes at once where it is ready for any. Source: POSIX, the least that it may be on Linux.
+const PIPE_BUF: usize = 4096;
 /// Bytes of complaint that are held back.
 const MOST_HELD_BACK: usize = 1 << 12;
 
@@ -64,6 +67,8 @@ struct Attended {
     waiting: Vec<u8>,
     keys: Keys,
     console: Console,
+    /// Printed, and not taken by whoever reads the console yet: meanwhile no more is read from the emulator.
+    shown: Vec<u8>,
     /// What the emulator has said of itself.
     complaint: Vec<u8>,
     /// As much of that was handed on.
@@ -87,6 +92,7 @@ impl Attended {
             waiting: Vec::new(),
             keys: Keys::default(),
             console: Console::new(!rustix::termios::isatty(io::stdout())),
+            shown: Vec::new(),
             complaint: Vec::new(),
             nr_told: 0,
             left: None,
@@ -97,11 +103,9 @@ impl Attended {
 
     /// Hands on what comes, until the emulator has closed both of its outputs; returns the status that its end means.
     fn until_the_end(mut self) -> io::Result<u8> {
-        while self.output.is_some() || self.errors.is_some() {
+        while self.output.is_some() || self.errors.is_some() || !self.shown.is_empty() {
             self.hand_on()?;
         }
-        // Whoever read the console may be gone.
-        let _ = self.console.end(&mut io::stdout());
         let ended = self.child.wait()?;
         self.terminal.restore();
         let end = status::End { code: ended.code(), signal: ended.signal(), left: self.left };
@@ -117,8 +121,13 @@ impl Attended {
 
     /// Waits for something to do, and does it.
     fn hand_on(&mut self) -> io::Result<()> {
-        let reads_keys = self.keys.is_open() && self.terminal.is_ours() && self.waiting.len() < MOST_WAITING;
-        let stdin = io::stdin();
+        if !self.terminal.is_ours() {
+            self.terminal = Terminal::of_stdin()?;
+        }
+        // A person's keys are read in any case: one of them may end the guest that takes none.
+        let has_room = self.terminal.is_terminal() || self.waiting.len() < MOST_WAITING;
+        let reads_keys = self.keys.is_open() && self.terminal.is_ours() && has_room;
+        let (stdin, stdout) = (io::stdin(), io::stdout());
         let mut polled = Vec::new();
         let mut what = Vec::new();
         let mut look = |fd, flags, thing| {
@@ -127,7 +136,9 @@ impl Attended {
         };
         use std::os::fd::AsFd;
         look(self.signals.as_fd(), PollFlags::IN, Ready::Signal);
-        if let Some(output) = &self.output {
+        if !self.shown.is_empty() {
+            look(stdout.as_fd(), PollFlags::OUT, Ready::Console);
+        } else if let Some(output) = &self.output {
             look(output.as_fd(), PollFlags::IN, Ready::Output);
         }
         if let Some(errors) = &self.errors {
@@ -139,9 +150,11 @@ impl Attended {
         if reads_keys {
             look(stdin.as_fd(), PollFlags::IN, Ready::Keys);
         }
-        match poll(&mut polled, None) {
+        // Whose turn at the terminal it is nobody tells.
+        let until = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+        match poll(&mut polled, if self.terminal.is_ours() { None } else { Some(&until) }) {
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<Ready> =
@@ -161,17 +174,19 @@ impl Attended {
                 self.type_on(leave);
             }
             Ready::Output => match read(&mut self.output, &mut chunk)? {
-                [] => self.output = None,
+                [] => {
+                    self.output = None;
+                    self.console.end(&mut self.shown);
+                }
                 printed => {
                     if !self.console.has_printed() {
                         self.complain();
                     }
-                    if self.console.print(printed, &mut io::stdout()).is_err() {
-                        self.leave(Leave::NobodyListens);
-                    }
+                    self.console.print(printed, &mut self.shown);
                     self.type_on(None);
                 }
             },
+            Ready::Console => self.show(),
             Ready::Errors => match read(&mut self.errors, &mut chunk)? {
                 [] => self.errors = None,
                 said => {
@@ -183,8 +198,11 @@ impl Attended {
                 }
             },
             Ready::Keys => {
-                // A terminal that is gone is the end of input.
-                let typed = rustix::io::read(io::stdin(), &mut chunk).unwrap_or_default();
+                let typed = match rustix::io::read(io::stdin(), &mut chunk) {
+                    Err(Errno::INTR | Errno::AGAIN) => return Ok(()),
+                    // A terminal that is gone is the end of input.
+                    typed => typed.unwrap_or_default(),
+                };
                 let leave = self.keys.push(&chunk[..typed], self.console.prompt());
                 self.type_on(leave);
             }
@@ -198,6 +216,11 @@ impl Attended {
         // Where nobody reads complaints any more, the status still tells.
         let _ = io::stderr().write_all(&self.complaint[self.nr_told..]);
         self.nr_told = self.complaint.len();
+        // Its end says by which signal the emulator was ended; its start why it refuses.
+        if self.nr_told > 2 * MOST_HELD_BACK {
+            self.complaint.drain(MOST_HELD_BACK..self.nr_told - MOST_HELD_BACK);
+            self.nr_told = self.complaint.len();
+        }
     }
 
     /// Queues what is to be typed by now; or ends the emulator.
@@ -213,6 +236,23 @@ impl Attended {
         let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else { return };
         // Ended already: so be it.
         let _ = kill_process_group(group, Signal::KILL);
+    }
+
+    /// Hands on what was printed: no more than a pipe that is ready takes without waiting.
+    fn show(&mut self) {
+        let some = &self.shown[..self.shown.len().min(PIPE_BUF)];
+        match rustix::io::write(io::stdout(), some) {
+            Ok(taken) => drop(self.shown.drain(..taken)),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(error) => {
+                self.shown.clear();
+                self.leave(if error == Errno::PIPE {
+                    Leave::NobodyListens
+                } else {
+                    Leave::CannotPrint(error.raw_os_error())
+                });
+            }
+        }
     }
 
     fn hand_over(&mut self) {
@@ -233,6 +273,7 @@ impl Attended {
 enum Ready {
     Signal,
     Output,
+    Console,
     Errors,
     Keys,
     Input,

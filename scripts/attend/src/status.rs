@@ -53,6 +53,10 @@ impl End {
             (Some(Leave::Key), _) => Outcome::said(signalled(SIGINT), "left by Ctrl-A X; the run had not ended".into()),
             (Some(Leave::Interrupts), _) => Outcome::said(signalled(SIGINT), "ended by Ctrl-C twice".into()),
             (Some(Leave::Signal(signal)), _) => Outcome::silent(signalled(signal)),
+            (Some(Leave::CannotPrint(error)), _) => {
+                let error = std::io::Error::from_raw_os_error(error);
+                Outcome::said(REFUSED, format!("the console cannot be written: {error}"))
+            }
             (Some(Leave::NobodyListens), _) => Outcome::silent(signalled(SIGPIPE)),
             // No verdict without a word of it: this is the emulator, which has said what it does not take.
             (None, Some(FAIL)) if !guest_has_printed => {

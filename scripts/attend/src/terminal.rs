@@ -37,6 +37,11 @@ impl Terminal {
         self.is_ours
     }
 
+    /// Whether a person types.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.found.is_some()
+    }
+
     /// Makes it as it was found.
     pub(crate) fn restore(&mut self) {
         if let Some(found) = self.found.take() {

@@ -167,6 +167,30 @@ fn where_any_allocation_of_a_change_fails_nothing_was_done_and_the_next_try_succ
 }
 
 #[test]
+fn a_swap_takes_the_nodes_that_name_the_old_ops_and_has_room_for_all_of_them() {
+    let (mut registry, mut text) = (registry(), Recorded::default());
+    let a = registry.register(OpsBox::new("a", no_op, 0), (1..6).collect(), &mut text).unwrap();
+    let b = (1..6).map(|site| registry.register(OpsBox::new("b", no_op, 0), vec![site], &mut text).unwrap());
+    let b: Vec<_> = b.collect();
+    // Five nodes of a and one of b are left behind, which no literal names any more.
+    let _c = registry.register(OpsBox::new("c", no_op, 0), (1..6).collect(), &mut text).unwrap();
+    let d = registry.register(OpsBox::new("d", no_op, 0), vec![9], &mut text).unwrap();
+    for n in 0.. {
+        let new = OpsBox::new("d2", no_op, 0);
+        let (gone, was_short) = without_memory_for(n, || registry.swap(d, new, &mut text));
+        if !was_short {
+            assert_eq!(gone.unwrap().expect("registered").nodes.len(), 0, "d was alone");
+            break;
+        }
+        assert_eq!(gone.err(), Some(RegisterError::NoMemory), "allocation {n}");
+    }
+    let gone = registry.swap(a, OpsBox::new("a2", no_op, 0), &mut text).unwrap().expect("registered");
+    assert_eq!(gone.nodes.len(), 10, "those of a and b, and of a, b and c");
+    assert!(gone.nodes.iter().all(|node| node.node().members().contains(&a)));
+    assert_eq!(called(&text, &registry, 1).len(), 3, "{b:?}");
+}
+
+#[test]
 fn a_registry_is_closed_while_nothing_is_registered_by_one_at_a_time_and_refuses_until_it_is_open() {
     let (mut registry, mut text) = (registry(), Recorded::default());
     let a = registry.register(OpsBox::new("a", no_op, 0), vec![0], &mut text).unwrap();

@@ -4,6 +4,7 @@ use dtoolkit::standard::NodeStandard;
 
 use super::node::{cell, range, reg};
 use super::{DeviceTreeError as Error, Gic, MAX_REGIONS, Redistributors, Tree};
+use crate::platform::redistributors;
 
 /// What the tree is asked for where it has none.
 pub(super) const NAME: &str = "a GICv2 or GICv3";
@@ -32,5 +33,9 @@ pub(super) fn read(tree: &Tree<'_>) -> Result<Gic, Error> {
         (Some(high), Some(low)) => u64::from(high) << 32 | u64::from(low),
         (low, _) => low.map_or(0, u64::from),
     };
+    // Two frames of 64 KiB at least, from one to the next.
+    if stride != 0 && (stride < redistributors::BYTES || !stride.is_multiple_of(1 << 16)) {
+        return Err(Error::Unusable("redistributor-stride of the GIC"));
+    }
     Ok(Gic::V3 { gicd, gicr: Redistributors { regions, stride: (stride != 0).then_some(stride) } })
 }
