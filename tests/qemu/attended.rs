@@ -1,8 +1,9 @@
 //! What stands between a person and the guest: keys that end a run, the end of input, exit statuses, progress.
 
-use crate::guest::{Ended, Guest, each, image, one_cpu, root, run};
+use crate::guest::{Ended, Guest, Lent, each, image, one_cpu, root, run};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// Ctrl-C, and what leaves the emulator.
 const INTERRUPT: &str = "\x03";
@@ -74,6 +75,33 @@ fn a_guest_that_reads_nothing_is_ended_by_ctrl_c_twice_and_by_ctrl_a_x() {
 }
 
 #[test]
+fn whoever_ends_what_attends_an_emulator_ends_that_too() {
+    let lent = one_cpu_of_a_tried_image();
+    for (signal, status) in [("TERM", Some(143)), ("KILL", None)] {
+        let mut boot = Command::new("scripts/boot");
+        boot.args(["--exact", "--smp=1", "--qemu-arg=-S"]).arg(image()).arg(format!("cmds=echo {signal}"));
+        boot.current_dir(root()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut boot = boot.spawn().expect("scripts/boot can be run");
+        let emulators = format!("[q]emu-system.* -S .*echo {signal}");
+        let are_there = || Command::new("pgrep").args(["-f", &emulators]).output().expect("pgrep(1)").status.success();
+        let until = |is_so: &dyn Fn() -> bool| {
+            (0..600).any(|_| {
+                is_so() || {
+                    std::thread::sleep(LOOK);
+                    false
+                }
+            })
+        };
+        assert!(until(&are_there), "no emulator to end by {signal}");
+        let sent = Command::new("kill").args([format!("-{signal}"), boot.id().to_string()]).status();
+        assert!(sent.expect("kill can be run").success());
+        assert_eq!(boot.wait().expect("its end").code(), status, "of {signal}");
+        assert!(until(&|| !are_there()), "an emulator outlives what {signal} has ended");
+    }
+    drop(lent);
+}
+
+#[test]
 fn where_input_ends_the_shell_ends_and_half_a_line_is_a_line() {
     let ended = exact(1).boot(&["shell", "seed=1"]).expect_status(0);
     assert!(ended.console.ends_with("\nholdout> \n"), "{}", ended.story());
@@ -106,10 +134,18 @@ fn what_cargo_cannot_build_is_status_2() {
     assert!(said.ends_with("scripts/build: cargo could not build the kernel (its message is above)\n"), "{said}");
 }
 
+/// Between two looks at the processes of the host; there are 600.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A CPU of the host; the image is built and tried before, which takes one too.
+fn one_cpu_of_a_tried_image() -> Lent {
+    image();
+    one_cpu()
+}
+
 /// What the scripts themselves put out, to the byte.
 fn raw(command: &mut Command, typed: &str) -> Output {
-    image(); // before the CPU is asked for: to try it takes one
-    let _lent = one_cpu();
+    let _lent = one_cpu_of_a_tried_image();
     let mut child = command
         .current_dir(root())
         .stdin(Stdio::piped())

@@ -17,7 +17,7 @@ use console::Console;
 use keys::{Keys, Leave};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal, setpgid};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal, setpgid};
 use signals::Signals;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -41,12 +41,14 @@ fn main() -> ExitCode {
     command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: 1. Between fork and exec only system calls are made; nothing is allocated and no lock is taken.
     // 2. A group of its own: the signals of the terminal's keys go to this process alone.
-    // 3. The emulator never outlives this process, however that ends.
+    // 3. The emulator never outlives this process, however that ends: who has ended before the signal was asked for is no
+    // parent any more.
+    let attends = getpid();
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             setpgid(None, None)?;
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            Ok(())
+            if getppid() == Some(attends) { Ok(()) } else { Err(Errno::SRCH.into()) }
         });
     }
     let status = command.spawn().and_then(|child| Attended::new(child)?.until_the_end());
