@@ -29,6 +29,8 @@ mod policy;
 mod programs;
 #[path = "image/sequences.rs"]
 mod sequences;
+#[path = "image/spelling.rs"]
+mod spelling;
 #[path = "image/whole.rs"]
 mod whole;
 #[path = "image/wish.rs"]
@@ -134,6 +136,11 @@ fn the_file_has_its_symbols_in_at_most_4_mib() {
 fn the_image_names_no_folder_of_the_machine_that_built_it() {
     let folders = paths::of_the_builder();
     hold(|image| paths::of_folders(image, &folders), Vec::new());
+}
+
+#[test]
+fn every_instruction_is_spelled_as_the_toolchain_does() {
+    hold(spelling::otherwise, Vec::new());
 }
 
 #[test]

@@ -7,4 +7,4 @@ pub use aarch64::{
     boot, context, cpu, exit, gic, image, mmu, pl061, pmu, psci, relax, step, text, timer, trampoline, uart, unwind,
     vectors,
 };
-pub use aarch64::{hold_words, insn, site};
+pub use aarch64::{disassembly, hold_words, insn, site};

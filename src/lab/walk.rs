@@ -6,13 +6,14 @@
 //! Context: task. One walk at a time: the handler's statics belong to it.
 
 use super::stepper::{NO_MARKS, Stepper};
+use crate::arch::disassembly::Spelled;
 use crate::arch::insn::Insn;
 use crate::arch::site::CallSite;
 use crate::arch::step::{self, Stop, Then};
 use crate::arch::text;
 use crate::arch::trampoline::Trampoline;
 use crate::arch::vectors::ExceptionFrame;
-use crate::console::epitaph::Place;
+use crate::console::epitaph::{Place, symbols};
 use crate::ftrace::live;
 use crate::sched::{self, Class, Spawn};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +22,7 @@ use crate::tracers::count;
 use crate::{println, rcu};
 use alloc::boxed::Box;
 use core::arch::asm;
+use core::fmt::{self, Write};
 
 /// Boundaries that are kept. A longer path is stepped to its end all the same.
 const MOST: usize = 256;
@@ -99,22 +101,55 @@ pub fn run(entry: usize) -> Result<(), &'static str> {
     outcome
 }
 
+/// An instruction in words, its target by name, or by its distance where that is within the same function.
+struct Words {
+    insn: Insn,
+    pc: usize,
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = f.width().unwrap_or(0);
+        let mut line = Counted { f, written: 0 };
+        let spelled = Spelled::new(self.insn);
+        let function = |at: usize| symbols().lookup(at as u64).map(|symbol| symbol.name);
+        let elsewhere = |target: &usize| function(*target).is_some_and(|there| function(self.pc) != Some(there));
+        spelled.write(&mut line, self.pc, spelled.target(self.pc).filter(elsewhere).map(Place))?;
+        let missing = width.saturating_sub(line.written);
+        write!(f, "{:missing$}", "")
+    }
+}
+
+/// Counts what is written through it, in bytes.
+struct Counted<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    written: usize,
+}
+
+impl Write for Counted<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.written += text.len();
+        self.f.write_str(text)
+    }
+}
+
 /// Prints what the handler kept. The ops are still registered.
 fn print(id: crate::ftrace::table::SiteId, site: CallSite, trampoline: &Trampoline) {
     let literal = text::read_literal(site).addr();
     let nr_ops = live::with_registry(|registry| registry.ops_of(id).len());
     let length = LENGTH.load(Ordering::Relaxed);
-    println!("{:>3}  {:<12} {:<8} {:<4} {:<21} WHERE", "N", "PC", "INSN", "STEP", "HOLDS");
+    println!("{:>3}  {:<12} {:<8} {:<4} {:<21} {:<34} WHERE", "N", "PC", "INSN", "STEP", "HOLDS", "INSTRUCTION");
     for number in 0..length.min(MOST) {
         let pc = PCS[number].load(Ordering::Relaxed);
         let holds = HOLDS[number].load(Ordering::Relaxed);
-        let Insn(word) = text::read_insn(pc);
+        let insn = text::read_insn(pc);
+        let (Insn(word), words) = (insn, Words { insn, pc });
         let label = label(pc, site, trampoline);
         let what = if nr_ops > 1 && holds == literal { "node" } else { "ops" };
         let place = Place(pc);
         match holds {
-            0 => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {:<21} {place}", "-"),
-            _ => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {what:<4} {holds:#016x} {place}"),
+            0 => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {:<21} {words:<34} {place}", "-"),
+            _ => println!("{number:>3}  {pc:#012x} {word:08x} {label:<4} {what:<4} {holds:#016x} {words:<34} {place}"),
         }
         sched::cond_resched();
     }

@@ -8,28 +8,26 @@ struct Boundary {
     number: usize,
     label: String,
     holds: Option<u64>,
+    insn: String,
     place: String,
 }
 
 fn boundaries(ended: &Ended) -> Vec<Boundary> {
     let lines: Vec<&str> = ended.lines().collect();
     let head = lines.iter().position(|line| line.trim_start().starts_with("N  PC")).expect("a heading");
+    let column = |name: &str| lines[head].find(name).unwrap_or_else(|| panic!("no {name} in `{}`", lines[head]));
+    let (label, holds, insn, place) = (column("STEP"), column("HOLDS"), column("INSTRUCTION"), column("WHERE"));
     let rows = lines[head + 1..].iter().take_while(|line| !line.contains("instructions from callsite to body"));
-    let read = |line: &&str| {
-        let mut words = line.split_whitespace().skip(3).peekable();
-        let label = words.next_if(|word| word.starts_with(['F', 'T'])).unwrap_or("").to_owned();
-        let holds = match words.next() {
-            Some("-") => None,
-            Some("ops" | "node") => words.next().and_then(|word| u64::from_str_radix(&word[2..], 16).ok()),
-            other => panic!("{other:?} is nothing that can be held: {line}"),
-        };
-        let number = line.split_whitespace().next().and_then(|word| word.parse().ok());
-        Boundary {
-            number: number.unwrap_or_else(|| panic!("no number: {line}")),
-            label,
-            holds,
-            place: words.collect::<Vec<_>>().join(" "),
-        }
+    let read = |line: &&str| Boundary {
+        number: line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number"),
+        label: line[label..holds].trim().to_owned(),
+        holds: match line[holds..insn].split_whitespace().collect::<Vec<_>>()[..] {
+            ["-"] => None,
+            ["ops" | "node", address] => u64::from_str_radix(&address[2..], 16).ok(),
+            ref other => panic!("{other:?} is nothing that can be held: {line}"),
+        },
+        insn: line[insn..place].trim().to_owned(),
+        place: line[place..].to_owned(),
     };
     rows.map(read).collect()
 }
@@ -50,6 +48,9 @@ fn a_stepped_hit_goes_from_callsite_to_body_and_holds_the_ops_from_behind_t2_to_
     assert!(ops.windows(2).all(|pair| pair[0] == pair[1]), "one ops is held throughout: {}", ended.story());
     assert!(path[at("T6") + 1].place.ends_with("tracers::count::func"), "T6 calls func: {}", ended.story());
     assert!(path[0].place.ends_with("tracees::alpha") && path.last().unwrap().place.ends_with("alpha+0x8"));
+    let insns = ["mov x9, x30", "bl trampoline_t0", "ldur x2, [x11, #-0x10]", "blr x12", "ret", "ret x9"];
+    let shown = |insn: &&str| path.iter().any(|boundary| boundary.insn == *insn);
+    assert!(insns.iter().all(shown), "not each of {insns:?} is in {}", ended.story());
     let said = format!("{} instructions from callsite to body", path.len() - 1);
     assert!(ended.lines().any(|line| line.starts_with(&said)), "`{said}` is not in {}", ended.story());
     assert!(

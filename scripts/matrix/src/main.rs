@@ -1,7 +1,6 @@
 //! Tables, JSON, a page and a picture of what the guests of `scripts/windows` found. It boots nothing and draws on no network.
 
 mod asked;
-mod disassembly;
 mod json;
 mod judge;
 mod matrix;
@@ -17,7 +16,6 @@ mod words;
 
 use judge::{MODELS, SCHEMES};
 use record::Run;
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +24,6 @@ use std::process::ExitCode;
 #[derive(Default)]
 struct Options {
     logs: PathBuf,
-    tools: PathBuf,
     func: Option<String>,
     scenario: Option<String>,
     json: Option<PathBuf>,
@@ -40,7 +37,6 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     for argument in arguments {
         match argument.split_once('=') {
             Some(("--logs", value)) => options.logs = value.into(),
-            Some(("--tools", value)) => options.tools = value.into(),
             Some(("--func", value)) => options.func = Some(value.into()),
             Some(("--scenario", value)) => options.scenario = Some(value.into()),
             Some(("--json", value)) => options.json = Some(value.into()),
@@ -70,9 +66,7 @@ fn write(path: Option<&Path>, text: &str) -> Result<(), String> {
 fn run(options: &Options) -> Result<bool, String> {
     let mut runs = record::read_folder(&options.logs)?;
     sort(&mut runs);
-    let words: BTreeSet<u32> = runs.iter().flat_map(|run| &run.records).map(|record| record.insn).collect();
-    let insns = disassembly::disassemble(&words, &options.tools, &options.logs)?;
-    let matrix = matrix::Matrix::new(runs, &insns);
+    let matrix = matrix::Matrix::new(runs);
     let wanted = options.func.as_deref();
     let shown = |func: &str| wanted.map_or(func == matrix.tables[0].func, |wanted| wanted == "all" || wanted == func);
     let view = text::View { schemes: &matrix.schemes, models: &matrix.models, scenario: options.scenario.as_deref() };

@@ -1,6 +1,5 @@
 //! All that was found, put in order, and its one form for machines: what `--json` writes and the page reads.
 
-use crate::disassembly::Insn;
 use crate::json::Json;
 use crate::judge;
 use crate::pairs;
@@ -32,8 +31,8 @@ pub fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
 
 impl Matrix {
     /// Of `runs`, which are in order.
-    pub fn new(runs: Vec<Run>, insns: &BTreeMap<u32, Insn>) -> Self {
-        let tables = rows::tables(&runs, insns);
+    pub fn new(runs: Vec<Run>) -> Self {
+        let tables = rows::tables(&runs);
         let schemes = each_once(runs.iter().map(|run| &run.scheme));
         let mut models = each_once(runs.iter().map(|run| &run.preempt));
         models.sort_by_key(|model| judge::MODELS.iter().position(|known| known == model));

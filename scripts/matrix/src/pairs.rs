@@ -237,7 +237,7 @@ mod tests {
         let on_top = LINE
             .replace("scenario=pair ", "scenario=pair-on-top ")
             .replace("cells=wrlufl-?! reversed=ww-uf--?!", "cells=wwwwww--- reversed=---------");
-        let matrix = Matrix::new(vec![read(&format!("{LINE}\n{on_top}"))], &BTreeMap::new());
+        let matrix = Matrix::new(vec![read(&format!("{LINE}\n{on_top}"))]);
         let text = text(&matrix);
         let squeezed: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
@@ -255,7 +255,7 @@ mod tests {
             "with=8,9,10,11,12,13,14,15,16 cells=wrlufl-?! reversed=ww-uf--?!",
             "with=9,17 cells=uw reversed=wr",
         );
-        let matrix = Matrix::new(vec![read(&format!("{other}\n{LINE}"))], &BTreeMap::new());
+        let matrix = Matrix::new(vec![read(&format!("{other}\n{LINE}"))]);
         let json = json(&matrix).to_string();
         assert!(
             json.contains(

@@ -4,9 +4,10 @@
 //! So the paths are merged as texts are: what they have in common, in order, is one row; what only some have stands between.
 //! A scenario may have a path of its own (another callsite, a slower way out), so each is merged by itself.
 
-use crate::disassembly::Insn;
 use crate::place::{function, short};
 use crate::record::{Record, Run, Verdict};
+use holdout::arch::disassembly::Spelled;
+use holdout::arch::insn::Insn;
 use std::collections::BTreeMap;
 
 /// One row: an instruction that is about to be executed.
@@ -135,7 +136,7 @@ fn common(a: &[Key], b: &[Key]) -> Vec<(usize, usize)> {
 }
 
 /// Puts the rows that only `path` has between those that are there.
-fn merge(rows: &mut Vec<Row>, path: &Path<'_>, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) {
+fn merge(rows: &mut Vec<Row>, path: &Path<'_>, names: &BTreeMap<u64, String>) {
     let old: Vec<Key> = rows.iter().map(|row| row.key.clone()).collect();
     let pairs = common(&old, &path.keys);
     if pairs.len() == path.keys.len() {
@@ -150,18 +151,19 @@ fn merge(rows: &mut Vec<Row>, path: &Path<'_>, insns: &BTreeMap<u32, Insn>, name
                 merged.push(row);
             }
         } else {
-            merged.push(row(record, key.clone(), insns, names));
+            merged.push(row(record, key.clone(), names));
         }
     }
     merged.extend(kept.map(|(_, row)| row));
     *rows = merged;
 }
 
-fn row(record: &Record, key: Key, insns: &BTreeMap<u32, Insn>, names: &BTreeMap<u64, String>) -> Row {
-    let insn = insns.get(&record.insn).map_or_else(
-        || format!(".inst {:#010x}", record.insn),
-        |insn| insn.shown(record.pc, insn.target(record.pc).and_then(|target| names.get(&target)).map(String::as_str)),
-    );
+fn row(record: &Record, key: Key, names: &BTreeMap<u64, String>) -> Row {
+    // Guests say instructions as they were executed: callsites are patched and funcs are copied at run time.
+    let (spelled, pc) = (Spelled::new(Insn(record.insn)), record.pc as usize);
+    let target = spelled.target(pc).and_then(|target| names.get(&(target as u64)));
+    let mut insn = String::new();
+    spelled.write(&mut insn, pc, target).expect("a string takes all that is written");
     let step = if record.step == "-" { String::new() } else { record.step.clone() };
     Row { insn, place: record.place.clone(), step, phase: record.phase.clone(), section: String::new(), key }
 }
@@ -186,7 +188,7 @@ fn divide(rows: &mut [Row]) {
 }
 
 /// The tables of all funcs, in the order in which the guests explored them.
-pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
+pub fn tables(runs: &[Run]) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     let records = || runs.iter().flat_map(|run| &run.records);
     // Functions by their entries. A func's page is another one in each call.
@@ -204,7 +206,7 @@ pub fn tables(runs: &[Run], insns: &BTreeMap<u32, Insn>) -> Vec<Table> {
     for table in &mut tables {
         for run in runs {
             for path in Path::all(run, &table.func) {
-                merge(&mut table.rows, &path, insns, &names);
+                merge(&mut table.rows, &path, &names);
             }
         }
         divide(&mut table.rows);
@@ -268,7 +270,7 @@ mod tests {
             ("trampoline+0x8", 0xd538_410a, "T7", "none", "late"),
             body,
         ];
-        tables(&[run("ip", &plain), run("depth", &depth)], &BTreeMap::new())
+        tables(&[run("ip", &plain), run("depth", &depth)])
     }
 
     #[test]
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn where_two_say_different_things_of_what_is_held_the_row_says_the_more() {
         let runs = [run("ip", &[("a", 1, "-", "text", "waits")]), run("scan", &[("a", 1, "-", "ops", "waits")])];
-        assert_eq!(tables(&runs, &BTreeMap::new())[0].held(0), "ops");
+        assert_eq!(tables(&runs)[0].held(0), "ops");
     }
 
     #[test]
@@ -316,7 +318,7 @@ mod tests {
         let mut other = runs[0].records[1].clone();
         (other.scenario, other.verdict) = ("running".into(), Verdict::Unsafe);
         runs[0].records.push(other);
-        let table = &tables(&runs, &BTreeMap::new())[0];
+        let table = &tables(&runs)[0];
         assert_eq!(table.rows.len(), 2, "a scenario adds no row");
         assert_eq!(table.worst("full", "ip", None, 1), Some(Verdict::Unsafe));
         assert_eq!(table.worst("full", "ip", Some("preempted"), 1), Some(Verdict::Waits));
@@ -332,7 +334,7 @@ mod tests {
             record.scenario = "never heard of".into();
             record
         }));
-        let table = &tables(&runs, &BTreeMap::new())[0];
+        let table = &tables(&runs)[0];
         let letters = |scenario| -> String {
             let letter = |row| table.worst("full", "ip", Some(scenario), row).map_or(' ', Verdict::letter);
             (0..table.rows.len()).map(letter).collect()

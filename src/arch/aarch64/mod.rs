@@ -21,6 +21,7 @@ pub mod boot;
 pub mod context;
 #[cfg(target_os = "none")]
 pub mod cpu;
+pub mod disassembly;
 #[cfg(target_os = "none")]
 pub mod exit;
 #[cfg(target_os = "none")]
