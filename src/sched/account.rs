@@ -3,6 +3,7 @@
 //! INVARIANT `two-ledgers`: while nothing switches, all CPUs' `switches + unanswered` are all tasks' voluntary and
 //! involuntary switches, and all CPUs' `arrivals` are all tasks' migrations. Written by its own CPU, IRQs masked.
 
+use super::digest;
 use crate::arch::cpu;
 use crate::percpu;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,7 @@ pub(super) struct Counters {
 }
 
 pub(super) static COUNTERS: PerCpu<Counters> = percpu!(Counters {
-    schedule: AtomicU64::new(0),
+    schedule: AtomicU64::new(digest::NOTHING),
     switches: AtomicU64::new(0),
     arrivals: AtomicU64::new(0),
     unanswered: AtomicU64::new(0),
@@ -58,15 +59,12 @@ pub fn account(cpu: usize) -> Account {
 
 /// What a note has in the place of a task's number: more than any task's.
 const NOTE: u64 = 1 << 23;
-/// Odd, and its bits without a pattern: the golden ratio's.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Adds a step of CPU number `cpu` to its schedule: what happened, and where. Context: IRQs masked, on that CPU.
 #[inline(always)]
 pub(super) fn note_step(cpu: usize, what: u64, place: usize) {
     let schedule = &COUNTERS.of(cpu).schedule;
-    let mixed = (schedule.load(Ordering::Relaxed) ^ what << 40 ^ place as u64).wrapping_mul(MIX);
-    schedule.store(mixed.rotate_left(29), Ordering::Relaxed);
+    schedule.store(digest::with_step(schedule.load(Ordering::Relaxed), what, place), Ordering::Relaxed);
 }
 
 /// Adds what a task did to the schedule of its CPU: `what` is a number of the caller's own, that no clock is in. Context: any.
@@ -76,7 +74,7 @@ pub fn note_in_schedule(what: usize) {
 
 /// Forgets the schedules up to here. Context: task.
 pub fn begin_schedule() {
-    COUNTERS.iter().for_each(|counters| counters.schedule.store(0, Ordering::Relaxed));
+    COUNTERS.iter().for_each(|counters| counters.schedule.store(digest::NOTHING, Ordering::Relaxed));
 }
 
 /// A digest of the schedule since [`begin_schedule`]: for each CPU, which task followed which, where a task was preempted by an
@@ -84,7 +82,5 @@ pub fn begin_schedule() {
 /// the steps of one CPU lie between those of another. So runs of unequal digests took other ways; runs of one digest took the
 /// same way through each CPU's switches, but for a collision of 64 bits. Context: any; a glance, where CPUs go on meanwhile.
 pub fn schedule_digest() -> u64 {
-    COUNTERS.iter().fold(0, |all: u64, counters| {
-        (all ^ counters.schedule.load(Ordering::Relaxed)).wrapping_mul(MIX).rotate_left(29)
-    })
+    digest::of_all(COUNTERS.iter().map(|counters| counters.schedule.load(Ordering::Relaxed)))
 }

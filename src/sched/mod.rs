@@ -15,6 +15,7 @@ mod account;
 #[cfg(target_os = "none")]
 mod affinity;
 pub mod deadlines;
+pub mod digest;
 pub mod fifo;
 #[cfg(target_os = "none")]
 pub mod ipi;

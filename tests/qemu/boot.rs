@@ -101,7 +101,7 @@ const REFUSED: &[(&[&str], &str, &[&str])] = &[
 
 #[test]
 fn bad_boot_arguments_are_refused_in_one_line_that_names_the_word_and_what_is_allowed() {
-    let guest = Guest::with_cpus(4).on_one_cpu_of_the_host();
+    let guest = Guest::with_cpus(4).option("--one-thread");
     let mut wrong = Vec::new();
     for ((words, named, offered), ended) in REFUSED.iter().zip(each(REFUSED, |(words, ..)| guest.boot(words))) {
         let lines: Vec<&str> = ended.lines().collect();

@@ -187,6 +187,10 @@ fn of_two_at_once_the_first_is_stopped_and_both_are_named() {
     ended.line_with(&[&format!("first stands at boundary {first}, the second at boundary {second}")]);
     ended.line_with(&[&format!("window: boundary {first}, "), "the grace period has ended"]);
     assert!(frames(&ended.console).contains(&"alpha"), "{}", ended.story());
+    // The second going on first changes nothing of where they stand.
+    let ended = replayed(&format!("{line}r"));
+    ended.line_with(&[&format!("first stands at boundary {first}, the second at boundary {second}")]);
+    ended.line_with(&[&format!("window: boundary {first}, "), "the grace period has ended"]);
 }
 
 #[test]

@@ -34,7 +34,6 @@ pub(crate) struct Guest {
     extra_secs: u64,
     raw: bool,
     with_faults: bool,
-    is_content_with_one: bool,
 }
 
 /// A guest that ended by itself.
@@ -80,12 +79,6 @@ impl Guest {
         self
     }
 
-    /// Says that one CPU of the host is enough for it, though its CPUs take no turns: it has one, or it is refused.
-    pub(crate) fn on_one_cpu_of_the_host(mut self) -> Self {
-        self.is_content_with_one = true;
-        self
-    }
-
     /// What stands in the guest's input, which then ends.
     pub(crate) fn typing(self, text: &str) -> Self {
         self.typing_bytes(text.into())
@@ -114,7 +107,11 @@ impl Guest {
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
         let (secs, typing) = (PATIENCE_SECS + self.extra_secs, (&*self.cue, &*self.typed));
         let arguments = self.arguments(words); // first: there may be an image to build and to try
-        let lent = if self.is_on_one_cpu() { one_cpu() } else { alone() };
+        let lent = match (self.is_on_one_cpu(), is_load(words)) {
+            (true, _) => one_cpu(),
+            (false, false) => one_cpu().roaming(),
+            (false, true) => alone(),
+        };
         let ended = run_cued(secs, lent, "scripts/boot", &arguments, typing);
         ended.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -126,8 +123,8 @@ impl Guest {
 
     /// Whether one CPU of the host is all that it could use.
     fn is_on_one_cpu(&self) -> bool {
-        let by_turns = ["--exact", "--icount", "--one-thread", "--qemu-arg=-icount"];
-        self.is_content_with_one || self.options.iter().any(|option| by_turns.contains(&option.as_str()))
+        let by_turns = ["--exact", "--icount", "--one-thread", "--qemu-arg=-icount", "--smp=1"];
+        self.options.iter().any(|option| by_turns.contains(&option.as_str()))
     }
 
     /// What `scripts/boot` is called with.
@@ -142,6 +139,12 @@ impl Guest {
         arguments.extend(words.iter().map(|&word| word.to_owned()));
         arguments
     }
+}
+
+/// Whether these boot arguments ask for what keeps each CPU of the guest busy.
+fn is_load(words: &[&str]) -> bool {
+    let modes = ["stress", "selftest", "windows", "bench", "demo"];
+    words.first().is_some_and(|mode| modes.contains(mode)) || words.iter().any(|word| word.contains("stress"))
 }
 
 impl Ended {
@@ -208,7 +211,7 @@ pub(crate) fn line_of(file: &str, after: &str, what: &str) -> u32 {
 
 /// Runs a script of this tree that boots a guest, for at most `secs` host seconds.
 pub(crate) fn run(secs: u64, script: &str, arguments: &[String], typed: &str) -> Result<Ended, String> {
-    run_cued(secs, alone(), script, arguments, ("", typed.as_bytes()))
+    run_cued(secs, one_cpu().roaming(), script, arguments, ("", typed.as_bytes()))
 }
 
 /// The same, if the guest runs on one CPU of the host: its CPUs take turns.

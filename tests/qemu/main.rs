@@ -3,10 +3,11 @@
 //! They run the `checked` profile, and judge what the guest printed, not only how it ended. `cargo test --test qemu`,
 //! or `scripts/test boot::` for a part.
 //!
-//! A guest whose CPUs run at once has the whole host to itself. Guests whose CPUs take turns (`--exact`, `--icount`,
-//! `--one-thread`), that have one, or that end with a refusal can run side by side, each pinned to a CPU of the host
-//! that no other guest has. That changes no outcome: such a guest could not use a second CPU, so it has all that it
-//! would have alone; and the time of an exact machine is its own instructions, so that not even a busy CPU would show.
+//! A guest under load whose CPUs run at once has the whole host to itself. Guests whose CPUs take turns (`--exact`,
+//! `--icount`, `--one-thread`), or that have one, run side by side, each pinned to a CPU of the host that no other guest
+//! has: it could not use a second CPU, so it has all that it would have alone. Guests that are idle for the most part (a
+//! shell, a refusal) take the place of one, and run where there is room. The time of an exact machine is its own
+//! instructions, so that not even a busy CPU would show; all others are to hold beside busy loops too.
 //! `guest/host.rs` lends the CPUs.
 //!
 //! What depends on timing runs on exact machines (`--exact`), where it comes out the same each time, unless that loses

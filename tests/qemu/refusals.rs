@@ -11,7 +11,7 @@ fn file(name: &str) -> PathBuf {
 
 #[track_caller]
 fn is_refused(guest: &Guest, said: &str) {
-    let ended = guest.clone().on_one_cpu_of_the_host().boot(&["shell", "cmds=version"]).expect_status(2);
+    let ended = guest.clone().boot(&["shell", "cmds=version"]).expect_status(2);
     assert_eq!(ended.refusal(), said, "{}", ended.story());
 }
 

@@ -150,14 +150,14 @@ fn all_scenarios_pass_on_four_cpus_and_show_what_they_are_there_for() {
 
 #[test]
 fn a_hundred_thousand_ops_are_freed_beside_one_that_is_held_and_memory_comes_back() {
-    let guest = Guest::with_cpus(1).on_one_cpu_of_the_host();
+    let guest = Guest::with_cpus(1);
     let (_, lines) = passes(&guest, 1, "full", 18, &["overlaps"]);
     facts(&lines, "overlaps").expect("freed", |count| count == 100_000, "100000");
 }
 
 #[test]
 fn nothing_is_registered_while_a_sleeper_keeps_as_much_as_may_be_kept_and_the_refusal_names_it() {
-    let guest = Guest::with_cpus(1).on_one_cpu_of_the_host();
+    let guest = Guest::with_cpus(1);
     let ended = guest.boot(&["selftest", "only=overlaps", "tasks_rcu=depth"]).expect_status(0);
     let lines = scenarios(&ended);
     facts(&lines, "overlaps").expect("kept", |count| count == 65_536, "65536");
@@ -168,7 +168,7 @@ fn whoever_waits_for_holders_keeps_nobody_else_from_the_cpu_under_any_scheme_tha
     for (cpus, model, scheme) in
         [(1, "full", "scan"), (1, "lazy", "depth"), (2, "full", "classic"), (1, "none", "scan")]
     {
-        let guest = Guest::with_cpus(cpus).on_one_cpu_of_the_host();
+        let guest = Guest::with_cpus(cpus);
         let words = ["selftest", "only=bystanders", &format!("preempt={model}"), &format!("tasks_rcu={scheme}")];
         let ended = guest.boot(&words).expect_status(0);
         let lines = scenarios(&ended);

@@ -11,10 +11,10 @@ const KEYS: &str = "seed scheme preempt cpus tasks ops secs calls swaps freed gp
 /// The least length of a run whose coverage is judged.
 const SECS: &str = "5";
 /// Swaps that the whole suite makes at least.
-const SWAPS_OF_THE_SUITE: u64 = 1_000_000;
+const SWAPS_OF_THE_SUITE: u64 = 500_000;
 
 /// Swaps of all passing runs of this process.
-static SWAPS: AtomicU64 = AtomicU64::new(0);
+pub(crate) static SWAPS: AtomicU64 = AtomicU64::new(0);
 
 /// A verdict of `stress` whose keys are those of the contract.
 #[track_caller]
@@ -153,9 +153,9 @@ fn none_is_caught_when_interrupts_can_come_after_each_instruction() {
 }
 
 #[test]
-fn the_suite_as_a_whole_makes_a_million_swaps() {
-    // What other runs of this process swapped counts; what is missing is made here, on one CPU each, where
-    // a swap does not wait for others that the host has put aside.
+fn the_suite_as_a_whole_makes_half_a_million_swaps() {
+    // What other runs of this process swapped counts, once they have ended; what is missing is made here, on one CPU each,
+    // where a swap does not wait for others that the host has put aside.
     let seeds: Vec<(u64, &str)> = (1..=48).zip(["full", "none", "lazy", "voluntary"].into_iter().cycle()).collect();
     for two in seeds.chunks(2) {
         if SWAPS.load(Ordering::Relaxed) >= SWAPS_OF_THE_SUITE {
@@ -163,7 +163,7 @@ fn the_suite_as_a_whole_makes_a_million_swaps() {
         }
         each(two, |(seed, model)| {
             let words = ["stress", &format!("seed={seed}"), &format!("preempt={model}"), "secs=10"];
-            let ended = Guest::with_cpus(1).on_one_cpu_of_the_host().boot(&words).expect_status(0);
+            let ended = Guest::with_cpus(1).boot(&words).expect_status(0);
             let verdict = verdict(&ended);
             assert!(verdict.passed, "{}", ended.story());
             SWAPS.fetch_add(verdict.pairs.number("swaps"), Ordering::Relaxed);

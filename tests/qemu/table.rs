@@ -3,7 +3,10 @@
 //! Sound everywhere: classic, linux, nopreempt, depth, scan. Sound only where nobody is preempted: sched, rude, ip, flag; under full and
 //! lazy they have to be caught, soon, by one property, with a story and a replay line.
 
+use std::sync::atomic::Ordering;
+
 use crate::guest::{Guest, each};
+use crate::stress::SWAPS;
 use crate::verdict::Verdict;
 
 /// And `scan`, whose cells are `stress::scan_passes_under_…`.
@@ -38,6 +41,7 @@ fn passes(scheme: &str, model: &str, secs: u32, seed: u64) {
     for counted in ["swaps", "freed", "gps", "calls"] {
         verdict.pairs.expect(counted, |count| count > 0, "more than 0");
     }
+    SWAPS.fetch_add(verdict.pairs.number("swaps"), Ordering::Relaxed);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// The exit status is QEMU's own: the machine powered off.
 #[track_caller]
 fn is_said_before_power_off(guest: &Guest, said: &str) {
-    let guest = guest.clone().option("--no-semihosting").on_one_cpu_of_the_host();
+    let guest = guest.clone().option("--no-semihosting");
     let ended = guest.boot(&["shell", "cmds=version"]).expect_status(0);
     assert_eq!(ended.refusal(), said, "{}", ended.story());
 }

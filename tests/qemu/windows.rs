@@ -295,7 +295,7 @@ fn a_selection_that_names_no_run_is_refused_with_what_is_there_and_without_a_ver
     ];
     each(cases, |(only, what)| {
         let words = ["windows", "tasks_rcu=scan", "seed=1", &format!("only={only}")];
-        let ended = Guest::with_cpus(2).on_one_cpu_of_the_host().boot(&words).expect_status(2);
+        let ended = Guest::with_cpus(2).option("--one-thread").boot(&words).expect_status(2);
         let refusal = ended.refusal();
         assert!(refusal.starts_with(&format!("`only={only}` names no run: {what}")), "{refusal}");
         assert_eq!(ended.lines().count(), 2, "the version line and the refusal alone: {}", ended.story());

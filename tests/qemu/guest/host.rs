@@ -1,6 +1,6 @@
-//! The host's CPUs, lent to guests: one of them to a guest that runs on one, all of them to any other.
+//! The host's CPUs, lent to guests: all of them to a guest under load on several CPUs, one to any other.
 //!
-//! INVARIANT `own-cpus`: no CPU of the host has two guests. Each CPU has a lock file, so that test runs of one tree keep
+//! INVARIANT `own-cpus`: no more guests than the host has CPUs, and one under load on several CPUs is alone. Each CPU has a lock file, so that test runs of one tree keep
 //! apart too; a lock goes with whoever holds it, in a panic as well, and none is ever poisoned.
 //! No deadlock: whoever waits for a CPU has the turn, which is taken first, and given back before the guest starts; who
 //! wants all CPUs takes them one by one while nobody else can take any. No starvation: the turn goes round.
@@ -19,6 +19,13 @@ pub(crate) struct Lent {
     /// The CPU's number, where it is one.
     pub(super) cpu: Option<usize>,
     _locks: Vec<File>,
+}
+
+impl Lent {
+    /// The same, for a guest whose CPUs are idle for the most part: it runs where the host has room.
+    pub(super) fn roaming(self) -> Self {
+        Self { cpu: None, ..self }
+    }
 }
 
 fn file(name: &str) -> File {
