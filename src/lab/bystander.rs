@@ -7,7 +7,7 @@
 use super::cpu_time::use_up;
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live::{self, Gone};
-use crate::ftrace::ops::OpsBox;
+use crate::ftrace::ops::{Ops, OpsBox};
 use crate::rcu;
 use crate::sched::{self, Class, JoinHandle, Patience, Spawn, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -72,7 +72,11 @@ pub fn cpu() -> usize {
 }
 
 fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle, String> {
-    let what = Spawn { name, class: Class::Normal, cpu: Some(cpu()) };
+    spawn_on(name, cpu(), work)
+}
+
+fn spawn_on(name: &'static str, cpu: usize, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle, String> {
+    let what = Spawn { name, class: Class::Normal, cpu: Some(cpu) };
     sched::spawn(what, Box::new(work)).map_err(|error| format!("no task: {error}"))
 }
 
@@ -90,11 +94,15 @@ fn look_at_clock(mut last_ns: u64, mut last_tick: u64) {
     }
 }
 
-/// Registers the ops, and takes it off again once so many tasks are inside.
-fn retire_under(holders: usize) -> Result<(Vec<JoinHandle>, Gone), String> {
+fn register() -> Result<*const Ops, String> {
     let site = live::site_at(held as *const () as usize).expect("this function is traceable");
     let ops = live::register_at(OpsBox::new("beside", func, 0), alloc::vec![site]);
-    let ops = ops.map_err(|error| format!("cannot register: {error}"))?;
+    ops.map_err(|error| format!("cannot register: {error}"))
+}
+
+/// Registers the ops, and takes it off again once so many tasks are inside.
+fn retire_under(holders: usize) -> Result<(Vec<JoinHandle>, Gone), String> {
+    let ops = register()?;
     let (mut tasks, mut failed) = (Vec::new(), None);
     while tasks.len() < holders && failed.is_none() {
         match spawn("holder", held) {
@@ -167,4 +175,34 @@ pub fn for_a_normal_task(stay: Stay, need_ns: u64) -> Result<Seen, String> {
     }
     let seen = end(began_ns, tasks, gone);
     helper.map(|()| seen)
+}
+
+/// How many grace periods follow one that somebody waits for, in so many ticks, while tasks of other CPUs are in and out of a func
+/// of `need_ns` all the time and nothing is retired. (On one CPU one task is, while the caller sleeps.)
+pub fn looks_beside_callers(need_ns: u64, ticks: u64) -> Result<u64, String> {
+    begin(Stay::Spin, need_ns);
+    MAY_GO.store(true, Ordering::Release);
+    let ops = register()?;
+    let call = || {
+        while !IS_OVER.load(Ordering::Relaxed) {
+            held();
+        }
+    };
+    let first = 1.min(cpu());
+    let spawned: Result<Vec<_>, _> = (first..=cpu()).map(|cpu| spawn_on("caller", cpu, call)).collect();
+    let patience = Patience::of(PATIENCE_NS);
+    while NR_INSIDE.load(Ordering::Relaxed) == 0 && spawned.is_ok() && !patience.is_over() {
+        sched::sleep(LOOK_NS);
+    }
+    rcu::synchronize();
+    let (before, begin) = (rcu::nr_ended(), sched::ticks(cpu()));
+    while sched::ticks(cpu()) < begin + ticks && !patience.is_over() {
+        sched::sleep(LOOK_NS);
+    }
+    let followed = rcu::nr_ended() - before;
+    IS_OVER.store(true, Ordering::Relaxed);
+    let is_over = spawned.map(|tasks| tasks.into_iter().for_each(JoinHandle::join));
+    rcu::call(live::unregister(ops).expect("registered above"), drop);
+    rcu::barrier();
+    is_over.map(|()| followed)
 }

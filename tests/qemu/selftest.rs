@@ -166,7 +166,7 @@ fn nothing_is_registered_while_a_sleeper_keeps_as_much_as_may_be_kept_and_the_re
 #[test]
 fn whoever_waits_for_holders_keeps_nobody_else_from_the_cpu_under_any_scheme_that_waits_for_them() {
     for (cpus, model, scheme) in
-        [(1, "full", "scan"), (1, "lazy", "depth"), (2, "full", "classic"), (1, "none", "scan")]
+        [(1, "full", "scan"), (4, "lazy", "depth"), (2, "full", "classic"), (1, "none", "scan")]
     {
         let guest = Guest::with_cpus(cpus);
         let words = ["selftest", "only=bystanders", &format!("preempt={model}"), &format!("tasks_rcu={scheme}")];

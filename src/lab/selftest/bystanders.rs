@@ -19,6 +19,8 @@ const SHORT_HOLDERS: usize = 100;
 const SHORT_NEED_NS: u64 = TICK_NS / 4;
 /// CPU time of the normal task that a holder waits for.
 const HELP_NS: u64 = 40_000_000;
+/// How long a func lasts that is called over and over: longer than a look.
+const CALL_NS: u64 = 20_000;
 /// Boosted tasks beside a normal one, and ticks of which that has half.
 const BOOSTED: usize = 3;
 const WINDOW_TICKS: u64 = 50;
@@ -29,6 +31,7 @@ pub(super) fn bystanders(run: &mut Run) -> Outcome {
     for yields in [false, true] {
         half_beside_boosted_ones(run, yields)?;
     }
+    no_looks_beside_callers(run)?;
     if !preempts(model()) {
         return Ok(());
     }
@@ -96,6 +99,14 @@ fn beside_holders(run: &mut Run, key: &str, holders: usize, need_ns: u64, most_t
         "a bystander waited {} ticks for the CPU beside {holders} holders that need {need_ns} ns each",
         seen.waited_ticks
     );
+    Ok(())
+}
+
+/// Where nothing is retired, tasks that come and go have no grace period follow another.
+fn no_looks_beside_callers(run: &mut Run) -> Outcome {
+    let followed = bystander::looks_beside_callers(CALL_NS, WINDOW_TICKS)?;
+    run.note("looks_beside_callers", followed);
+    check!(followed <= 1, "{followed} grace periods in {WINDOW_TICKS} ticks, of which nobody asked for one");
     Ok(())
 }
 

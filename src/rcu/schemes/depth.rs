@@ -9,7 +9,9 @@
 //! that was outside when look r met it keeps none of it, however often it comes back later: it loads new literals (O10). One that
 //! comes in behind its CPU's answer, and leaves its CPU and goes on before that look is judged, counts as inside since that look:
 //! that is late, and never early.
-//! Where somebody waits, the trampoline reports when the depth falls to 0, so no task is looked at twice.
+//! Where somebody waits, the trampoline reports when the depth falls to 0, so no task is looked at twice. Who leaves makes a look
+//! due only if that can free something: no other task is inside since the same look or an earlier one, and something that was
+//! judged by that look or a later one is kept. Else tasks that come and go would have looks follow each other for ever.
 //! Against it: it cannot tell ops apart, and waits for readers of any ops that were inside before the round, a func of another
 //! ops that blocks for an hour included. Cost: 8 instructions a call; see [`super::holders`] for a look's.
 //! In `checked` builds each look is compared with the frames (see [`super::scan`]): both know who holds.
@@ -21,14 +23,20 @@ use crate::sync::lock::IrqLock;
 
 /// Looks at the count.
 #[derive(Debug)]
-pub struct Counts {
-    /// Who is inside, those first that are so since the earliest look.
-    inside: IrqLock<Tasks<true>>,
+pub struct Counts(IrqLock<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    /// Those first that are inside since the earliest look.
+    tasks: Tasks<true>,
+    /// The newest of the looks that first judged something that was kept, free by now or not: once that is free, whoever is inside
+    /// is so since a later look.
+    newest_kept: u64,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { inside: IrqLock::new(Tasks::new()) }
+        Self(IrqLock::new(Inside { tasks: Tasks::new(), newest_kept: 0 }))
     }
 }
 
@@ -47,7 +55,7 @@ impl Counts {
         }
         if task.since.load(Ordering::Relaxed) == 0 {
             task.since.store(look, Ordering::Relaxed);
-            self.inside.lock().push(task, look);
+            self.0.lock().tasks.push(task, look);
             context.eyes.want_report(task, true);
         }
         1
@@ -79,20 +87,39 @@ impl Probe for Counts {
         usize::from(is_inside(context, at))
     }
 
-    /// Order: the lock. What the task did inside comes before, and the judge takes it (O5).
+    /// Order: the lock. What the task did inside comes before, and the judge takes it (O5). The judge says what is kept under the
+    /// same lock: what it keeps for the task it has said before, what it judges behind it does not keep for the task.
     #[inline(always)]
-    fn left(&self, context: &Context<'_>) {
+    fn left(&self, context: &Context<'_>) -> bool {
         let task = context.task;
         context.eyes.want_report(task, false);
-        if task.since.load(Ordering::Relaxed) != 0 {
-            task.since.store(0, Ordering::Relaxed);
-            self.inside.lock().unlink(task);
+        let since = task.since.load(Ordering::Relaxed);
+        if since == 0 {
+            return false;
         }
+        task.since.store(0, Ordering::Relaxed);
+        let mut inside = self.0.lock();
+        let was_first = inside.is_first(since);
+        inside.tasks.unlink(task);
+        was_first && !inside.is_first(since) && since <= inside.newest_kept
     }
 
     #[inline(always)]
     fn keeps(&self, _: u64, first_look: u64, _: bool) -> bool {
-        self.inside.lock().first().is_some_and(|(_, since)| since <= first_look)
+        let mut inside = self.0.lock();
+        let is_kept = inside.tasks.first().is_some_and(|(_, since)| since <= first_look);
+        if is_kept {
+            inside.newest_kept = inside.newest_kept.max(first_look);
+        }
+        is_kept
+    }
+}
+
+impl Inside {
+    /// Whether the first is inside since that look.
+    #[inline(always)]
+    fn is_first(&self, since: u64) -> bool {
+        self.tasks.first().is_some_and(|(_, of_first)| of_first == since)
     }
 }
 

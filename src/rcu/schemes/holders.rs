@@ -42,7 +42,8 @@
 //!
 //! Cost: a look is a round, one examination for each task that left a CPU since the look before, and the judging of what was
 //! retired since; one that is due judges all that is held again. A holder that is preempted, or found preempted, with something
-//! retired is boosted until it holds nothing retired; one that was examined before its ops was retired has its turns like anybody.
+//! retired is boosted until it holds nothing retired (`depth`, which cannot tell, boosts whoever a look finds inside); one that was
+//! examined before its ops was retired has its turns like anybody.
 
 mod list;
 mod probe;
@@ -102,7 +103,7 @@ impl<P: Probe> Holders<P> {
     /// The task is found to hold this that is retired. Context: `own-or-pinned`.
     ///
     /// A look is due when that is another set than before, not only a smaller one: who has left one and come to hold another has
-    /// left one. Order: `AcqRel`, pairing with the exchange in `begin`: the look that is due finds what the task has left. An
+    /// left one. (Unless [`Probe::left`] knows that it frees nothing.) Order: `AcqRel`, pairing with the exchange in `begin`: the look that is due finds what the task has left. An
     /// exchange here as well: loom lets a load behind both find what a plain store has overwritten.
     #[inline(always)]
     fn note(&self, context: &Context<'_>, held: usize) -> Wake {
@@ -119,8 +120,11 @@ impl<P: Probe> Holders<P> {
         }
         if held == 0 {
             self.nr_holdouts.fetch_sub(1, Ordering::Relaxed);
-            self.probe.left(context);
+            let is_of_use = self.probe.left(context);
             context.eyes.boost(task, false);
+            if !is_of_use {
+                return Wake::Nobody;
+            }
         }
         self.due.swap(true, Ordering::AcqRel);
         Wake::GracePeriodTask

@@ -230,3 +230,34 @@ fn depth_keeps_what_came_before_the_look_that_saw_its_task_outside_and_nothing_e
     let _ = scheme.off_cpu(&stage.seen(1), 0, Left::Dead);
     assert_eq!(stage.look_since(4), [], "its task has died");
 }
+
+#[test]
+fn under_depth_a_look_is_due_only_by_whom_the_last_thing_waited_for() {
+    let (scheme, actors, ops) = (Depth::new(), actors([&[0], &[0]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    let comes_back = |number: usize| {
+        stage.resume(number);
+        actors[number].holds.borrow_mut().push(0);
+        let _ = stage.leave(number);
+    };
+    let goes = |number: usize| {
+        stage.resume(number);
+        actors[number].holds.borrow_mut().clear();
+        (scheme.report(&stage.seen(number)), scheme.is_due())
+    };
+    let _ = stage.leave(0);
+    stage.look_at_nothing();
+    assert_eq!(goes(0), (Wake::Nobody, false), "nothing is kept");
+    comes_back(0);
+    let _ = stage.leave(1);
+    assert_eq!(stage.look_since(4), [0]);
+    assert_eq!(goes(0), (Wake::Nobody, false), "the second is inside since the same look");
+    comes_back(0);
+    assert_eq!(stage.look_since(4), [0]);
+    assert_eq!(goes(0), (Wake::Nobody, false), "the second is inside since an earlier look");
+    assert_eq!(goes(1), (Wake::GracePeriodTask, true), "nobody is inside");
+    assert_eq!(stage.look_since(4), []);
+    comes_back(1);
+    stage.look_at_nothing();
+    assert_eq!(goes(1), (Wake::Nobody, false), "what was kept is free");
+}

@@ -31,9 +31,11 @@ pub trait Probe: Default + Sync {
         None
     }
 
-    /// The task holds nothing retired any more, or has died.
+    /// The task holds nothing retired any more, or has died. Whether something that is kept may be free now.
     #[inline(always)]
-    fn left(&self, _context: &Context<'_>) {}
+    fn left(&self, _context: &Context<'_>) -> bool {
+        true
+    }
 
     /// See [`crate::rcu::schemes::Scheme::keeps`].
     fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool;

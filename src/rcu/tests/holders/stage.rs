@@ -64,6 +64,13 @@ impl Stage<'_> {
         kept
     }
 
+    /// A look that finds nothing to judge.
+    pub(super) fn look_at_nothing(&self) {
+        self.number.set(self.number.get() + 2);
+        self.scheme.begin(0, self);
+        self.scheme.judged();
+    }
+
     pub(super) fn look(&self) -> Vec<usize> {
         self.look_since(self.number.get() + 2)
     }
