@@ -8,7 +8,11 @@ use crate::sched::{WaitQueue, now_ns};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 
-static INPUT: IrqLock<heapless::Deque<u8, 1024>> = IrqLock::new(heapless::Deque::new());
+/// So much may be typed ahead of what runs: a Ctrl-C that comes behind as much is not seen before there is room. No more, since
+/// one interrupt takes all that comes, and a sender may be as fast as its receiver.
+const MOST_TYPED_AHEAD: usize = 1024;
+type Queue = heapless::Deque<u8, MOST_TYPED_AHEAD>;
+static INPUT: IrqLock<Queue> = IrqLock::new(heapless::Deque::new());
 static READABLE: WaitQueue = WaitQueue::new();
 /// Those in the queue that are Ctrl-C; changed with the queue's lock held.
 static NR_INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
@@ -33,18 +37,23 @@ pub(super) fn on_receive() {
     READABLE.wake_all();
 }
 
+/// Takes the next byte out; what waits in the UART finds room. Context: the queue's lock is held.
+fn pop(input: &mut Queue) -> Option<u8> {
+    if input.is_full() {
+        // The interrupt is level-triggered: what waits raises it at once.
+        uart::enable_receive_interrupt();
+    }
+    let byte = input.pop_front();
+    NR_INTERRUPTS.fetch_sub(usize::from(byte == Some(INTERRUPT)), Ordering::Relaxed);
+    byte
+}
+
 /// The next byte; blocks until there is one. Context: task.
 pub fn read() -> u8 {
     on_receive(); // what came before the interrupt was on; from here on each byte wakes
     let mut byte = None;
     READABLE.wait_until(|| {
-        let mut input = INPUT.lock();
-        if input.is_full() {
-            // The interrupt is level-triggered: what waits raises it at once.
-            uart::enable_receive_interrupt();
-        }
-        byte = input.pop_front();
-        NR_INTERRUPTS.fetch_sub(usize::from(byte == Some(INTERRUPT)), Ordering::Relaxed);
+        byte = pop(&mut INPUT.lock());
         byte.is_some()
     });
     byte.unwrap_or_default()
@@ -66,9 +75,6 @@ pub fn sleep(ns: u64) {
 pub fn take_interrupts() {
     let mut input = INPUT.lock();
     while is_interrupted() {
-        let byte = input.pop_front();
-        NR_INTERRUPTS.fetch_sub(usize::from(byte == Some(INTERRUPT)), Ordering::Relaxed);
+        let _ = pop(&mut input);
     }
-    // What waits outside finds room; it raises the interrupt at once.
-    uart::enable_receive_interrupt();
 }

@@ -1,7 +1,7 @@
 //! Words of other systems that people type, and what does the same here. Pure.
 
 /// Words, and the answer to each of them.
-const KNOWN: [(&[&str], &str); 13] = [
+const KNOWN: [(&[&str], &str); 15] = [
     (&["exit", "quit", "logout", "halt", "shutdown", "reboot", "q"], "`poweroff` ends the kernel; so does Ctrl-D"),
     (&["man", "info", "?"], "`help NAME` explains a command, `help` lists them"),
     (&["dmesg", "journalctl"], "`log` prints the last events"),
@@ -26,6 +26,11 @@ const KNOWN: [(&[&str], &str); 13] = [
         "`trace PATTERN on` counts calls, `trace PATTERN off` says what it saw",
     ),
     (&["kprobe", "kretprobe", "break", "gdb"], "`step NAME` walks through a call; scripts/gdb opens a debugger"),
+    (
+        &["windows", "bench", "selftest", "demo"],
+        "that is a mode, which the boot line names: `help boot`; `stress` runs in the shell too",
+    ),
+    (&["history", "fc", "!!"], "the arrow keys and Ctrl-R go through what was typed; `help` lists the commands"),
     (&["clear", "cls"], "Ctrl-L clears the screen"),
     (
         &["ls", "dir", "cat", "cd", "pwd", "mount", "grep", "less", "more", "tail", "head", "vi", "sh", "bash", "sudo"],

@@ -61,6 +61,18 @@ fn ctrl_c_ends_what_a_shell_runs_and_the_prompt_comes_back() {
 }
 
 #[test]
+fn what_was_typed_behind_a_ctrl_c_is_read_however_much_stood_before_and_stands_behind() {
+    // The shell's queue holds 1,024: it is full before the stress run has ended, and once or more often behind that.
+    each([(1_000, 200), (0, 40_000)], |(before, behind)| {
+        let [before, behind] = [before, behind].map(|nr| "y".repeat(nr));
+        let typed = format!("stress secs=86400\n{before}{INTERRUPT}{behind}\necho behind it\npoweroff\n");
+        let ended = exact(2).typing_behind("holdout> ", &typed).boot(&["shell", "seed=1"]).expect_status(0);
+        ended.line_with(&["stress: INTERRUPTED"]);
+        assert!(ended.console.contains("\nbehind it\n"), "{}", ended.story());
+    });
+}
+
+#[test]
 fn a_guest_that_reads_nothing_is_ended_by_ctrl_c_twice_and_by_ctrl_a_x() {
     let twice = format!("{INTERRUPT}{INTERRUPT}");
     let much = format!("{}{twice}", "no such command\n".repeat(1_000));
@@ -184,6 +196,19 @@ fn a_terminal_shows_progress_that_the_verdict_overwrites_and_an_exact_machine_sh
     assert!(after.contains("\nstress: PASS "), "{shown:?}");
     let exact = on_a_terminal("--smp 2 --exact", "stress secs=1 seed=1", "");
     assert!(!exact.contains("ops swapped") && !exact.contains('\x1b'), "{exact:?}");
+}
+
+#[test]
+fn a_terminal_is_left_as_it_was_found_however_the_guest_ends() {
+    for typed in ["poweroff\r", LEAVE] {
+        let image = image().display();
+        let line = format!("echo found $(stty -g); scripts/boot --exact --smp 1 {image} shell; echo behind $(stty -g)");
+        let output = raw(Command::new("timeout").args(["300", "script", "-qefc", &line, "/dev/null"]), typed);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let setting = |mark| shown.split_once(mark).and_then(|(_, rest)| rest.split_whitespace().next());
+        let (found, left) = (setting("found "), setting("behind "));
+        assert!(found.is_some_and(|it| it.matches(':').count() > 20) && found == left, "{shown}");
+    }
 }
 
 /// Those of guests that execute nothing.

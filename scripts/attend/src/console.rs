@@ -66,6 +66,11 @@ impl Console {
         self.has_printed
     }
 
+    /// Whether a terminal shows a line that has not ended.
+    pub(crate) fn is_in_line(&self) -> bool {
+        !self.is_plain && !self.line.is_empty()
+    }
+
     /// The prompt that the guest waits behind.
     pub(crate) fn prompt(&self) -> Option<Prompt> {
         let prompt = [prompts::COMMAND, prompts::SURE].into_iter().find(|p| self.line.starts_with(p.as_bytes()))?;
@@ -96,6 +101,15 @@ mod tests {
     #[test]
     fn a_terminal_gets_each_byte() {
         assert_eq!(printed(&mut Console::new(false), &["a\r\nb\r", "\rc"]), "a\r\nb\r\rc");
+    }
+
+    #[test]
+    fn a_line_is_unended_only_on_a_terminal() {
+        for (is_plain, text, is_in_line) in [(false, "a\nb", true), (false, "a\r\n", false), (true, "a\nb", false)] {
+            let mut console = Console::new(is_plain);
+            console.print(text.as_bytes(), &mut Vec::new());
+            assert_eq!(console.is_in_line(), is_in_line, "{text:?}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Attended {
             self.complain();
         }
         if let Some(said) = outcome.said {
-            eprintln!("scripts/boot: {said}");
+            eprintln!("{}scripts/boot: {said}", if self.console.is_in_line() { "\n" } else { "" });
         }
         Ok(outcome.status)
     }

@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(written(0xd518_4114, 0, None), "msr sp_el0, x20");
         assert_eq!(written(0x8b2e_4d29, 0, None), "add x9, x9, w14, uxtw #3");
         assert_eq!(written(0xd503_42df, 0, None), "msr daifset, #0x2");
+        assert_eq!(written(0xd503_42ff, 0, None), "msr daifclr, #0x2");
     }
 
     #[test]
