@@ -186,6 +186,7 @@ pub fn looks_beside_callers(need_ns: u64, ticks: u64) -> Result<u64, String> {
     let call = || {
         while !IS_OVER.load(Ordering::Relaxed) {
             held();
+            sched::yield_now(); // without it the schemes that wait for a switch wait for ever
         }
     };
     let first = 1.min(cpu());
