@@ -216,6 +216,33 @@ const REFUSED: &[Refused] = &[
         |tree| tree.at("intc@").set("compatible", b"arm,gic-v9\0".to_vec()),
         "device tree: it lacks a GICv2 or GICv3",
     ),
+    (
+        HVC,
+        |tree| tree.children.push(memory(0x8000_0000, 256 * MIB)),
+        "nothing answers where the device tree has memory, 0x80000000 to 0x90000000: \
+         load external abort at address 0x80000000",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, 1024 * MIB)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0x80000000: \
+         load external abort at address 0x60000000",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, 1 << 40)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0x10040000000: load external abort at",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, u64::MAX - RAM)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0xffffffffffffffff: load external abort at",
+    ),
+    (
+        HVC,
+        |tree| tree.children.push(memory(0, 128 * MIB)),
+        "no memory is at 0x1000, where the device tree has it, 0x0 to 0x8000000",
+    ),
 ];
 
 #[test]

@@ -41,6 +41,8 @@ pub mod pmu;
 #[cfg(target_os = "none")]
 pub mod psci;
 #[cfg(target_os = "none")]
+pub mod ram;
+#[cfg(target_os = "none")]
 pub mod relax;
 pub mod site;
 #[cfg(target_os = "none")]
