@@ -8,7 +8,7 @@ use core::ffi::CStr;
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use holdout::arch::{boot, cpu, exit, pl061, psci, uart};
+use holdout::arch::{boot, cpu, exit, gic, pl061, psci, timer, uart};
 use holdout::platform::devicetree::{self, DeviceTreeError, Machine, Tree, Uart};
 
 /// What the boot looks at: a fault is then no defect, but the answer to what the device tree said.
@@ -117,6 +117,25 @@ pub(super) fn open_console(console: &Uart, reach: Range<usize>) {
         refuse(format_args!("no PL011 is at {base:#x}, where the device tree has its UART: {error}"));
     }
     look_at(LookingAt::Nothing);
+}
+
+/// How often it is looked for the timer's signal: a hypervisor shows it at its next entry.
+const LOOKS_FOR_TIMER: u32 = 1000;
+
+/// Refuses a tree by which the virtual timer's interrupt is `id`, where its signal arrives as another one: there would
+/// be no tick. Where it is not seen to arrive at all, nothing is said: a hypervisor need not show what is pending.
+/// Context: boot, first CPU, IRQs masked, after `gic::init_cpu`.
+pub(super) fn look_at_timer(id: u32) {
+    timer::silence();
+    let before = gic::pending_private();
+    timer::ring();
+    let is_new = |pending: &u32| pending & 1 << id != 0 || pending & !before != 0;
+    let pending = (0..LOOKS_FOR_TIMER).map(|_| gic::pending_private()).find(is_new).unwrap_or(1 << id);
+    timer::silence();
+    if pending & 1 << id == 0 {
+        let found = (pending & !before).trailing_zeros();
+        refuse(format_args!("the virtual timer's interrupt is {found}, and the device tree says that it is {id}"));
+    }
 }
 
 /// Says `why` this kernel cannot run, on the console of the device tree, and switches the machine off. Semihosting has

@@ -131,6 +131,11 @@ fn gicv2_at(tree: &mut Node, gicd: u64, gicc: u64) {
     tree.at("intc@").set("reg", reg(&[(gicd, 0x1000), (gicc, 0x1000)]));
 }
 
+/// The number of the virtual timer's interrupt among those of a CPU's own.
+fn timer_as(tree: &mut Node, number: u32) {
+    tree.at("timer").edit(|timer| timer.cells("interrupts", &[1, 13, 4, 1, 14, 4, 1, number, 4, 1, 7, 4]));
+}
+
 const REFUSED: &[Refused] = &[
     (HVC, |tree| tree.at("psci").set("method", b"smc\0".to_vec()), "no firmware answers to smc, by which"),
     (SMC, |tree| tree.at("psci").set("method", b"hvc\0".to_vec()), "no firmware answers to hvc, by which"),
@@ -274,6 +279,8 @@ const REFUSED: &[Refused] = &[
         |tree| gicv2_at(tree, 0x800_0000, 0x900_0000),
         "no CPU interface of a GICv2 is at 0x9000000, where the device tree has it",
     ),
+    (HVC, |tree| timer_as(tree, 9), "the virtual timer's interrupt is 27, and the device tree says that it is 25"),
+    (GICV2, |tree| timer_as(tree, 10), "the virtual timer's interrupt is 27, and the device tree says that it is 26"),
 ];
 
 #[test]

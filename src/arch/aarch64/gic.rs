@@ -154,6 +154,12 @@ pub fn init_cpu(irqs: &[u32], fiqs: &[u32]) -> Result<(), GicError> {
     Ok(())
 }
 
+/// This CPU's private interrupts that are pending, a bit each, enabled or not. Context: any, after [`init_cpu`].
+pub fn pending_private() -> u32 {
+    const PRIVATE: u32 = 0xffff_0000;
+    PRIVATE & if v2::cpu_interface().is_some() { v2::pending() } else { v3::pending() }
+}
+
 /// Sends this CPU a FIQ and looks whether it comes. Context: boot, IRQs and FIQs masked.
 fn fiqs_arrive(sgi: u32) -> bool {
     send_fiq(sgi, cpu::id());

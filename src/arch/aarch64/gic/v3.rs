@@ -26,8 +26,9 @@ static REDISTRIBUTOR: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; 
 /// The MPIDR of each CPU: where its SGIs go.
 static MPIDR: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
-/// The words of GICR_TYPER. Source: Arm IHI 0069, 12.11.
+/// The words of GICR_TYPER; GICR_ISPENDR0, in the second frame. Source: Arm IHI 0069, 12.11.
 const GICR_TYPER: [usize; 2] = [0x8, 0xc];
+const GICR_ISPENDR0: usize = 0x1_0200;
 
 /// Sets up the distributor, and finds each CPU's redistributor.
 pub(super) fn init(machine: &Machine, gicd: usize, gicr: &Redistributors) -> Result<(), GicError> {
@@ -105,6 +106,15 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
     }
     cpu::isb();
     Ok(())
+}
+
+/// What is pending of this CPU's own interrupts.
+pub(super) fn pending() -> u32 {
+    match REDISTRIBUTOR[cpu::id()].load(Ordering::Relaxed) {
+        0 => 0,
+        // SAFETY: a redistributor that `init` found, mapped; interrupts are this module's.
+        base => unsafe { Registers::new(base) }.read(GICR_ISPENDR0),
+    }
 }
 
 /// Lets a shared interrupt through to the first CPU.
