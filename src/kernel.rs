@@ -111,6 +111,9 @@ fn start_this_cpu() {
     let irqs = [resched, visit, lab, TIMER_INTERRUPT.load(Ordering::Relaxed)];
     let fiqs = [ipi::SGI_FIQ, PHYSICAL_TIMER_INTERRUPT.load(Ordering::Relaxed)];
     gic::init_cpu(&irqs, &fiqs).unwrap_or_else(|error| refuse(format_args!("{error}")));
+    if cpu::id() == 0 {
+        machine::look_at_timer(TIMER_INTERRUPT.load(Ordering::Relaxed));
+    }
     tick::start();
     watchdog::start_cpu();
 }

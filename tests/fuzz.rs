@@ -12,6 +12,8 @@
 mod bootargs;
 #[path = "fuzz/devicetree.rs"]
 mod devicetree;
+#[path = "fuzz/edges.rs"]
+mod edges;
 #[path = "fuzz/globs.rs"]
 mod globs;
 #[path = "fuzz/harness.rs"]

@@ -5,9 +5,10 @@
 
 use super::refuse;
 use core::ffi::CStr;
+use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU8, Ordering};
-use holdout::arch::{boot, cpu, exit, pl061, psci, uart};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use holdout::arch::{boot, cpu, exit, gic, pl061, psci, timer, uart};
 use holdout::platform::devicetree::{self, DeviceTreeError, Machine, Tree, Uart};
 
 /// What the boot looks at: a fault is then no defect, but the answer to what the device tree said.
@@ -22,24 +23,50 @@ pub(super) enum LookingAt {
     Uart,
     /// The interrupt controller.
     Gic,
+    /// Memory: [`BANK`] is what the tree says of it.
+    Memory,
 }
 
 static LOOKING_AT: AtomicU8 = AtomicU8::new(LookingAt::Nothing as u8);
+static BANK: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// Says what the boot looks at from here on. Context: boot.
 pub(super) fn look_at(what: LookingAt) {
     LOOKING_AT.store(what as u8, Ordering::Relaxed);
 }
 
+/// Says that the boot looks at memory, which the tree has in all of `bank`. Context: boot.
+pub(super) fn look_at_memory(bank: &Range<u64>) {
+    BANK.iter().zip([bank.start, bank.end]).for_each(|(place, at)| place.store(at, Ordering::Relaxed));
+    look_at(LookingAt::Memory);
+}
+
 /// What a fault here and now says of the machine; nothing, if it is a defect. Context: fault.
-pub(super) fn what_a_fault_says() -> Option<&'static str> {
+pub(super) fn what_a_fault_says() -> Option<Says> {
     let says = [
         (LookingAt::Tree, "what the loader handed over is no device tree"),
         (LookingAt::Uart, "nothing answers where the device tree has its UART"),
         (LookingAt::Gic, "nothing answers where the device tree has its GIC"),
+        (LookingAt::Memory, "nothing answers where the device tree has memory"),
     ];
     let looking_at = LOOKING_AT.load(Ordering::Relaxed);
-    says.into_iter().find(|(at, _)| *at as u8 == looking_at).map(|(_, says)| says)
+    let (what, text) = says.into_iter().find(|(at, _)| *at as u8 == looking_at)?;
+    let bank = BANK.each_ref().map(|at| at.load(Ordering::Relaxed));
+    Some(Says { text, bank: (what == LookingAt::Memory).then_some(bank) })
+}
+
+/// What a fault says of the machine.
+pub(super) struct Says {
+    text: &'static str,
+    /// From where to where the tree has memory, if that is what was looked at.
+    bank: Option<[u64; 2]>,
+}
+
+impl fmt::Display for Says {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)?;
+        self.bank.map_or(Ok(()), |[start, end]| write!(f, ", {start:#x} to {end:#x}"))
+    }
 }
 
 /// The bytes of the device tree at an address.
@@ -90,6 +117,25 @@ pub(super) fn open_console(console: &Uart, reach: Range<usize>) {
         refuse(format_args!("no PL011 is at {base:#x}, where the device tree has its UART: {error}"));
     }
     look_at(LookingAt::Nothing);
+}
+
+/// How often it is looked for the timer's signal: a hypervisor shows it at its next entry.
+const LOOKS_FOR_TIMER: u32 = 1000;
+
+/// Refuses a tree by which the virtual timer's interrupt is `id`, where its signal arrives as another one: there would
+/// be no tick. Where it is not seen to arrive at all, nothing is said: a hypervisor need not show what is pending.
+/// Context: boot, first CPU, IRQs masked, after `gic::init_cpu`.
+pub(super) fn look_at_timer(id: u32) {
+    timer::silence();
+    let before = gic::pending_private();
+    timer::ring();
+    let is_new = |pending: &u32| pending & 1 << id != 0 || pending & !before != 0;
+    let pending = (0..LOOKS_FOR_TIMER).map(|_| gic::pending_private()).find(is_new).unwrap_or(1 << id);
+    timer::silence();
+    if pending & 1 << id == 0 {
+        let found = (pending & !before).trailing_zeros();
+        refuse(format_args!("the virtual timer's interrupt is {found}, and the device tree says that it is {id}"));
+    }
 }
 
 /// Says `why` this kernel cannot run, on the console of the device tree, and switches the machine off. Semihosting has

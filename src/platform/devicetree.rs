@@ -46,6 +46,9 @@ pub const MAX_BOOTARGS: usize = 1024;
 /// A longer blob is none: the boot protocol allows 2 MiB, and QEMU pads what it was given to more than that.
 pub const MAX_BLOB_BYTES: usize = 16 << 20;
 
+/// The version of the format that is read. Source: Devicetree Specification 0.4, 5.2.
+const FORMAT: u32 = 17;
+
 /// The machine.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -162,6 +165,12 @@ pub fn blob_bytes(header: [u8; 8]) -> Result<usize, DeviceTreeError> {
     }
 }
 
+/// The oldest version whose readers can read the blob.
+fn last_compatible(blob: &[u8]) -> Option<u32> {
+    const AT: usize = 24;
+    blob.get(AT..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
+}
+
 /// A blob that is well-formed, and the nodes of its root that the kernel looks for.
 #[derive(Clone, Debug)]
 pub struct Tree<'a> {
@@ -203,6 +212,10 @@ impl<'a> Tree<'a> {
         let header = blob.first_chunk().ok_or(Error::NotATree)?;
         let bytes = blob_bytes(*header)?;
         let blob = blob.get(..bytes).ok_or(Error::CutOff { bytes, present: blob.len() })?;
+        // `Fdt::new` names the version that the tree has, whichever of both forbids reading it.
+        if let Some(version) = last_compatible(blob).filter(|version| *version > FORMAT) {
+            return Err(Error::TooNew { version });
+        }
         let fdt = Fdt::new(blob).map_err(Error::Damaged)?;
         let none = Wanted::default();
         let console = Err(Error::NotATree);

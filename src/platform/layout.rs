@@ -17,6 +17,9 @@ const LEAST_FREE_BYTES: usize = 48 << 20;
 /// One page-table page for so many bytes of RAM: tasks' stacks need most of them.
 const BYTES_PER_TABLE: usize = 1 << 20;
 
+/// From one probe for memory to the next: no module or bank of a machine is smaller, so that no hole lies between two.
+const PROBE_STEP: usize = 128 << 20;
+
 /// What the architecture has fixed by the time that RAM is shared out.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -120,6 +123,20 @@ impl fmt::Display for LayoutError {
 
 impl core::error::Error for LayoutError {}
 
+/// Where to look whether all of `range`, whole pages, is memory: at the start of its first and of its last page, and
+/// every 128 MiB between. The first finds out a bank that is not there; the last, one shorter than the tree says.
+///
+/// # Why not each page, or each power of two
+/// A look costs the host a page of memory, or a huge one; the boot of a large machine would be made of looks. Powers of
+/// two come apart as they go up, and step over a bank in the middle of a range that the tree has made one.
+pub fn probes(range: Range<usize>, page: usize) -> impl Iterator<Item = usize> {
+    let first = (!range.is_empty()).then_some(range.start);
+    let last = first.map(|first| range.end.saturating_sub(page).max(first));
+    let from = range.start.saturating_add(1).next_multiple_of(PROBE_STEP);
+    let between = (from..last.unwrap_or(from)).step_by(PROBE_STEP);
+    first.into_iter().chain(between).chain(last)
+}
+
 /// The devices of a machine: what each is, and its registers. Source of the sizes: Arm IHI 0048 and IHI 0069, the
 /// register maps; Arm DDI 0183, PL011.
 pub fn devices(machine: &Machine) -> impl Iterator<Item = (&'static str, Range<u64>)> {
@@ -184,6 +201,12 @@ impl<'a> Layout<'a> {
         })
     }
 
+    /// What the tree says of the memory at an address: from where to where there is some.
+    pub fn bank_at(&self, address: usize) -> Range<u64> {
+        let holds = |bank: &&Range<u64>| bank.contains(&(address as u64));
+        self.machine.memory.iter().find(holds).cloned().unwrap_or_default()
+    }
+
     /// Pages that may not be mapped.
     fn unmapped(&self) -> impl Iterator<Item = Range<usize>> + Clone {
         let (page, end) = (self.place.page, self.place.end);
@@ -213,4 +236,38 @@ impl<'a> Layout<'a> {
 
 fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
     a.start < b.end && b.start < a.end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+    const PAGE: usize = 4096;
+
+    fn probed(range: Range<usize>) -> Vec<usize> {
+        probes(range, PAGE).collect()
+    }
+
+    #[test]
+    fn the_first_page_and_the_last_are_probed_and_no_hole_of_128_mib_is_left_between() {
+        for (start, end) in [(0x4000_1000, 0x4000_3000), (0x4123_4000, 0x6000_0000), (0x4000_0000, 0x3_4fff_f000)] {
+            let all = probed(start..end);
+            assert_eq!((all.first(), all.last()), (Some(&start), Some(&(end - PAGE))), "{start:#x} to {end:#x}");
+            let is_close = |two: &[usize]| two[0] < two[1] && two[1] - two[0] <= 128 * MIB;
+            assert!(all.windows(2).all(is_close) && all.iter().all(|at| at.is_multiple_of(PAGE)), "{all:x?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_probed_and_nothing_is_not() {
+        assert_eq!(probed(0..0), []);
+        assert_eq!(probed(0x4000_0000..0x4000_0000), []);
+        assert!(probed(0x4000_0000..0x4000_1000).iter().all(|at| *at == 0x4000_0000));
+    }
+
+    #[test]
+    fn probes_are_few_on_the_largest_machine() {
+        assert!(probed(0x4000_0000..0x60_0000_0000).len() < 3100);
+    }
 }

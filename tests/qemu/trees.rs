@@ -123,6 +123,19 @@ const HVC: &str = "virt,gic-version=3";
 const SMC: &str = "virt,gic-version=3,virtualization=on";
 const GICV2: &str = "virt,gic-version=2";
 
+fn gicv3_at(tree: &mut Node, gicd: u64) {
+    tree.at("intc@").set("reg", reg(&[(gicd, 0x1_0000), (0x80a_0000, 0xf6_0000)]));
+}
+
+fn gicv2_at(tree: &mut Node, gicd: u64, gicc: u64) {
+    tree.at("intc@").set("reg", reg(&[(gicd, 0x1000), (gicc, 0x1000)]));
+}
+
+/// The number of the virtual timer's interrupt among those of a CPU's own.
+fn timer_as(tree: &mut Node, number: u32) {
+    tree.at("timer").edit(|timer| timer.cells("interrupts", &[1, 13, 4, 1, 14, 4, 1, number, 4, 1, 7, 4]));
+}
+
 const REFUSED: &[Refused] = &[
     (HVC, |tree| tree.at("psci").set("method", b"smc\0".to_vec()), "no firmware answers to smc, by which"),
     (SMC, |tree| tree.at("psci").set("method", b"hvc\0".to_vec()), "no firmware answers to hvc, by which"),
@@ -184,12 +197,12 @@ const REFUSED: &[Refused] = &[
     (
         GICV2,
         |tree| *tree.at("intc@") = virt_tree(HVC, 4).at("intc@").clone(),
-        "nothing answers where the device tree has its GIC: load external abort at address 0x80affe8",
+        "nothing answers where the device tree has its GIC: load external abort at address 0x800ffe8",
     ),
     (
         HVC,
         |tree| *tree.at("intc@") = virt_tree(GICV2, 4).at("intc@").clone(),
-        "nothing answers where the device tree has its GIC: store external abort at address 0x8010004",
+        "nothing answers where the device tree has its GIC: load external abort at address 0x80100fc",
     ),
     (
         HVC,
@@ -216,6 +229,58 @@ const REFUSED: &[Refused] = &[
         |tree| tree.at("intc@").set("compatible", b"arm,gic-v9\0".to_vec()),
         "device tree: it lacks a GICv2 or GICv3",
     ),
+    (
+        HVC,
+        |tree| tree.children.push(memory(0x8000_0000, 256 * MIB)),
+        "nothing answers where the device tree has memory, 0x80000000 to 0x90000000: \
+         load external abort at address 0x80000000",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, 1024 * MIB)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0x80000000: \
+         load external abort at address 0x60000000",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, 1 << 40)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0x10040000000: load external abort at",
+    ),
+    (
+        HVC,
+        |tree| tree.at("memory@").set("reg", reg(&[(RAM, u64::MAX - RAM)])),
+        "nothing answers where the device tree has memory, 0x40000000 to 0xffffffffffffffff: load external abort at",
+    ),
+    (
+        HVC,
+        |tree| tree.children.push(memory(0, 128 * MIB)),
+        "no memory is at 0x1000, where the device tree has it, 0x0 to 0x8000000",
+    ),
+    (HVC, |tree| gicv3_at(tree, 0x808_0000), "no distributor of a GICv3 is at 0x8080000, where the device tree has it"),
+    (HVC, |tree| gicv3_at(tree, 0x80a_0000), "no distributor of a GICv3 is at 0x80a0000, where the device tree has it"),
+    (HVC, |tree| gicv3_at(tree, 0x100_0000), "no distributor of a GICv3 is at 0x1000000, where the device tree has it"),
+    (
+        HVC,
+        |tree| gicv3_at(tree, 0x900_0000),
+        "nothing answers where the device tree has its GIC: load external abort at address 0x900ffe8",
+    ),
+    (
+        GICV2,
+        |tree| gicv2_at(tree, 0x801_0000, 0x801_0000),
+        "no distributor of a GICv2 is at 0x8010000, where the device tree has it",
+    ),
+    (
+        GICV2,
+        |tree| gicv2_at(tree, 0x100_0000, 0x801_0000),
+        "no distributor of a GICv2 is at 0x1000000, where the device tree has it",
+    ),
+    (
+        GICV2,
+        |tree| gicv2_at(tree, 0x800_0000, 0x900_0000),
+        "no CPU interface of a GICv2 is at 0x9000000, where the device tree has it",
+    ),
+    (HVC, |tree| timer_as(tree, 9), "the virtual timer's interrupt is 27, and the device tree says that it is 25"),
+    (GICV2, |tree| timer_as(tree, 10), "the virtual timer's interrupt is 27, and the device tree says that it is 26"),
 ];
 
 #[test]

@@ -10,11 +10,11 @@
 //!
 //! `irq_enable` and `irq_disable` of arm-gic write all of DAIF and are not used.
 
+mod identity;
 mod v2;
 mod v3;
 
 use super::cpu;
-use super::mmio::Registers;
 use crate::platform::devicetree::{self, Machine};
 use arm_gic::IntId;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -25,8 +25,6 @@ const IRQ_PRIORITY: u8 = 0x80;
 const FIQ_PRIORITY: u8 = 0;
 /// How many CPUs one SGI of a GICv3 can name: their Aff0 is below this number.
 const SGI_TARGETS: u64 = 16;
-/// The distributor's register that counts interrupts, by 32. Source: Arm IHI 0048B, 4.3.2; Arm IHI 0069, 12.9.
-const GICD_TYPER: usize = 4;
 /// Interrupt ids from here on say that there is none.
 const FIRST_SPECIAL: u32 = 1020;
 /// How often a CPU looks for the FIQ that it sent to itself: a hypervisor shows it at its next entry.
@@ -40,6 +38,18 @@ static FIQS: AtomicU32 = AtomicU32::new(0);
 pub enum GicError {
     /// What lies there is no redistributor of a GICv3 or v4.
     Layout {
+        /// Where.
+        at: u64,
+    },
+    /// What lies there is no distributor of a GIC of this version.
+    NoDistributor {
+        /// Where.
+        at: u64,
+        /// The version.
+        version: u32,
+    },
+    /// What lies there is no CPU interface of a GICv2.
+    NoInterface {
         /// Where.
         at: u64,
     },
@@ -67,6 +77,12 @@ impl core::fmt::Display for GicError {
         match self {
             Self::Layout { at } => {
                 write!(f, "no redistributor of a GICv3 answers at {at:#x}, where the device tree has one")
+            }
+            Self::NoDistributor { at, version } => {
+                write!(f, "no distributor of a GICv{version} is at {at:#x}, where the device tree has it")
+            }
+            Self::NoInterface { at } => {
+                write!(f, "no CPU interface of a GICv2 is at {at:#x}, where the device tree has it")
             }
             Self::NoInterrupt { id, count } => write!(f, "the UART's interrupt is {id}, and the GIC has {count}"),
             Self::OutOfReach { mpidr } => {
@@ -99,20 +115,18 @@ impl Interrupt {
 
 /// Sets up what the CPUs share. Context: boot, first CPU, registers mapped.
 pub fn init(machine: &Machine) -> Result<(), GicError> {
-    let gicd = match &machine.gic {
+    let id = machine.uart.interrupt;
+    match &machine.gic {
         devicetree::Gic::V2 { gicd, gicc } => {
+            identity::v2(*gicd, *gicc, id)?;
             v2::init(*gicd as usize, *gicc as usize);
-            *gicd
+            Ok(())
         }
         devicetree::Gic::V3 { gicd, gicr } => {
-            v3::init(machine, *gicd as usize, gicr)?;
-            *gicd
+            identity::v3(*gicd, id)?;
+            v3::init(machine, *gicd as usize, gicr)
         }
-    };
-    // SAFETY: the distributor, mapped; both versions have this register at one place.
-    let typer = unsafe { Registers::new(gicd as usize) }.read(GICD_TYPER);
-    let (id, count) = (machine.uart.interrupt, ((typer & 0x1f) + 1) * 32);
-    if id < count { Ok(()) } else { Err(GicError::NoInterrupt { id, count }) }
+    }
 }
 
 /// Whether interrupts of CPU number `cpu` and SGIs to it arrive, once it runs. Context: boot, after [`init`].
@@ -138,6 +152,12 @@ pub fn init_cpu(irqs: &[u32], fiqs: &[u32]) -> Result<(), GicError> {
         }
     }
     Ok(())
+}
+
+/// This CPU's private interrupts that are pending, a bit each, enabled or not. Context: any, after [`init_cpu`].
+pub fn pending_private() -> u32 {
+    const PRIVATE: u32 = 0xffff_0000;
+    PRIVATE & if v2::cpu_interface().is_some() { v2::pending() } else { v3::pending() }
 }
 
 /// Sends this CPU a FIQ and looks whether it comes. Context: boot, IRQs and FIQs masked.

@@ -8,6 +8,7 @@
 //!   a console registers say what happened, and the CPU halts: x20 holds the letters `holdout` and the status, x21 the
 //!   address of the text, x22 its length, or 0 up to a NUL (x21 = 0: a fault in `boot.S`, at x22).
 //! - FIQs: `gic` sends itself one. The system registers of Group 0 are touched only if the distributor serves one world.
+//! - The identification of a GICv2: `gic::identity` takes none for an answer, and tries a priority.
 //! - EL2 is used only to leave it: `boot.S` asks ID registers for each thing that it turns off (GIC registers, PMU,
 //!   fine-grained traps, HCRX). EL3 is left in the same way, to refuse on the console.
 //!
@@ -40,6 +41,8 @@ pub mod pl061;
 pub mod pmu;
 #[cfg(target_os = "none")]
 pub mod psci;
+#[cfg(target_os = "none")]
+pub mod ram;
 #[cfg(target_os = "none")]
 pub mod relax;
 pub mod site;

@@ -43,6 +43,19 @@ pub fn set_alarm_ns(deadline_ns: u64) {
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
 }
 
+/// Raises this CPU's timer interrupt now. Context: boot, IRQs masked.
+pub fn ring() {
+    CNTV_CVAL_EL0.set(0);
+    CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
+    super::cpu::isb();
+}
+
+/// Takes it back, and sets no alarm. Context: as [`ring`].
+pub fn silence() {
+    CNTV_CTL_EL0.set(0);
+    super::cpu::isb();
+}
+
 global_asm!(
     ".pushsection .text.timer, \"ax\", %progbits",
     ".balign 8",

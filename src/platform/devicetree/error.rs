@@ -4,7 +4,7 @@ use core::fmt;
 
 use dtoolkit::error::FdtParseError;
 
-use super::{MAX_BLOB_BYTES, MAX_BOOTARGS};
+use super::{FORMAT, MAX_BLOB_BYTES, MAX_BOOTARGS};
 
 /// The device tree does not describe a machine that this kernel can run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub enum DeviceTreeError {
         /// Bytes there are.
         present: usize,
     },
+    /// The tree asks for a reader of a later format.
+    TooNew {
+        /// The version that it asks for.
+        version: u32,
+    },
     /// The tree breaks the rules of its format.
     Damaged(FdtParseError),
     /// The tree lacks something.
@@ -31,6 +36,17 @@ pub enum DeviceTreeError {
     NotOkay(&'static str),
     /// The tree has it, in a form that makes no sense.
     Unusable(&'static str),
+    /// The tree has less room for something than one of it needs.
+    TooSmall {
+        /// For what.
+        what: &'static str,
+        /// Where.
+        at: u64,
+        /// Bytes that the tree says.
+        bytes: u64,
+        /// Bytes that one needs.
+        least: u64,
+    },
     /// The tree has more of it than can be kept apart.
     TooMany {
         /// Of what.
@@ -64,10 +80,16 @@ impl fmt::Display for DeviceTreeError {
                 write!(f, "it says that it has {bytes} bytes; at most {MAX_BLOB_BYTES} are allowed")
             }
             Self::CutOff { bytes, present } => write!(f, "it has {bytes} bytes, of which {present} are there"),
+            Self::TooNew { version } => {
+                write!(f, "it asks for a reader of format version {version}; this one is of version {FORMAT}")
+            }
             Self::Damaged(error) => write!(f, "it is damaged: {error}"),
             Self::Missing(what) => write!(f, "it lacks {what}"),
             Self::NotOkay(what) => write!(f, "it has {what}, but with a status other than okay"),
             Self::Unusable(what) => write!(f, "it makes no sense in {what}"),
+            Self::TooSmall { what, at, bytes, least } => {
+                write!(f, "{what} at {at:#x} has {bytes} bytes, needs {least}")
+            }
             Self::TooMany { what, limit } => write!(f, "it has more than {limit} {what}"),
             Self::NoBootCpu { mpidr } => {
                 write!(f, "no CPU whose status is okay has MPIDR {mpidr:#x}, which the CPU that boots has")

@@ -91,6 +91,11 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
     Ok(())
 }
 
+/// What is pending of this CPU's own interrupts.
+pub(super) fn pending() -> u32 {
+    distributor().read(offset_of!(Gicd, ispendr))
+}
+
 /// Lets a shared interrupt through to the first CPU.
 pub(super) fn enable_shared(id: u32) {
     let gicd = distributor();

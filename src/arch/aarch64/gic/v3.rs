@@ -26,21 +26,16 @@ static REDISTRIBUTOR: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; 
 /// The MPIDR of each CPU: where its SGIs go.
 static MPIDR: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
-/// The words of GICR_TYPER, and GICR_PIDR2, which says what revision of the architecture this is.
-/// Source: Arm IHI 0069, 12.11.
+/// The words of GICR_TYPER; GICR_ISPENDR0, in the second frame. Source: Arm IHI 0069, 12.11.
 const GICR_TYPER: [usize; 2] = [0x8, 0xc];
-const GICR_PIDR2: usize = 0xffe8;
-const ARCHITECTURES: core::ops::RangeInclusive<u32> = 3..=4;
+const GICR_ISPENDR0: usize = 0x1_0200;
 
 /// Sets up the distributor, and finds each CPU's redistributor.
 pub(super) fn init(machine: &Machine, gicd: usize, gicr: &Redistributors) -> Result<(), GicError> {
     // SAFETY: the device tree says that the registers are there; `mmu::init` mapped them as device memory.
     let registers = |at: u64| unsafe { Registers::new(at as usize) };
     for region in &gicr.regions {
-        let architecture = registers(region.start).read(GICR_PIDR2) >> 4 & 0xf;
-        if !ARCHITECTURES.contains(&architecture) {
-            return Err(GicError::Layout { at: region.start });
-        }
+        super::identity::redistributor(region.start)?;
     }
     let typer = |at| {
         let [low, high] = GICR_TYPER.map(|word| u64::from(registers(at).read(word)));
@@ -111,6 +106,15 @@ pub(super) fn init_cpu(enabled: u32, fiqs: u32) -> Result<(), GicError> {
     }
     cpu::isb();
     Ok(())
+}
+
+/// What is pending of this CPU's own interrupts.
+pub(super) fn pending() -> u32 {
+    match REDISTRIBUTOR[cpu::id()].load(Ordering::Relaxed) {
+        0 => 0,
+        // SAFETY: a redistributor that `init` found, mapped; interrupts are this module's.
+        base => unsafe { Registers::new(base) }.read(GICR_ISPENDR0),
+    }
 }
 
 /// Lets a shared interrupt through to the first CPU.
