@@ -86,6 +86,16 @@ fn a_guest_that_reads_nothing_is_ended_by_ctrl_c_twice_and_by_ctrl_a_x() {
     }
 }
 
+/// Waits for it, a minute at most. Says whether it came.
+fn soon(is_so: &dyn Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        is_so() || {
+            std::thread::sleep(LOOK);
+            false
+        }
+    })
+}
+
 #[test]
 fn whoever_ends_what_attends_an_emulator_ends_that_too() {
     let lent = one_cpu_of_a_tried_image();
@@ -96,19 +106,11 @@ fn whoever_ends_what_attends_an_emulator_ends_that_too() {
         let mut boot = boot.spawn().expect("scripts/boot can be run");
         let emulators = format!("[q]emu-system.* -S .*echo {signal}");
         let are_there = || Command::new("pgrep").args(["-f", &emulators]).output().expect("pgrep(1)").status.success();
-        let until = |is_so: &dyn Fn() -> bool| {
-            (0..600).any(|_| {
-                is_so() || {
-                    std::thread::sleep(LOOK);
-                    false
-                }
-            })
-        };
-        assert!(until(&are_there), "no emulator to end by {signal}");
+        assert!(soon(&are_there), "no emulator to end by {signal}");
         let sent = Command::new("kill").args([format!("-{signal}"), boot.id().to_string()]).status();
         assert!(sent.expect("kill can be run").success());
         assert_eq!(boot.wait().expect("its end").code(), status, "of {signal}");
-        assert!(until(&|| !are_there()), "an emulator outlives what {signal} has ended");
+        assert!(soon(&|| !are_there()), "an emulator outlives what {signal} has ended");
     }
     drop(lent);
 }
@@ -229,6 +231,7 @@ fn ctrl_c_ends_the_guests_of_scripts_windows_also_those_that_read_nothing() {
     let page = format!("--html={}/interrupted.html", env!("CARGO_TARGET_TMPDIR"));
     let ended = interrupted("scripts/windows", &[&page, "--profile=checked", "--qemu-arg=-S"]);
     assert_eq!(ended.status, 130, "{}", ended.story());
-    let left = Command::new("pgrep").args(["-f", EMULATORS]).output().expect("pgrep(1)");
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "", "emulators are left");
+    // Each is killed by the end of what attends it, which the script has waited for: a moment earlier than the emulator's own.
+    let left = || Command::new("pgrep").args(["-f", EMULATORS]).output().expect("pgrep(1)").stdout;
+    assert!(soon(&|| left().is_empty()), "emulators are left: {}", String::from_utf8_lossy(&left()));
 }

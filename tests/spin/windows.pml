@@ -16,7 +16,9 @@
  * Not covered: memory order (every step is seen by all at once: that is what litmus tests and loom are for); more than
  * one call, task or round at a time, so neither progress nor many ops; a task and an interrupt that both hold; rows
  * 16, 17, 19, 20; instructions: a phase is some, and the explorer steps through them on the real thing. The shipping files
- * are not read here: schemes are written down again, from the theory. The preemption point repeats itself as Linux's
+ * are not read here: schemes are written down again, from the theory. In particular `depth` and `scan` list who holds at
+ * the switch itself, and look once; the shipping ones list everybody who leaves, examine them behind the round, and look
+ * again when somebody holds less. What they do in rows 15 and 18 is `tests/models/holders.rs`'s to say. The preemption point repeats itself as Linux's
  * does; ours goes through once, so row 13 by way of `ip` is Linux's own.
  */
 

@@ -312,3 +312,25 @@ fn an_ops_is_held_while_one_of_the_nodes_is_that_are_freed_with_it() {
     // SAFETY: as above.
     assert!(!unsafe { &*second }.holds().is_held(100));
 }
+
+#[test]
+fn each_node_that_goes_with_an_ops_tells_its_members_whatever_else_holds_the_ops() {
+    let mut text = Recorded::default();
+    let mut registry = registry();
+    let mut register =
+        |name, sites| registry.register(OpsBox::new(name, no_op, 0), sites, &mut text).expect("there is room");
+    let [first, second, third] = [register("a", vec![0, 1]), register("b", vec![0]), register("c", vec![1])];
+    let nodes = [0, 1].map(|site| registry.expected(site).1);
+    for node in nodes {
+        // SAFETY: published, and its registry lives.
+        unsafe { &(*node).holds }.see(4);
+    }
+    // SAFETY: registered.
+    unsafe { &*first }.holds().see(4);
+    let gone = registry.unregister(first, &mut text).expect("it is registered");
+    assert!(gone.is_held(4));
+    for other in [second, third] {
+        // SAFETY: registered.
+        assert!(unsafe { &*other }.holds().is_held(100), "who sleeps in its node holds it, when it is retired");
+    }
+}

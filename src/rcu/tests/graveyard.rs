@@ -17,6 +17,7 @@ struct Traced {
     node: Node<Traced>,
     id: u32,
     freed: Arc<Mutex<Vec<u32>>>,
+    judged: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Reclaim for Traced {
@@ -24,6 +25,7 @@ impl Reclaim for Traced {
         &self.node
     }
     fn is_held(&self, _: u64) -> bool {
+        self.judged.lock().expect("no test panics with it").push(self.id);
         self.id >= 100
     }
 }
@@ -44,16 +46,18 @@ impl Judge for Until20 {
 struct Yard {
     graveyard: Graveyard,
     freed: Arc<Mutex<Vec<u32>>>,
+    judged: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Yard {
     fn new() -> Self {
         // SAFETY: nobody reads what is retired here.
-        Self { graveyard: unsafe { Graveyard::new() }, freed: Arc::default() }
+        Self { graveyard: unsafe { Graveyard::new() }, freed: Arc::default(), judged: Arc::default() }
     }
 
     fn retire(&mut self, id: u32) -> Retired<Traced> {
-        let object = Box::leak(Box::new(Traced { node: Node::new(), id, freed: self.freed.clone() }));
+        let (freed, judged) = (self.freed.clone(), self.judged.clone());
+        let object = Box::leak(Box::new(Traced { node: Node::new(), id, freed, judged }));
         // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. It was never reachable.
         unsafe { self.graveyard.retire(NonNull::from(object)) }
     }
@@ -92,6 +96,19 @@ fn what_is_retired_while_a_grace_period_runs_waits_for_the_next() {
     yard.look(4, false);
     yard.graveyard.tell(&extent);
     assert!(second.poll().is_some() && extent.is_past(second.number()));
+}
+
+#[test]
+fn what_is_held_is_judged_before_what_comes_anew_for_it_may_tell_of_that() {
+    let mut yard = Yard::new();
+    let _held = [100, 101].map(|id| yard.retire(id));
+    yard.graveyard.begin();
+    yard.look(2, false);
+    let _new = [1, 2].map(|id| yard.retire(id));
+    yard.judged.lock().expect("no test panics with it").clear();
+    yard.graveyard.begin();
+    yard.look(4, true);
+    assert_eq!(*yard.judged.lock().expect("no test panics with it"), [100, 101, 1, 2]);
 }
 
 #[test]
