@@ -195,15 +195,17 @@ pub fn looks_beside_callers(need_ns: u64, ticks: u64) -> Result<u64, String> {
     while NR_INSIDE.load(Ordering::Relaxed) == 0 && spawned.is_ok() && !patience.is_over() {
         sched::sleep(LOOK_NS);
     }
+    let are_inside = NR_INSIDE.load(Ordering::Relaxed) > 0;
     rcu::synchronize();
     let (before, begin) = (rcu::nr_ended(), sched::ticks(cpu()));
     while sched::ticks(cpu()) < begin + ticks && !patience.is_over() {
         sched::sleep(LOOK_NS);
     }
-    let followed = rcu::nr_ended() - before;
+    let (followed, is_whole) = (rcu::nr_ended() - before, sched::ticks(cpu()) >= begin + ticks);
     IS_OVER.store(true, Ordering::Relaxed);
     let is_over = spawned.map(|tasks| tasks.into_iter().for_each(JoinHandle::join));
     rcu::call(live::unregister(ops).expect("registered above"), drop);
     rcu::barrier();
-    is_over.map(|()| followed)
+    is_over?;
+    if are_inside && is_whole { Ok(followed) } else { Err(format!("no caller, or no {ticks} ticks, in time")) }
 }

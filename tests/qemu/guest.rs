@@ -107,7 +107,7 @@ impl Guest {
     pub(crate) fn boot(&self, words: &[&str]) -> Ended {
         let (secs, typing) = (PATIENCE_SECS + self.extra_secs, (&*self.cue, &*self.typed));
         let arguments = self.arguments(words); // first: there may be an image to build and to try
-        let lent = match (self.is_on_one_cpu(), is_load(words)) {
+        let lent = match (self.is_on_one_cpu(), is_load(words) || is_load(&[&String::from_utf8_lossy(&self.typed)])) {
             (true, _) => one_cpu(),
             (false, false) => one_cpu().roaming(),
             (false, true) => alone(),

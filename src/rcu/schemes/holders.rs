@@ -103,8 +103,10 @@ impl<P: Probe> Holders<P> {
     /// The task is found to hold this that is retired. Context: `own-or-pinned`.
     ///
     /// A look is due when that is another set than before, not only a smaller one: who has left one and come to hold another has
-    /// left one. (Unless [`Probe::left`] knows that it frees nothing.) Order: `AcqRel`, pairing with the exchange in `begin`: the look that is due finds what the task has left. An
-    /// exchange here as well: loom lets a load behind both find what a plain store has overwritten.
+    /// left one. It is not due where [`Probe::left`] knows that it would free nothing.
+    ///
+    /// Order: `AcqRel`, pairing with the exchange in `begin`: the look that is due finds what the task has left. An exchange here
+    /// as well: loom lets a load behind both find what a plain store has overwritten.
     #[inline(always)]
     fn note(&self, context: &Context<'_>, held: usize) -> Wake {
         let task = context.task;

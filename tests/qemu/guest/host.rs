@@ -1,7 +1,8 @@
 //! The host's CPUs, lent to guests: all of them to a guest under load on several CPUs, one to any other.
 //!
-//! INVARIANT `own-cpus`: no more guests than the host has CPUs, and one under load on several CPUs is alone. Each CPU has a lock file, so that test runs of one tree keep
-//! apart too; a lock goes with whoever holds it, in a panic as well, and none is ever poisoned.
+//! INVARIANT `own-cpus`: no more guests than the host has CPUs; one whose words ask for load on several CPUs is alone. Each
+//! CPU has a lock file, so that test runs of one tree keep apart too; a lock goes with whoever holds it, in a panic as
+//! well, and none is ever poisoned.
 //! No deadlock: whoever waits for a CPU has the turn, which is taken first, and given back before the guest starts; who
 //! wants all CPUs takes them one by one while nobody else can take any. No starvation: the turn goes round.
 
