@@ -36,8 +36,12 @@ impl Reclaim for Registration<Grave> {
     }
 
     #[inline(always)]
-    fn is_held(&self, look: u64) -> bool {
-        Registration::is_held(self, look)
+    fn is_held(&self, part: usize, look: u64) -> bool {
+        Registration::is_held(self, part, look)
+    }
+
+    fn nr_parts(&self) -> usize {
+        Registration::nr_parts(self)
     }
 
     fn bytes(&self) -> usize {

@@ -90,7 +90,7 @@ impl Ops {
 #[derive(Debug)]
 pub struct Node {
     header: OpsHeader,
-    /// The members have been told that the node is held. The grace-period task's own.
+    /// The members count the node: from its retirement until it is judged to be held by nobody.
     is_told: AtomicBool,
     /// Past the last member.
     end: *const *const Ops,
@@ -104,19 +104,31 @@ impl Node {
         &self.header.holds
     }
 
-    /// Whether somebody holds the node by look number `look`; its members hear when that changes. Who holds a node holds its
-    /// members: they live until it is held no more. Context: the grace-period task; the node is retired.
+    /// The node was unlinked: whoever meets it in a frame tells when that is gone, and its members are kept for it from here on.
+    ///
+    /// Who holds a node holds its members, so each counts the retired nodes that name it, until they are judged. Context: task; the
+    /// members are registered, or retired later than the node, or with it.
+    pub fn note_retired(&self) {
+        self.is_told.store(true, Ordering::Relaxed);
+        for &member in self.members() {
+            // SAFETY: the caller: a member lives.
+            unsafe { &*member }.holds().count_node(true);
+        }
+        self.holds().note_retired();
+    }
+
+    /// Whether somebody holds the node by look number `look`. Its members hear when nobody does: that stays so. Context: the
+    /// grace-period task; the node is retired, and the look has found nobody who may hold anything.
     #[inline(always)]
     pub fn judge(&self, look: u64) -> bool {
         let is_held = self.holds().is_held(look);
-        if self.is_told.swap(is_held, Ordering::Relaxed) != is_held {
+        if !is_held && self.is_told.swap(false, Ordering::Relaxed) {
             let members = self.member_range();
             let mut at = members.start;
             while at != members.end {
-                // SAFETY: 1. Inside the array. 2. A member is kept while it is told that the node is held; and before it is told
-                // the first time, since the node was retired before it, or with it.
+                // SAFETY: 1. Inside the array. 2. A member is kept while it counts the node.
                 unsafe {
-                    (**at).holds().count_node(is_held);
+                    (**at).holds().count_node(false);
                     at = at.add(1);
                 }
             }

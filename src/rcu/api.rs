@@ -15,14 +15,14 @@
 //! What was retired counts for those that wait without a name from [`retire`] on, whether it was called, is polled, or was dropped.
 
 use super::cookie;
-use super::gp_task::{self, ENDED, STEP, rcu};
+use super::gp_task::{self, STEP, rcu};
 use super::grace::Statistics;
 use super::reclaimer::{self, EXPIRED, RECLAIMED};
 use super::report;
 use super::retired::{Elapsed, Reclaim, Retired};
 use super::room::{Full, Kept};
 use super::schemes::{NAMES, Scheme, Trampoline};
-use super::{hooks, hurry};
+use super::{hooks, hurry, waits};
 use crate::arch::cpu;
 use crate::mm::heap;
 use crate::sched::{self, Class, Spawn, SpawnError, seam, tick};
@@ -128,7 +128,7 @@ pub fn check_room() -> Option<Full> {
 pub fn synchronize_for<T: Reclaim>(retired: &Retired<T>) -> Elapsed {
     assert_may_wait();
     let mut elapsed = None;
-    ENDED.wait_until(|| {
+    waits::of(retired.number()).wait_until(|| {
         elapsed = retired.poll();
         elapsed.is_some()
     });
@@ -158,7 +158,8 @@ pub fn synchronize_expedited() {
 /// Context: as [`synchronize_for`].
 pub fn cond_synchronize(cookie: Cookie) {
     assert_may_wait();
-    ENDED.wait_until(|| has_ended(cookie));
+    waits::NUMBERS.wait_until(|| rcu().sequence.has_ended(cookie.number));
+    waits::OLDEST.wait_until(|| rcu().extent.is_past(cookie.retired));
 }
 
 /// Frees a retired object when nobody uses it: `then` gets it in the reclaimer's task. Objects go in the order in which they

@@ -3,20 +3,26 @@
 //!
 //! Pure: the kernel and the models call the same function. Context: the grace-period task.
 
-use super::graveyard::{Extent, Graveyard, Judge};
+use super::extent::Extent;
+use super::graveyard::Graveyard;
+use super::judging::{Ended, Judge, Stands};
 use super::schemes::Scheme;
 use crate::sync::lock::IrqLock;
 
-/// How many are judged under one lock: whoever retires something waits for no more.
+/// How many parts are judged under one lock: whoever retires something waits for no more.
 const JUDGED_AT_ONCE: usize = 16;
 
-/// What a grace period leaves behind.
+/// What a grace period leaves behind, and whom it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
-    /// The number of the oldest retirement that is held.
-    pub oldest_held: Option<u64>,
+    /// What is held.
+    pub stands: Stands,
     /// Something can be freed.
     pub has_expired: bool,
+    /// What has elapsed.
+    pub ended: Ended,
+    /// The oldest that was retired has.
+    pub has_oldest_moved: bool,
 }
 
 /// What the grace period has found.
@@ -33,7 +39,19 @@ impl<S: Scheme + ?Sized> Judge for Found<'_, S> {
 
     #[inline(always)]
     fn keeps(&self, first_look: u64, is_held: bool) -> bool {
-        self.scheme.keeps(self.look, first_look, is_held)
+        self.scheme.keeps(first_look, is_held)
+    }
+
+    #[inline(always)]
+    fn keeps_all(&self) -> bool {
+        self.scheme.keeps_all(self.look)
+    }
+
+    /// Who keeps all keeps what is behind, and so does who cannot tell what is held apart: it goes by the first look alone, and
+    /// those behind were judged first by a later one.
+    #[inline(always)]
+    fn keeps_what_is_behind(&self) -> bool {
+        !self.scheme.tells_ops_apart() || self.keeps_all()
     }
 }
 
@@ -47,8 +65,14 @@ pub fn conclude<S: Scheme + ?Sized>(graveyard: &IrqLock<Graveyard>, extent: &Ext
         drop(locked);
         locked = graveyard.lock();
     }
+    let oldest = extent.oldest();
     locked.tell(extent);
-    let left = Left { oldest_held: locked.oldest_held(), has_expired: locked.has_expired() };
+    let left = Left {
+        stands: locked.stands(),
+        has_expired: locked.has_expired(),
+        ended: locked.take_ended(),
+        has_oldest_moved: extent.oldest() != oldest,
+    };
     drop(locked);
     scheme.judged();
     left

@@ -9,15 +9,17 @@ use super::bracket::MAX_CPUS;
 use super::broken;
 use super::conclude::conclude;
 use super::cookie::Sequence;
+use super::extent::Extent;
 use super::eyes::Kernel;
 use super::grace::{Action, Machine, Now};
-use super::graveyard::{Extent, Graveyard};
+use super::graveyard::Graveyard;
 use super::hooks;
+use super::judging::Stands;
 use super::reclaimer::EXPIRED;
 use super::schemes::built::Built;
 use super::schemes::{Kind, Look, NAMES, Nudge, Scheme, Sighting, Subject, Wake, World};
 use super::starved::Starved;
-use super::{hurry, report};
+use super::{hurry, report, waits};
 use crate::arch::cpu;
 use crate::fault::{self, Fault};
 use crate::sched::{self, Task, Visit, WaitQueue};
@@ -32,8 +34,6 @@ const STALL_AFTER_NS: u64 = 10_000_000_000;
 
 /// The grace-period task waits here: for requests, for the end of a step, for somebody who holds less.
 pub(super) static STEP: WaitQueue = WaitQueue::new();
-/// Whoever waits for a grace period.
-pub(super) static ENDED: WaitQueue = WaitQueue::new();
 
 /// The workers wait here to be wanted.
 static WORKERS: WaitQueue = WaitQueue::new();
@@ -181,11 +181,11 @@ fn now() -> Now {
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
     // Nobody else adds to what is held, or takes from it.
-    let mut oldest_held = None;
+    let mut stands = Stands::default();
     loop {
         let mut machine = rcu.machine.lock();
         let scheme = rcu.scheme(); // under the lock: `one-scheme`
-        let action = machine.step(&rcu.sequence, scheme, now(), oldest_held, || rcu.graveyard.lock().begin());
+        let action = machine.step(&rcu.sequence, scheme, now(), stands, || rcu.graveyard.lock().begin());
         drop(machine);
         let is_wanted = || Machine::is_wanted(&rcu.sequence, scheme);
         match action {
@@ -198,10 +198,10 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
             Action::Report { step, stalled_ns } => report::tell_stall(scheme, step, stalled_ns),
             Action::Judge => {
                 let left = conclude(&rcu.graveyard, &rcu.extent, scheme, rcu.sequence.running());
-                oldest_held = left.oldest_held;
+                stands = left.stands;
                 rcu.machine.lock().finish(&rcu.sequence, now());
                 broken::tell_once();
-                ENDED.wake_all();
+                waits::wake(&left);
                 // Who calls something that has elapsed wakes the reclaimer by itself.
                 if left.has_expired {
                     EXPIRED.wake_all();

@@ -12,6 +12,7 @@
 //! that stops the guest keeps no grace period from ending.
 
 use super::cookie::Sequence;
+use super::judging::Stands;
 use super::schemes::{NAMES, Scheme};
 
 /// What the grace-period task does now; then it asks again.
@@ -176,26 +177,26 @@ impl Machine {
         sequence.is_wanted() || scheme.is_due()
     }
 
-    /// The next action. `scheme` is the same from the first step of a grace period to its last. `oldest_held` is the number of
-    /// the oldest retirement that was judged and is held; `take_over` takes over what is retired, when a grace period has begun.
+    /// The next action. `scheme` is the same from the first step of a grace period to its last. `stands` is what the last grace
+    /// period has left; `take_over` takes over what is retired, when a grace period has begun.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn step(
         &mut self,
         sequence: &Sequence,
         scheme: &dyn Scheme,
         now: Now,
-        oldest_held: Option<u64>,
+        stands: Stands,
         take_over: impl FnOnce(),
     ) -> Action {
         let stall_after_ns = self.stall_after_ns;
         match &mut self.state {
             State::Idle => {
-                let (held_for, stalled_ns) = self.look_at_held(oldest_held, now);
+                let (held_for, stalled_ns) = self.look_at_held(stands.oldest_held, now);
                 if let Some(stalled_ns) = stalled_ns {
                     self.count_stall();
                     return Action::Report { step: 0, stalled_ns };
                 }
-                if !Self::is_wanted(sequence, scheme) {
+                if !stands.is_pass_open && !Self::is_wanted(sequence, scheme) {
                     return held_for.map_or(Action::Sleep, |most_ns| Action::Rest { most_ns });
                 }
                 sequence.begin();
@@ -209,7 +210,7 @@ impl Machine {
                 let (figures, nr_holdouts) = (self.figures(), scheme.nr_holdouts(step) as u64);
                 // A sum for reports: with a scheme that miscounts it is wrong, and nothing else is.
                 figures.nr_waited_for = figures.nr_waited_for.wrapping_add(nr_holdouts);
-                self.step(sequence, scheme, now, oldest_held, take_over)
+                self.step(sequence, scheme, now, stands, take_over)
             }
             State::Waiting { step, .. } if scheme.outstanding(*step) == 0 => {
                 let step = *step;

@@ -22,19 +22,12 @@
 use alloc::boxed::Box;
 use core::ptr::NonNull;
 
+use super::extent::Extent;
+use super::judging::{Ended, Hearing, Judge, Pass, Stands};
 use super::links::{Called, Own};
 use super::retired::{Link, Reclaim, Retired};
 use super::room::Kept;
 use crate::fault::{self, Fault};
-use crate::sync::atomic::{AtomicU64, Ordering};
-
-/// Whether an object is still held, asked at the end of a grace period.
-pub trait Judge {
-    /// The number of the look.
-    fn look(&self) -> u64;
-    /// Whether an object is kept that look number `first_look` was the first to judge. `is_held` says what its own words say.
-    fn keeps(&self, first_look: u64, is_held: bool) -> bool;
-}
 
 /// An object that may be freed now: taken out, not yet run.
 #[must_use = "the object leaks unless it is run"]
@@ -52,42 +45,6 @@ impl Expired {
 #[derive(Clone, Copy, Debug)]
 pub struct Barrier(u64);
 
-/// No retirement's number.
-const NONE: u64 = u64::MAX;
-
-/// The numbers of the last retirement, and of the oldest one that has not elapsed: for waits without a name.
-#[derive(Debug)]
-pub struct Extent {
-    last: AtomicU64,
-    oldest: AtomicU64,
-}
-
-impl Default for Extent {
-    fn default() -> Self {
-        Self { last: AtomicU64::new(0), oldest: AtomicU64::new(NONE) }
-    }
-}
-
-impl Extent {
-    /// The number of the last retirement.
-    pub fn last(&self) -> u64 {
-        self.last.load(Ordering::Acquire)
-    }
-
-    /// The number of the oldest one that has not elapsed. A glance.
-    pub fn oldest(&self) -> Option<u64> {
-        Some(self.oldest.load(Ordering::Relaxed)).filter(|&oldest| oldest != NONE)
-    }
-
-    /// Whether all up to this number have elapsed.
-    ///
-    /// Order: `Acquire`, pairing with [`Graveyard::tell`]: what users of the elapsed objects did comes before. Whoever has read
-    /// `number` from [`Extent::last`], or has retired it, does not find what the oldest was before.
-    pub fn is_past(&self, number: u64) -> bool {
-        self.oldest.load(Ordering::Acquire) > number
-    }
-}
-
 /// All that is retired.
 #[derive(Debug)]
 pub struct Graveyard {
@@ -97,8 +54,12 @@ pub struct Graveyard {
     looked: Own,
     /// Judged, and held.
     held: Own,
-    /// The next one of those that is judged again.
-    again: Option<NonNull<Link>>,
+    /// How far the held ones have been judged again.
+    pass: Pass,
+    /// The object that is being judged.
+    hearing: Hearing,
+    /// Whose owners are to be woken.
+    ended: Ended,
     /// Elapsed and called.
     expired: Own,
     /// Called and not yet taken out, in the order of the calls.
@@ -128,7 +89,9 @@ impl Graveyard {
             fresh: Own::new(),
             looked: Own::new(),
             held: Own::new(),
-            again: None,
+            pass: Pass::new(),
+            hearing: Hearing::new(),
+            ended: Ended(0),
             expired: Own::new(),
             called: Called::new(),
             running: None,
@@ -193,31 +156,40 @@ impl Graveyard {
     #[inline(always)]
     pub fn meet(&mut self, somebody_holds_less: bool) {
         self.is_running = false;
-        self.again = self.held.first.filter(|_| somebody_holds_less);
+        self.pass.meet(self.held.first, somebody_holds_less);
     }
 
-    /// Judges the next object; says whether there was one. The held ones go first: what they find of their nodes counts for those
-    /// that are judged behind them.
+    /// Judges the next part of an object; says whether there was one. What comes anew goes first, so that it waits for nothing that
+    /// is held.
     #[inline(always)]
     pub fn judge_one(&mut self, judge: &dyn Judge) -> bool {
-        if let Some(link) = self.again {
-            self.again = self.held.beside(link)[1];
-            if !Self::is_kept(link, judge) {
-                self.held.unlink(link);
-                self.elapse(link);
+        let (link, is_anew) = match (self.looked.first, self.pass.next(&self.hearing)) {
+            (Some(link), _) => (link, true),
+            (None, Some(link)) => (link, false),
+            (None, None) => return false,
+        };
+        self.pass.count(is_anew);
+        // SAFETY: 1. Listed and not elapsed, so it lives. 2. The lock.
+        let Some(is_kept) = self.hearing.hear(unsafe { &mut *link.as_ptr() }, judge) else { return true };
+        if is_anew {
+            self.looked.unlink(link);
+            if is_kept {
+                self.held.push(link);
             }
-            return true;
-        }
-        let Some(link) = self.looked.pop() else { return false };
-        if Self::is_kept(link, judge) {
-            self.held.push(link);
         } else {
+            let [_, behind] = *self.held.beside(link);
+            self.pass.go_on(behind, is_kept && judge.keeps_what_is_behind());
+            if !is_kept {
+                self.held.unlink(link);
+            }
+        }
+        if !is_kept {
             self.elapse(link);
         }
         true
     }
 
-    /// Judges so many; says whether there may be more. Whoever waits for the lock waits for no more than these.
+    /// Judges so many parts; says whether there may be more. Whoever waits for the lock waits for no more than these.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     pub fn judge_some(&mut self, judge: &dyn Judge, most: usize) -> bool {
         let mut nr_judged = 0;
@@ -228,19 +200,10 @@ impl Graveyard {
     }
 
     #[inline(always)]
-    fn is_kept(mut link: NonNull<Link>, judge: &dyn Judge) -> bool {
-        // SAFETY: 1. Listed a moment ago and not elapsed, so it lives. 2. The lock.
-        let link = unsafe { link.as_mut() };
-        if link.first_look == 0 {
-            link.first_look = judge.look();
-        }
-        judge.keeps(link.first_look, link.is_held(judge.look()))
-    }
-
-    #[inline(always)]
     fn elapse(&mut self, link: NonNull<Link>) {
         // SAFETY: not elapsed yet, so it lives.
         let link_words = unsafe { link.as_ref() };
+        self.ended.note(link_words.number);
         if link_words.call == 0 {
             self.bytes -= link_words.bytes;
         } else {
@@ -322,19 +285,32 @@ impl Graveyard {
     /// Tells whoever waits without the lock how far it is. Context: behind every change of what is retired.
     #[inline(always)]
     pub fn tell(&self, extent: &Extent) {
-        let mut oldest = NONE;
+        let mut oldest: Option<u64> = None;
         // Each list has its oldest first.
         for first in [self.held.oldest(), self.looked.oldest(), self.fresh.oldest()] {
-            oldest = oldest.min(first.unwrap_or(NONE));
+            oldest = match (oldest, first) {
+                (Some(oldest), Some(first)) => Some(if first < oldest { first } else { oldest }),
+                (oldest, first) => {
+                    if oldest.is_some() {
+                        oldest
+                    } else {
+                        first
+                    }
+                }
+            };
         }
-        // The oldest first: who reads the number of the last finds it.
-        extent.oldest.store(oldest, Ordering::Release);
-        extent.last.store(self.nr_retired, Ordering::Release);
+        extent.set(oldest, self.nr_retired);
     }
 
-    /// The number of the oldest retirement that was judged and is held.
+    /// What has elapsed since this was asked before.
     #[inline(always)]
-    pub fn oldest_held(&self) -> Option<u64> {
-        self.held.oldest()
+    pub fn take_ended(&mut self) -> Ended {
+        core::mem::take(&mut self.ended)
+    }
+
+    /// What the grace period left.
+    #[inline(always)]
+    pub fn stands(&self) -> Stands {
+        Stands { oldest_held: self.held.oldest(), is_pass_open: self.pass.is_open() }
     }
 }

@@ -5,6 +5,8 @@
 //! | [`cookie`] | grace-period numbers |
 //! | [`retired`] | the type rule: an unlinked object becomes memory again only against [`Elapsed`], the proof that is its own |
 //! | [`graveyard`] | all that is retired: each waits for its own holders |
+//! | [`judging`] | how an object is judged, and how many of the held ones a look judges again |
+//! | [`extent`] | how far it is, for waits without a name |
 //! | `links` | the lists that the graveyard keeps |
 //! | [`grace`] | the machine: what the grace-period task does next |
 //! | [`bracket`] | the plain grace period, CPU by CPU |
@@ -13,7 +15,7 @@
 //! | [`conclude`] | the end of a grace period, in its one order |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `broken`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `broken`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing`, `waits` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -26,8 +28,10 @@
 pub mod bracket;
 pub mod conclude;
 pub mod cookie;
+pub mod extent;
 pub mod grace;
 pub mod graveyard;
+pub mod judging;
 mod links;
 pub mod outside;
 pub mod retired;
@@ -55,6 +59,8 @@ mod reclaimer;
 mod report;
 #[cfg(target_os = "none")]
 mod standing;
+#[cfg(target_os = "none")]
+mod waits;
 #[cfg(target_os = "none")]
 pub use {
     broken::{last_broken, nr_broken_chains},

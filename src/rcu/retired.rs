@@ -80,9 +80,14 @@ pub trait Reclaim: Send + Sized + 'static {
     /// The node; always the same one of this object.
     fn node(&self) -> &Node<Self>;
 
-    /// Whether look number `look`, which has met everybody, found somebody who uses it. Context: the grace-period task, the
-    /// graveyard's lock held.
-    fn is_held(&self, _look: u64) -> bool {
+    /// How many parts it has that a user may hold. The same from its retirement on.
+    fn nr_parts(&self) -> usize {
+        1
+    }
+
+    /// Whether look number `look`, which has met everybody, found somebody who uses this part. Asked of each part, in ascending
+    /// order. Context: the grace-period task, the graveyard's lock held.
+    fn is_held(&self, _part: usize, _look: u64) -> bool {
         false
     }
 
@@ -114,6 +119,7 @@ impl<T: Reclaim> Node<T> {
             first_look: 0,
             call: 0,
             bytes: 0,
+            nr_parts: 0,
             object: core::ptr::null_mut(),
             finish: finish::<T>,
             is_held: is_held::<T>,
@@ -153,9 +159,11 @@ pub(super) struct Link {
     pub(super) call: u64,
     /// What freeing the object gives back.
     pub(super) bytes: usize,
+    /// The parts that it is judged by.
+    pub(super) nr_parts: usize,
     object: *mut (),
     finish: unsafe fn(*mut ()),
-    is_held: unsafe fn(*const (), u64) -> bool,
+    is_held: unsafe fn(*const (), usize, u64) -> bool,
     /// Beside the link, in the node.
     has_elapsed: *const AtomicBool,
 }
@@ -167,7 +175,8 @@ impl Link {
     /// 1. `object` came from `Box::into_raw`, and is listed nowhere.
     pub(super) unsafe fn of<T: Reclaim>(object: NonNull<T>, number: u64) -> NonNull<Link> {
         // SAFETY: 1. The object lives, and readers that are still inside share it with us.
-        let (node, bytes) = unsafe { (object.as_ref().node(), object.as_ref().bytes()) };
+        let (node, bytes, nr_parts) =
+            unsafe { (object.as_ref().node(), object.as_ref().bytes(), object.as_ref().nr_parts()) };
         let link = node.link.get();
         // SAFETY: 1. Nobody else touches the link: the object is listed nowhere, and readers never look at it.
         unsafe {
@@ -176,6 +185,7 @@ impl Link {
             (*link).first_look = 0;
             (*link).call = 0;
             (*link).bytes = bytes;
+            (*link).nr_parts = nr_parts;
             (*link).object = object.as_ptr().cast();
             (*link).has_elapsed = &raw const node.has_elapsed;
             node.has_elapsed.store(false, Ordering::Relaxed);
@@ -195,11 +205,11 @@ impl Link {
         }
     }
 
-    /// Whether the object is held, as far as a look can tell.
+    /// Whether a part of the object is held, as far as a look can tell.
     #[inline(always)]
-    pub(super) fn is_held(&self, look: u64) -> bool {
+    pub(super) fn is_held(&self, part: usize, look: u64) -> bool {
         // SAFETY: 1. The object is listed, so it lives. 2. Both were set for the same type by `of` and `Node::new`.
-        unsafe { (self.is_held)(self.object, look) }
+        unsafe { (self.is_held)(self.object, part, look) }
     }
 
     /// Whether it has elapsed.
@@ -235,9 +245,9 @@ impl Link {
 /// # Safety
 /// 1. `object` is a listed `T`.
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-unsafe fn is_held<T: Reclaim>(object: *const (), look: u64) -> bool {
+unsafe fn is_held<T: Reclaim>(object: *const (), part: usize, look: u64) -> bool {
     // SAFETY: the caller.
-    unsafe { &*object.cast::<T>() }.is_held(look)
+    unsafe { &*object.cast::<T>() }.is_held(part, look)
 }
 
 /// Gives a called object back as the box it was, to the function that was named when it was called.

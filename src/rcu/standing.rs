@@ -42,7 +42,8 @@ pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let machine = rcu.machine.lock();
     let (step, _) = machine.waiting()?;
     let scheme = rcu.scheme();
-    if machine.is_idle() && Machine::is_wanted(&rcu.sequence, scheme) {
+    let is_pass_open = rcu.graveyard.lock().stands().is_pass_open;
+    if machine.is_idle() && (is_pass_open || Machine::is_wanted(&rcu.sequence, scheme)) {
         return None; // what was retired last has not been looked for
     }
     let cpus = (0..sched::nr_cpus()).filter(|&cpu| scheme.waits_for_cpu(cpu)).fold(0, |bits, cpu| bits | 1 << cpu);

@@ -4,6 +4,7 @@
 use super::bracket::Bracket;
 use super::cookie::Sequence;
 use super::grace::{Action, Machine, Now};
+use super::judging::Stands;
 use super::schemes::built::Built;
 use super::schemes::classic::Classic;
 use super::schemes::none::None as NoScheme;
@@ -15,6 +16,7 @@ use crate::sync::atomic::Ordering;
 mod figures;
 mod graveyard;
 mod holders;
+mod judging;
 mod outside;
 mod schemes;
 mod world;
@@ -34,7 +36,7 @@ fn run(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now_ns: u6
 
 fn run_at(machine: &mut Machine, sequence: &Sequence, world: &Still<'_>, now: Now) -> Action {
     loop {
-        match machine.step(sequence, world.scheme, now, None, || ()) {
+        match machine.step(sequence, world.scheme, now, Stands::default(), || ()) {
             Action::Begin { step } => world.scheme.begin(step, world),
             Action::Judge => {
                 machine.finish(sequence, now);
@@ -195,7 +197,7 @@ fn what_is_held_is_reported_after_each_interval_and_another_one_begins_anew() {
     let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), NoScheme);
     let mut rest = |now_ns, oldest_held| {
         let now = Now { clock_ns: now_ns, progress_ns: now_ns };
-        machine.step(&sequence, &scheme, now, oldest_held, || ())
+        machine.step(&sequence, &scheme, now, Stands { oldest_held, ..Stands::default() }, || ())
     };
     assert!(matches!(rest(5, Some(3)), Action::Rest { most_ns: STALL_NS }));
     assert!(matches!(rest(1004, Some(3)), Action::Rest { most_ns: 1 }));
@@ -208,13 +210,23 @@ fn what_is_held_is_reported_after_each_interval_and_another_one_begins_anew() {
 }
 
 #[test]
+fn a_grace_period_is_due_while_some_of_what_is_held_is_to_be_judged_again() {
+    let (sequence, mut machine, scheme) = (sequence(), Machine::new(STALL_NS), NoScheme);
+    let mut stands = Stands { oldest_held: Some(1), is_pass_open: true };
+    assert!(matches!(machine.step(&sequence, &scheme, Now::default(), stands, || ()), Action::Judge));
+    machine.finish(&sequence, Now::default());
+    stands.is_pass_open = false;
+    assert!(matches!(machine.step(&sequence, &scheme, Now::default(), stands, || ()), Action::Rest { .. }));
+}
+
+#[test]
 fn what_is_held_is_reported_though_grace_periods_never_stop() {
     let (sequence, mut machine, scheme) = (sequence(), Machine::new(10), NoScheme);
     let mut nr_reports = 0;
     for ns in 0..1000 {
         let now = Now { clock_ns: ns, progress_ns: ns };
         let _ = sequence.request(sequence.cookie());
-        match machine.step(&sequence, &scheme, now, Some(1), || ()) {
+        match machine.step(&sequence, &scheme, now, Stands { oldest_held: Some(1), is_pass_open: false }, || ()) {
             Action::Report { .. } => nr_reports += 1,
             Action::Judge => machine.finish(&sequence, now),
             action => unreachable!("{action:?}"),

@@ -27,13 +27,18 @@ struct Waiter {
     older: Option<NonNull<Waiter>>,
     newer: Option<NonNull<Waiter>>,
     is_linked: bool,
+    /// How often the queue had been woken when it came.
+    came: u64,
 }
 
 impl Waiter {
     const fn new(task: &'static Task) -> Self {
-        Self { task, older: None, newer: None, is_linked: false }
+        Self { task, older: None, newer: None, is_linked: false, came: 0 }
     }
 }
+
+/// So many are woken under one lock, IRQs masked, however many wait.
+const WOKEN_AT_ONCE: usize = 16;
 
 #[derive(Debug)]
 struct List {
@@ -54,7 +59,7 @@ impl List {
     fn push(&mut self, mut entry: NonNull<Waiter>) {
         // SAFETY: the entry is the caller's until it is linked, below.
         let waiter = unsafe { entry.as_mut() };
-        (waiter.older, waiter.newer, waiter.is_linked) = (self.newest, None, true);
+        (waiter.older, waiter.newer, waiter.is_linked, waiter.came) = (self.newest, None, true, self.wakes);
         match self.newest {
             // SAFETY: linked entries are alive.
             Some(mut newest) => unsafe { newest.as_mut() }.newer = Some(entry),
@@ -83,12 +88,30 @@ impl List {
         }
     }
 
-    /// Takes out the entry that has been in for longest.
+    /// Takes out the entry that has been in for longest, if it came before the queue was woken for the time of number `wakes`.
     #[inline(always)]
-    fn take_oldest(&mut self) -> Option<NonNull<Waiter>> {
+    fn take_oldest(&mut self, wakes: u64) -> Option<NonNull<Waiter>> {
         let entry = self.oldest?;
+        // SAFETY: linked entries are alive.
+        if unsafe { entry.as_ref() }.came >= wakes {
+            return None;
+        }
         self.remove(entry);
         Some(entry)
+    }
+
+    /// Wakes so many, at most, of those that came before the queue was woken for the time of number `wakes`; says how many.
+    #[inline(always)]
+    fn wake_some(&mut self, wakes: u64, most: usize) -> usize {
+        let mut nr_woken = 0;
+        while nr_woken < most
+            && let Some(entry) = self.take_oldest(wakes)
+        {
+            // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
+            switch::wake(unsafe { entry.as_ref() }.task);
+            nr_woken += 1;
+        }
+        nr_woken
     }
 }
 
@@ -247,16 +270,21 @@ fn block_while_linked(list: &IrqLock<List>, entry: NonNull<Waiter>) -> Option<u6
     })
 }
 
+/// Wakes the oldest ones, in pieces: whoever comes to the queue between two of them finds its condition, or waits for another time.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-fn wake(list: &IrqLock<List>, most: usize) {
-    {
-        let mut list = list.lock();
-        list.wakes += 1;
-        for _ in 0..most {
-            let Some(entry) = list.take_oldest() else { break };
-            // SAFETY: the waiter takes the lock, which is held, before its entry goes away.
-            switch::wake(unsafe { entry.as_ref() }.task);
+fn wake(list: &IrqLock<List>, mut most: usize) {
+    let mut locked = list.lock();
+    locked.wakes += 1;
+    let wakes = locked.wakes;
+    loop {
+        let piece = if most < WOKEN_AT_ONCE { most } else { WOKEN_AT_ONCE };
+        let nr_woken = locked.wake_some(wakes, piece);
+        drop(locked);
+        most -= nr_woken;
+        if nr_woken < WOKEN_AT_ONCE {
+            break;
         }
+        locked = list.lock();
     }
     switch::preempt_if_due();
 }

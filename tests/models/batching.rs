@@ -15,7 +15,8 @@ use loom::thread;
 use crate::kernel::USED_AFTER_FREE;
 use crate::rcu::cookie::Sequence;
 use crate::rcu::grace::{Action, Machine, Now};
-use crate::rcu::graveyard::{Graveyard, Judge};
+use crate::rcu::graveyard::Graveyard;
+use crate::rcu::judging::{Judge, Stands};
 use crate::rcu::retired::{Node, Reclaim};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::atomic::Weaken;
@@ -121,7 +122,7 @@ impl Shared {
     /// One grace period, if one is wanted; `saw` collects what was unlinked when one began.
     fn run_one(&self, machine: &mut Machine, saw: &mut [bool; 2]) -> bool {
         loop {
-            match machine.step(&self.sequence, &OneStep, Now::default(), None, || self.lock().begin()) {
+            match machine.step(&self.sequence, &OneStep, Now::default(), Stands::default(), || self.lock().begin()) {
                 Action::Begin { .. } => {
                     saw.iter_mut().zip(&self.unlinked).for_each(|(saw, flag)| *saw |= flag.load(Ordering::Relaxed));
                 }

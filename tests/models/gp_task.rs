@@ -11,8 +11,9 @@ use crate::eyes::{Onlooker, TaskState};
 use crate::kernel::{Fault, Inboxes, Kernel, Message, Standing};
 use crate::rcu::conclude::conclude;
 use crate::rcu::cookie::Sequence;
+use crate::rcu::extent::Extent;
 use crate::rcu::grace::{Action, Machine, Now};
-use crate::rcu::graveyard::{Extent, Graveyard};
+use crate::rcu::graveyard::Graveyard;
 use crate::rcu::retired::{Node, Reclaim, Retired};
 use crate::rcu::schemes::{Context, Kind, Left, Look, Sighting, Subject, Switch, World, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
@@ -33,7 +34,7 @@ impl Reclaim for Object {
     fn node(&self) -> &Node<Self> {
         &self.node
     }
-    fn is_held(&self, look: u64) -> bool {
+    fn is_held(&self, _: usize, look: u64) -> bool {
         // SAFETY: the kernel lives.
         unsafe { &*self.holds }.is_held(look)
     }
@@ -158,8 +159,8 @@ impl FromCpu0 {
     ) {
         let (kernel, scheme) = (&self.kernel, &*self.kernel.scheme);
         loop {
-            let oldest_held = graveyard.lock().oldest_held();
-            match machine.step(&self.sequence, scheme, Now::default(), oldest_held, || graveyard.lock().begin()) {
+            let stands = graveyard.lock().stands();
+            match machine.step(&self.sequence, scheme, Now::default(), stands, || graveyard.lock().begin()) {
                 Action::Begin { step } if kernel.has(Fault::StepLeftOut(step)) => {}
                 Action::Begin { step } => scheme.begin(step, self),
                 Action::Wait { step, .. } => self.sleep_until(|| scheme.outstanding(step) == 0),

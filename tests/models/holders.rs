@@ -29,8 +29,8 @@ const fn world(scheme: fn() -> Box<dyn Scheme + Send>) -> World {
     }
 }
 
-const DEPTH: World = world(|| Box::new(Depth::new()));
-const SCAN: World = world(|| Box::new(Scan::new()));
+const DEPTH: World = world(|| Box::new(Depth::default()));
+const SCAN: World = world(|| Box::new(Scan::default()));
 
 const fn with(world: World, scripts: &'static [Script]) -> World {
     World { scripts, ..world }

@@ -6,10 +6,14 @@ pub mod bracket;
 pub mod conclude;
 #[path = "../../src/rcu/cookie.rs"]
 pub mod cookie;
+#[path = "../../src/rcu/extent.rs"]
+pub mod extent;
 #[path = "../../src/rcu/grace.rs"]
 pub mod grace;
 #[path = "../../src/rcu/graveyard.rs"]
 pub mod graveyard;
+#[path = "../../src/rcu/judging.rs"]
+pub mod judging;
 #[path = "../../src/rcu/links.rs"]
 mod links;
 #[path = "../../src/rcu/retired.rs"]

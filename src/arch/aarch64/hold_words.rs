@@ -19,7 +19,7 @@ pub struct HoldWords {
     seen: AtomicU64,
     /// Tasks that are off their CPU, were examined there, and hold it.
     sleepers: AtomicUsize,
-    /// Retired nodes that name it, and are held: who holds a node holds its members. The grace-period task's own.
+    /// Retired nodes that name it, and may be held: who holds a node holds its members.
     nodes: AtomicUsize,
 }
 
@@ -76,9 +76,13 @@ impl HoldWords {
         self.sleepers.fetch_sub(1, Ordering::Release);
     }
 
-    /// A retired node that names it is held, or is not any more. Context: the grace-period task.
-    pub fn count_node(&self, is_held: bool) {
-        if is_held {
+    /// A node that names it was retired, or is held by nobody any more. Context: whoever retires the node; the grace-period task.
+    ///
+    /// Order: relaxed. The node is retired before the ops, or with it, so the graveyard's lock is between its count and the ops being
+    /// judged.
+    #[inline(always)]
+    pub fn count_node(&self, may_be_held: bool) {
+        if may_be_held {
             self.nodes.fetch_add(1, Ordering::Relaxed);
         } else {
             self.nodes.fetch_sub(1, Ordering::Relaxed);

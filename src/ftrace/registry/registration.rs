@@ -29,24 +29,25 @@ impl<R> Registration<R> {
         size_of::<Self>() + size_of::<Ops>() + nodes + size_of_val(&*self.sites)
     }
 
-    /// Notes in the ops and in each node that they are unlinked: whoever meets them in a frame tells when that is gone.
+    /// Notes in the ops and in each node that they are unlinked: see [`crate::ftrace::ops::Node::note_retired`].
     pub fn note_retired(&self) {
+        self.nodes.iter().for_each(|node| node.node().note_retired());
         self.ops.holds().note_retired();
-        self.nodes.iter().for_each(|node| node.node().holds().note_retired());
     }
 
-    /// Whether look number `look` found somebody who holds the ops, or one of the nodes, which are freed with it.
+    /// What a frame may name of it: the ops, and each node, which is freed with it.
+    pub fn nr_parts(&self) -> usize {
+        self.nodes.len() + 1
+    }
+
+    /// Whether look number `look` found somebody who holds this part. The nodes come first: they tell the ops, too.
     /// Context: the grace-period task.
     #[inline(always)]
-    pub fn is_held(&self, look: u64) -> bool {
-        let mut is_held = false;
-        let mut index = 0;
-        while index < self.nodes.len() {
-            is_held |= self.nodes[index].node().judge(look);
-            index += 1;
+    pub fn is_held(&self, part: usize, look: u64) -> bool {
+        match self.nodes.get(part) {
+            Some(node) => node.node().judge(look),
+            None => self.ops.holds().is_held(look),
         }
-        // The nodes first: they tell the ops, too.
-        is_held || self.ops.holds().is_held(look)
     }
 }
 

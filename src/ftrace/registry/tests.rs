@@ -1,6 +1,6 @@
 //! The registry over a text that only records: what each literal names and each branch does after every change.
 
-use super::{CloseError, RegisterError, Registry, Text};
+use super::{CloseError, RegisterError, Registration, Registry, Text};
 use crate::arch::site::{Branch, CallSite, OpsHeader, Patch, Regs};
 use crate::ftrace::ops::{MOST_OPS_PER_SITE, Node, NodeBox, Ops, OpsBox};
 use crate::ftrace::table::{SiteId, Table};
@@ -284,14 +284,21 @@ fn who_holds_a_node_holds_its_members_for_as_long() {
     let mut node = NodeBox::with_capacity(2).expect("memory");
     node.fill(fan_out, ops.iter().map(OpsBox::address));
     let are_held = |look| ops.each_ref().map(|ops| ops.holds().is_held(look));
-    assert!(!node.node().judge(2));
     assert_eq!(are_held(2), [false; 2]);
+    node.node().note_retired();
+    assert_eq!(are_held(100), [true; 2], "nobody has looked yet who holds it");
     node.node().holds().see(4);
-    assert!(node.node().judge(4) && node.node().judge(4), "asked twice, told once");
-    assert_eq!(are_held(4), [true; 2]);
+    assert!(node.node().judge(4) && node.node().judge(4));
     assert_eq!(are_held(100), [true; 2], "until the node is judged again");
     assert!(!node.node().judge(6));
     assert_eq!(are_held(6), [false; 2]);
+    assert!(!node.node().judge(8), "asked twice, told once");
+    assert_eq!(are_held(8), [false; 2]);
+}
+
+/// Asks all parts, as the graveyard does.
+fn is_held(gone: &Registration<()>, look: u64) -> bool {
+    (0..gone.nr_parts()).fold(false, |is_held, part| is_held | gone.is_held(part, look))
 }
 
 #[test]
@@ -305,32 +312,32 @@ fn an_ops_is_held_while_one_of_the_nodes_is_that_are_freed_with_it() {
     let seen = unsafe { &(*node).holds };
     seen.see(4);
     let gone = registry.unregister(first, &mut text).expect("it is registered");
-    assert!(gone.is_held(4), "the node of both goes with the first");
+    gone.note_retired();
+    assert!(is_held(&gone, 4), "the node of both goes with the first");
     // SAFETY: registered.
     assert!(unsafe { &*second }.holds().is_held(100), "and keeps the second, when that is retired");
-    assert!(!gone.is_held(6));
+    assert!(!is_held(&gone, 6), "neither node nor ops, which was told first");
     // SAFETY: as above.
     assert!(!unsafe { &*second }.holds().is_held(100));
 }
 
 #[test]
-fn each_node_that_goes_with_an_ops_tells_its_members_whatever_else_holds_the_ops() {
+fn each_node_that_goes_with_an_ops_keeps_its_own_members_and_no_others_whatever_else_holds_the_ops() {
     let mut text = Recorded::default();
     let mut registry = registry();
     let mut register =
         |name, sites| registry.register(OpsBox::new(name, no_op, 0), sites, &mut text).expect("there is room");
     let [first, second, third] = [register("a", vec![0, 1]), register("b", vec![0]), register("c", vec![1])];
     let nodes = [0, 1].map(|site| registry.expected(site).1);
-    for node in nodes {
-        // SAFETY: published, and its registry lives.
-        unsafe { &(*node).holds }.see(4);
-    }
+    // SAFETY: published, and its registry lives.
+    unsafe { &(*nodes[1]).holds }.see(4);
     // SAFETY: registered.
     unsafe { &*first }.holds().see(4);
     let gone = registry.unregister(first, &mut text).expect("it is registered");
-    assert!(gone.is_held(4));
-    for other in [second, third] {
-        // SAFETY: registered.
-        assert!(unsafe { &*other }.holds().is_held(100), "who sleeps in its node holds it, when it is retired");
-    }
+    gone.note_retired();
+    // SAFETY: registered.
+    let are_held = || [second, third].map(|ops| unsafe { &*ops }.holds().is_held(100));
+    assert_eq!(are_held(), [true; 2], "nobody has looked yet");
+    assert!(is_held(&gone, 4));
+    assert_eq!(are_held(), [false, true], "who sleeps in its node holds it, when it is retired");
 }

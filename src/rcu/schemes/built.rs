@@ -149,8 +149,13 @@ impl Scheme for Built {
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool {
-        of!(self, scheme => scheme.keeps(look, first_look, is_held))
+    fn keeps_all(&self, look: u64) -> bool {
+        of!(self, scheme => scheme.keeps_all(look))
+    }
+
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn keeps(&self, first_look: u64, is_held: bool) -> bool {
+        of!(self, scheme => scheme.keeps(first_look, is_held))
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]

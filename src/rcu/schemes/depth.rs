@@ -105,7 +105,7 @@ impl Probe for Counts {
     }
 
     #[inline(always)]
-    fn keeps(&self, _: u64, first_look: u64, _: bool) -> bool {
+    fn keeps(&self, first_look: u64, _: bool) -> bool {
         let mut inside = self.0.lock();
         let is_kept = inside.tasks.first().is_some_and(|(_, since)| since <= first_look);
         if is_kept {

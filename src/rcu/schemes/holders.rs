@@ -41,9 +41,9 @@
 //! after it: the stamp tells, and the walk ends.
 //!
 //! Cost: a look is a round, one examination for each task that left a CPU since the look before, and the judging of what was
-//! retired since; one that is due judges all that is held again. A holder that is preempted, or found preempted, with something
-//! retired is boosted until it holds nothing retired (`depth`, which cannot tell, boosts whoever a look finds inside); one that was
-//! examined before its ops was retired has its turns like anybody.
+//! retired since; one that is due judges some of what is held again. A holder that is preempted, or found preempted, with something
+//! retired is boosted until it holds nothing retired (`depth`: whoever a look finds inside); one that was examined before its ops
+//! was retired has its turns like anybody.
 
 mod list;
 mod probe;
@@ -80,14 +80,8 @@ pub struct Holders<P> {
 }
 
 impl<P: Probe> Default for Holders<P> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P: Probe> Holders<P> {
     /// With nobody listed; takes nobody in until it is selected.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             lists: core::array::from_fn(|_| IrqLock::new(List::default())),
             answered: core::array::from_fn(|_| AtomicU64::new(0)),
@@ -99,7 +93,9 @@ impl<P: Probe> Holders<P> {
             probe: P::default(),
         }
     }
+}
 
+impl<P: Probe> Holders<P> {
     /// The task is found to hold this that is retired. Context: `own-or-pinned`.
     ///
     /// A look is due when that is another set than before, not only a smaller one: who has left one and come to hold another has
@@ -272,8 +268,13 @@ impl<P: Probe> Scheme for Holders<P> {
     }
 
     #[inline(always)]
-    fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool {
-        self.probe.keeps(look, first_look, is_held)
+    fn keeps_all(&self, look: u64) -> bool {
+        self.probe.keeps_all(look)
+    }
+
+    #[inline(always)]
+    fn keeps(&self, first_look: u64, is_held: bool) -> bool {
+        self.probe.keeps(first_look, is_held)
     }
 
     /// Only now: whoever went on before its count was read has left its mark.

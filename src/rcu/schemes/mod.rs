@@ -197,10 +197,18 @@ pub trait Scheme: Sync {
         false
     }
 
-    /// Whether grace period number `look` lets an object wait on that number `first_look` was the first to judge; `is_held` says
-    /// what the object's own words say. A scheme that knows of numbers alone keeps nothing: its end is for all.
+    /// Whether grace period number `look`, which has met everybody, has found somebody who may hold anything: what words of objects
+    /// say counts for nothing then.
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn keeps(&self, _look: u64, _first_look: u64, _is_held: bool) -> bool {
+    fn keeps_all(&self, _look: u64) -> bool {
+        false
+    }
+
+    /// Whether the grace period lets an object wait on that number `first_look` was the first to judge; `is_held` says what the
+    /// object's own words say. A scheme that knows of numbers alone keeps nothing: its end is for all. One that does not tell ops
+    /// apart goes by `first_look` alone, and keeps for whatever it keeps all that came later.
+    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
+    fn keeps(&self, _first_look: u64, _is_held: bool) -> bool {
         false
     }
 

@@ -5,8 +5,8 @@
 //! instructions). A look leaves its number in each ops that it meets on a CPU, and counts those that sleep in its func in the
 //! ops itself ([`HoldWords`]); so an ops that no frame names elapses, whatever else is held, by whomever, for however long. After
 //! the round nobody can newly load a retired ops: its holders only become fewer.
-//! A chain that does not reach its base holds everything that is retired. Who holds a fan-out node holds its members: the node
-//! tells them when it is judged (`ftrace::registry`), so that a look need not.
+//! A chain that does not reach its base holds everything that is retired. Who holds a fan-out node holds its members: a node that is
+//! retired counts in them until it is judged to be held by nobody (`ftrace::ops`), so that a look need not go through them.
 //! It needs honest frame records in everything that a func can call: `tests/image` holds that for the linked image.
 //! Cost: nothing per call; a switch costs no walk; a look walks the frames of who runs, and once of who sleeps. See
 //! [`super::holders`] for the rest.
@@ -145,8 +145,13 @@ impl Probe for Frames {
     }
 
     #[inline(always)]
-    fn keeps(&self, look: u64, _: u64, is_held: bool) -> bool {
-        is_held || self.everything.is_held(look)
+    fn keeps_all(&self, look: u64) -> bool {
+        self.everything.is_held(look)
+    }
+
+    #[inline(always)]
+    fn keeps(&self, _: u64, is_held: bool) -> bool {
+        is_held
     }
 }
 

@@ -6,14 +6,16 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::rcu::conclude::{Left, conclude};
-use crate::rcu::graveyard::{Extent, Graveyard, Judge};
+use crate::rcu::extent::Extent;
+use crate::rcu::graveyard::Graveyard;
+use crate::rcu::judging::{Ended, Judge, Stands};
 use crate::rcu::retired::{Node, Reclaim, Retired};
 use crate::rcu::room::{Kept, MOST_BYTES, MOST_OBJECTS};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::lock::IrqLock;
 
 /// An object that tells when it is freed.
-struct Traced {
+pub(super) struct Traced {
     node: Node<Traced>,
     id: u32,
     freed: Arc<Mutex<Vec<u32>>>,
@@ -24,14 +26,15 @@ impl Reclaim for Traced {
     fn node(&self) -> &Node<Self> {
         &self.node
     }
-    fn is_held(&self, _: u64) -> bool {
+    fn is_held(&self, part: usize, _: u64) -> bool {
+        assert_eq!(part, 0, "it has one");
         self.judged.lock().expect("no test panics with it").push(self.id);
         self.id >= 100
     }
 }
 
 /// Those from 100 up are held until look number 20.
-struct Until20(u64);
+pub(super) struct Until20(pub(super) u64);
 
 impl Judge for Until20 {
     fn look(&self) -> u64 {
@@ -43,19 +46,19 @@ impl Judge for Until20 {
 }
 
 /// Frees nothing that was not judged.
-struct Yard {
-    graveyard: Graveyard,
+pub(super) struct Yard {
+    pub(super) graveyard: Graveyard,
     freed: Arc<Mutex<Vec<u32>>>,
     judged: Arc<Mutex<Vec<u32>>>,
 }
 
 impl Yard {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         // SAFETY: nobody reads what is retired here.
         Self { graveyard: unsafe { Graveyard::new() }, freed: Arc::default(), judged: Arc::default() }
     }
 
-    fn retire(&mut self, id: u32) -> Retired<Traced> {
+    pub(super) fn retire(&mut self, id: u32) -> Retired<Traced> {
         let (freed, judged) = (self.freed.clone(), self.judged.clone());
         let object = Box::leak(Box::new(Traced { node: Node::new(), id, freed, judged }));
         // SAFETY: 1. Just leaked, and nobody else has the pointer. 2. It was never reachable.
@@ -66,9 +69,13 @@ impl Yard {
         self.graveyard.call(retired, |object| object.freed.lock().expect("no test panics with it").push(object.id))
     }
 
-    fn look(&mut self, number: u64, somebody_holds_less: bool) {
+    pub(super) fn look(&mut self, number: u64, somebody_holds_less: bool) {
         self.graveyard.meet(somebody_holds_less);
         while self.graveyard.judge_some(&Until20(number), 2) {}
+    }
+
+    pub(super) fn take_judged(&mut self) -> Vec<u32> {
+        core::mem::take(&mut self.judged.lock().expect("no test panics with it"))
     }
 
     fn run(&mut self) -> Vec<u32> {
@@ -99,16 +106,16 @@ fn what_is_retired_while_a_grace_period_runs_waits_for_the_next() {
 }
 
 #[test]
-fn what_is_held_is_judged_before_what_comes_anew_for_it_may_tell_of_that() {
+fn what_comes_anew_is_judged_before_what_is_held_and_the_oldest_first() {
     let mut yard = Yard::new();
     let _held = [100, 101].map(|id| yard.retire(id));
     yard.graveyard.begin();
     yard.look(2, false);
-    let _new = [1, 2].map(|id| yard.retire(id));
-    yard.judged.lock().expect("no test panics with it").clear();
+    let _new = [1, 102].map(|id| yard.retire(id));
+    yard.take_judged();
     yard.graveyard.begin();
     yard.look(4, true);
-    assert_eq!(*yard.judged.lock().expect("no test panics with it"), [100, 101, 1, 2]);
+    assert_eq!(yard.take_judged(), [1, 102, 100, 101, 102], "what came anew and is held is behind the others");
 }
 
 #[test]
@@ -141,7 +148,7 @@ fn a_held_object_keeps_nobody_waiting_and_is_judged_again_when_somebody_holds_le
         let _ = yard.call(free);
         assert_eq!(yard.run(), [number], "within one look of its own");
     }
-    assert_eq!((yard.graveyard.oldest_held(), yard.graveyard.nr_retired()), (Some(1), 2));
+    assert_eq!((yard.graveyard.stands().oldest_held, yard.graveyard.nr_retired()), (Some(1), 2));
     yard.graveyard.begin();
     yard.look(20, false);
     assert_eq!(yard.run(), [], "nobody has come to hold less");
@@ -218,7 +225,7 @@ impl Scheme for Strict {
     fn outstanding(&self, _: usize) -> usize {
         0
     }
-    fn keeps(&self, _: u64, _: u64, _: bool) -> bool {
+    fn keeps(&self, _: u64, _: bool) -> bool {
         assert!(!self.0.load(Ordering::Relaxed), "judged behind the end of the judging");
         false
     }
@@ -237,7 +244,9 @@ fn a_grace_period_is_concluded_when_all_is_judged_and_tells_how_far_it_is() {
     let scheme = Strict(AtomicBool::new(false));
     let left = conclude(&graveyard, &extent, &scheme, 2);
     assert!(scheme.0.load(Ordering::Relaxed) && retired.iter().all(|retired| retired.poll().is_some()));
-    assert_eq!(left, Left { oldest_held: None, has_expired: false }, "nothing was called");
+    let all = Ended((1 << 41) - 2);
+    let expected = Left { stands: Stands::default(), has_expired: false, ended: all, has_oldest_moved: true };
+    assert_eq!(left, expected, "nothing was called");
     assert!(extent.is_past(40) && extent.last() == 40);
 }
 

@@ -17,7 +17,7 @@ fn is_holdout(actor: &Actor) -> bool {
 
 #[test]
 fn a_sleeper_is_examined_once_and_keeps_what_it_holds_and_nothing_else() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0], &[1, 2], &[]]), retired::<4>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0], &[1, 2], &[]]), retired::<4>());
     let stage = stage(&scheme, &actors, &ops);
     (0..3).for_each(|number| assert_eq!(stage.leave(number), Wake::Nobody));
     assert_eq!(stage.nr_examined.get(), 0, "a switch walks no frames");
@@ -32,7 +32,7 @@ fn a_sleeper_is_examined_once_and_keeps_what_it_holds_and_nothing_else() {
 #[test]
 fn a_look_is_due_when_a_holder_is_seen_with_less_wherever_that_is() {
     for seen_at in ["switch", "irq", "report", "death"] {
-        let (scheme, actors, ops) = (Scan::new(), actors([&[0, 1]]), retired::<2>());
+        let (scheme, actors, ops) = (Scan::default(), actors([&[0, 1]]), retired::<2>());
         let stage = stage(&scheme, &actors, &ops);
         let (context, actor) = (stage.seen(0), &actors[0]);
         let _ = stage.leave(0);
@@ -62,7 +62,7 @@ fn a_look_is_due_when_a_holder_is_seen_with_less_wherever_that_is() {
 
 #[test]
 fn a_task_that_goes_on_between_its_cpus_answer_and_the_walk_is_met() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     stage.after_answer.set(Some(Deed::GoesOn));
@@ -72,7 +72,7 @@ fn a_task_that_goes_on_between_its_cpus_answer_and_the_walk_is_met() {
 
 #[test]
 fn a_sleeper_that_goes_on_while_a_look_is_under_way_is_met_though_it_is_counted_no_more() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     assert_eq!(stage.look(), [0]);
@@ -82,7 +82,7 @@ fn a_sleeper_that_goes_on_while_a_look_is_under_way_is_met_though_it_is_counted_
 
 #[test]
 fn a_running_holder_is_met_by_its_cpus_answer_and_its_leaving_behind_that_is_no_business_of_the_walk() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<1>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     stage.running.set(Some(&actors[0]));
     stage.after_answer.set(Some(Deed::Leaves));
@@ -95,7 +95,7 @@ fn a_running_holder_is_met_by_its_cpus_answer_and_its_leaving_behind_that_is_no_
 
 #[test]
 fn what_is_retired_while_its_holder_sleeps_is_kept_and_the_holder_tells_when_it_has_left() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), [HoldWords::new()]);
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), [HoldWords::new()]);
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     let _ = stage.look();
@@ -111,7 +111,7 @@ fn what_is_retired_while_its_holder_sleeps_is_kept_and_the_holder_tells_when_it_
 
 #[test]
 fn who_has_left_one_and_come_to_hold_another_has_left_one() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0]]), retired::<2>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), retired::<2>());
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     assert_eq!(stage.look(), [0]);
@@ -123,7 +123,7 @@ fn who_has_left_one_and_come_to_hold_another_has_left_one() {
 
 #[test]
 fn two_are_told_from_two_others_though_their_addresses_have_the_same_sum() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[0, 3]]), retired::<4>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0, 3]]), retired::<4>());
     let stage = stage(&scheme, &actors, &ops);
     let sum = |[a, b]: [usize; 2]| (&raw const ops[a]).addr() + (&raw const ops[b]).addr();
     assert_eq!(sum([0, 3]), sum([1, 2]));
@@ -145,7 +145,7 @@ fn the_number_of_a_look_that_is_over_takes_back_no_later_one() {
 #[test]
 fn more_holds_than_are_remembered_are_counted_and_taken_back() {
     let many: Vec<usize> = (0..=MOST_REMEMBERED).collect();
-    let (scheme, actors, ops) = (Scan::new(), actors([&many]), retired::<{ MOST_REMEMBERED + 1 }>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&many]), retired::<{ MOST_REMEMBERED + 1 }>());
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     assert_eq!(stage.look(), many);
@@ -158,7 +158,7 @@ fn more_holds_than_are_remembered_are_counted_and_taken_back() {
 #[test]
 fn a_chain_that_is_not_whole_keeps_all_that_is_retired_until_it_is_whole_or_its_task_dies() {
     for dies in [false, true] {
-        let (scheme, actors, ops) = (Scan::new(), actors([&[]]), retired::<2>());
+        let (scheme, actors, ops) = (Scan::default(), actors([&[]]), retired::<2>());
         let stage = stage(&scheme, &actors, &ops);
         actors[0].is_broken.set(true);
         let _ = stage.leave(0);
@@ -174,7 +174,7 @@ fn a_chain_that_is_not_whole_keeps_all_that_is_retired_until_it_is_whole_or_its_
 #[test]
 fn whoever_dies_in_whatever_order_is_looked_at_no_more() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let (scheme, actors, ops) = (Scan::new(), actors([&[0], &[1], &[2]]), retired::<3>());
+        let (scheme, actors, ops) = (Scan::default(), actors([&[0], &[1], &[2]]), retired::<3>());
         let stage = stage(&scheme, &actors, &ops);
         (0..3).for_each(|number| assert_eq!(stage.leave(number), Wake::Nobody));
         stage.resume(order[0]);
@@ -195,7 +195,7 @@ fn whoever_dies_in_whatever_order_is_looked_at_no_more() {
 
 #[test]
 fn a_scheme_that_is_not_selected_lists_nobody_and_forgets_whom_it_had() {
-    let (scheme, actors, ops) = (Scan::new(), actors([&[], &[]]), retired::<1>());
+    let (scheme, actors, ops) = (Scan::default(), actors([&[], &[]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     let _ = stage.leave(0);
     scheme.select(false);
@@ -212,7 +212,7 @@ fn a_scheme_that_is_not_selected_lists_nobody_and_forgets_whom_it_had() {
 
 #[test]
 fn depth_keeps_what_came_before_the_look_that_saw_its_task_outside_and_nothing_else() {
-    let (scheme, actors, ops) = (Depth::new(), actors([&[0], &[]]), retired::<1>());
+    let (scheme, actors, ops) = (Depth::default(), actors([&[0], &[]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     assert_eq!([0, 1].map(|number| stage.leave(number)), [Wake::Nobody; 2]);
     assert_eq!(stage.look(), [0], "retired before look 2, which found the first inside");
@@ -233,7 +233,7 @@ fn depth_keeps_what_came_before_the_look_that_saw_its_task_outside_and_nothing_e
 
 #[test]
 fn under_depth_a_look_is_due_only_by_whom_the_last_thing_waited_for() {
-    let (scheme, actors, ops) = (Depth::new(), actors([&[0], &[0]]), retired::<1>());
+    let (scheme, actors, ops) = (Depth::default(), actors([&[0], &[0]]), retired::<1>());
     let stage = stage(&scheme, &actors, &ops);
     let comes_back = |number: usize| {
         stage.resume(number);

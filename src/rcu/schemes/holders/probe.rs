@@ -37,6 +37,12 @@ pub trait Probe: Default + Sync {
         true
     }
 
+    /// See [`crate::rcu::schemes::Scheme::keeps_all`].
+    #[inline(always)]
+    fn keeps_all(&self, _look: u64) -> bool {
+        false
+    }
+
     /// See [`crate::rcu::schemes::Scheme::keeps`].
-    fn keeps(&self, look: u64, first_look: u64, is_held: bool) -> bool;
+    fn keeps(&self, first_look: u64, is_held: bool) -> bool;
 }

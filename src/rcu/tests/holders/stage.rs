@@ -58,7 +58,8 @@ impl Stage<'_> {
         self.scheme.begin(0, self);
         assert_eq!(self.scheme.outstanding(0), 0, "a look waits for nobody");
         let number = self.number.get();
-        let is_kept = |&op: &usize| self.scheme.keeps(number, since, self.ops[op].is_held(number));
+        let is_kept =
+            |&op: &usize| self.scheme.keeps_all(number) || self.scheme.keeps(since, self.ops[op].is_held(number));
         let kept = (0..self.ops.len()).filter(is_kept).collect();
         self.scheme.judged();
         kept
