@@ -48,7 +48,6 @@ const SLICE_NS: u64 = SECOND_NS / 10;
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static WATCHING: AtomicBool = AtomicBool::new(false);
 static SEED: AtomicU64 = AtomicU64::new(0);
-static SWAPS: AtomicU64 = AtomicU64::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
 static TASKS: AtomicU64 = AtomicU64::new(0);
 /// Tracee tasks that have not ended.
@@ -73,7 +72,6 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     verdict::plan(args, seed);
     oracle::begin(verdict::on_violation);
     for counter in [
-        &SWAPS,
         &FREED,
         &TASKS,
         &COVERAGE.calls,

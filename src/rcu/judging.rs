@@ -24,7 +24,7 @@ use core::ptr::NonNull;
 use super::retired::Link;
 
 /// Parts of held objects that one look judges again, at least: an object is judged whole.
-pub const AGAIN_AT_ONCE: usize = 64;
+pub const AGAIN_AT_ONCE: usize = 128;
 
 /// Whether an object is still held, asked at the end of a grace period.
 pub trait Judge {

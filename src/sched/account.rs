@@ -26,6 +26,8 @@ pub struct Account {
 pub(super) struct Counters {
     /// See [`schedule_digest`].
     schedule: AtomicU64,
+    /// Of the steps of the schedule, those that tasks noted.
+    notes: AtomicU64,
     pub(super) switches: AtomicU64,
     pub(super) arrivals: AtomicU64,
     pub(super) unanswered: AtomicU64,
@@ -34,6 +36,7 @@ pub(super) struct Counters {
 
 pub(super) static COUNTERS: PerCpu<Counters> = percpu!(Counters {
     schedule: AtomicU64::new(digest::NOTHING),
+    notes: AtomicU64::new(0),
     switches: AtomicU64::new(0),
     arrivals: AtomicU64::new(0),
     unanswered: AtomicU64::new(0),
@@ -69,12 +72,23 @@ pub(super) fn note_step(cpu: usize, what: u64, place: usize) {
 
 /// Adds what a task did to the schedule of its CPU: `what` is a number of the caller's own, that no clock is in. Context: any.
 pub fn note_in_schedule(what: usize) {
-    irqs::with_masked(|_| note_step(cpu::id(), NOTE, what));
+    irqs::with_masked(|_| {
+        note_step(cpu::id(), NOTE, what);
+        count(&COUNTERS.of(cpu::id()).notes);
+    });
+}
+
+/// How often tasks noted something since [`begin_schedule`]. Context: any; a glance.
+pub fn nr_noted_in_schedule() -> u64 {
+    COUNTERS.iter().map(|counters| counters.notes.load(Ordering::Relaxed)).sum()
 }
 
 /// Forgets the schedules up to here. Context: task.
 pub fn begin_schedule() {
-    COUNTERS.iter().for_each(|counters| counters.schedule.store(digest::NOTHING, Ordering::Relaxed));
+    for counters in COUNTERS.iter() {
+        counters.schedule.store(digest::NOTHING, Ordering::Relaxed);
+        counters.notes.store(0, Ordering::Relaxed);
+    }
 }
 
 /// A digest of the schedule since [`begin_schedule`]: for each CPU, which task followed which, where a task was preempted by an

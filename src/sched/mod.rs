@@ -49,7 +49,7 @@ pub mod waiting;
 #[cfg(target_os = "none")]
 pub use {
     crate::arch::timer::now_ns,
-    account::{Account, account, begin_schedule, note_in_schedule, schedule_digest},
+    account::{Account, account, begin_schedule, note_in_schedule, nr_noted_in_schedule, schedule_digest},
     affinity::{hold_back, set_affinity},
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},

@@ -2,7 +2,7 @@
 //! ops that nobody calls are swapped, which must not notice: the longest wait for one of those is the verdict's `unheld_max_us=`.
 
 use super::updaters::{SLEPT_IN, UNHELD, make_batch};
-use super::{FREED, SWAPS, TASKS, is_running};
+use super::{FREED, TASKS, is_running};
 use crate::ftrace::live;
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::table::SiteId;
@@ -135,7 +135,6 @@ fn roll(make: impl Fn() -> OpsBox, function: fn(), every_ns: u64, free: impl Fn(
         oracle::note_retired(core::mem::replace(&mut slot, number));
         current = address;
         sched::note_in_schedule(number);
-        SWAPS.fetch_add(1, Ordering::Relaxed);
         free(gone.expect("it is registered"));
     }
     let gone = live::unregister(current).expect("it is registered");

@@ -1,6 +1,6 @@
 //! The updaters: each rolls the ops of its lane, and frees what it retired, itself or by a callback.
 
-use super::{FREED, SWAPS, TASKS, check_loss, is_running, seed_of};
+use super::{FREED, TASKS, check_loss, is_running, seed_of};
 use crate::arch::relax::relax;
 use crate::ftrace::live::{self, Gone, Grave};
 use crate::ftrace::ops::{Ops, OpsBox};
@@ -153,7 +153,6 @@ fn roll(mut lane: Lane) -> Lane {
             sched::note_in_schedule(slot);
             oracle::note_retired(core::mem::replace(&mut lane.slot, slot));
             let Some(gone) = gone else { panic!("stress: the ops of lane {} is not registered", lane.number) };
-            SWAPS.fetch_add(1, Ordering::Relaxed);
             waiting.fetch_add(1, Ordering::Relaxed);
             free(lane.number, gone, dice >> 2);
         }

@@ -1,6 +1,6 @@
 //! The verdict of a run, from what was counted; also in the middle of a violation, in any context.
 
-use super::{FREED, SWAPS, TASKS, load, sleepers, updaters};
+use super::{FREED, TASKS, load, sleepers, updaters};
 use crate::arch::relax::SpinMutex;
 use crate::fault::Fault;
 use crate::irq::{entry, serial};
@@ -60,6 +60,11 @@ pub(super) fn plan(args: &BootArgs<'_>, seed: u64) {
     });
 }
 
+/// Swaps of ops so far: they are counted where they are noted in the schedule, so that its digest leaves none out.
+fn nr_swaps() -> u64 {
+    sched::nr_noted_in_schedule()
+}
+
 fn coverage(plan: &Plan) -> Coverage {
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     Coverage {
@@ -94,10 +99,10 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
         preempt: plan.preempt,
         cpus: plan.cpus,
         tasks: TASKS.load(Ordering::Relaxed),
-        ops: SWAPS.load(Ordering::Relaxed) + updaters::LANES as u64 + sleepers::nr_first(),
+        ops: nr_swaps() + updaters::LANES as u64 + sleepers::nr_first(),
         secs: plan.secs,
         calls: COVERAGE.calls.load(Ordering::Relaxed),
-        swaps: SWAPS.load(Ordering::Relaxed),
+        swaps: nr_swaps(),
         freed: FREED.load(Ordering::Relaxed),
         gps: crate::rcu::nr_ended() - GRACE_PERIODS_BEFORE.load(Ordering::Relaxed),
         gp_p50_us: percentile(waits, 50).unwrap_or(0) / 1000,
@@ -112,7 +117,7 @@ fn line(plan: &Plan, verdict: Verdict, violations: [u64; 6], waits: &mut [u64]) 
 /// Tells who watches how far the run is.
 pub(super) fn tell_progress() {
     let Some(plan) = *PLAN.lock() else { unreachable!("planned at the start") };
-    let (passed, swaps) = ((now_ns() - plan.began_ns) / 1_000_000_000, SWAPS.load(Ordering::Relaxed));
+    let (passed, swaps) = ((now_ns() - plan.began_ns) / 1_000_000_000, nr_swaps());
     let freed = FREED.load(Ordering::Relaxed);
     progress::tell(format_args!("stress: {passed} of {} s, {swaps} ops swapped, {freed} freed", plan.secs));
 }
