@@ -40,6 +40,7 @@ impl Reclaim for Registration<Grave> {
         Registration::is_held(self, part, look)
     }
 
+    #[inline(always)]
     fn nr_parts(&self) -> usize {
         Registration::nr_parts(self)
     }

@@ -158,7 +158,7 @@ fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeE
             change::swap(bencher, line(Bench::Swap, scheme));
         }
         if args.selects(Bench::Switch.as_str()) {
-            switch::rows(bencher, line(Bench::Switch, scheme));
+            switch::rows(bencher, line(Bench::Switch, scheme), args.only.is_some());
         }
         if args.selects(Bench::Overlap.as_str()) && rcu::lets_funcs_block() {
             overlap::rows(bencher, line(Bench::Overlap, scheme));

@@ -222,6 +222,12 @@ pub struct BenchLine {
     pub frames: Option<u64>,
     /// Whether that stack stands in the func of an ops.
     pub traced: Option<u64>,
+    /// Tasks that wait for what the holders hold, one each.
+    pub waiters: Option<u64>,
+    /// Whether the ops is that of a holder which leaves.
+    pub leaves: Option<u64>,
+    /// How the task leaves its CPU, where it does not yield.
+    pub way: Option<&'static str>,
     /// The mark `func=ret`: the func is a single `ret`.
     pub is_func_ret: bool,
     /// The mark `early=1`: the grace period ended while holders were inside.
@@ -255,6 +261,9 @@ impl BenchLine {
             ordered: None,
             frames: None,
             traced: None,
+            waiters: None,
+            leaves: None,
+            way: None,
             is_func_ret: false,
             is_early: false,
             is_stalled: false,
@@ -293,7 +302,9 @@ impl fmt::Display for BenchLine {
             ("func", self.is_func_ret.then_some("ret")),
             ("early", is_it(self.is_early)),
             ("stalled", is_it(self.is_stalled)),
-        ])
+        ])?;
+        pairs.put_all(&[("waiters", self.waiters), ("leaves", self.leaves)])?;
+        pairs.put_all(&[("way", self.way)])
     }
 }
 

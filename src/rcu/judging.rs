@@ -103,9 +103,10 @@ impl Hearing {
         }
         let keeps_all = judge.keeps_all();
         if !keeps_all {
-            self.is_held |= link.is_held(self.part, judge.look());
+            let answer = link.ask(self.part, judge.look());
+            self.is_held |= answer.is_held;
             self.part += 1;
-            if self.part < link.nr_parts {
+            if !answer.is_last {
                 return None;
             }
         }

@@ -81,6 +81,7 @@ pub trait Reclaim: Send + Sized + 'static {
     fn node(&self) -> &Node<Self>;
 
     /// How many parts it has that a user may hold. The same from its retirement on.
+    #[inline(always)]
     fn nr_parts(&self) -> usize {
         1
     }
@@ -119,10 +120,9 @@ impl<T: Reclaim> Node<T> {
             first_look: 0,
             call: 0,
             bytes: 0,
-            nr_parts: 0,
             object: core::ptr::null_mut(),
             finish: finish::<T>,
-            is_held: is_held::<T>,
+            ask: ask::<T>,
             has_elapsed: core::ptr::null(),
         };
         let then: fn(Box<T>) = drop::<Box<T>>;
@@ -142,6 +142,15 @@ impl<T> core::fmt::Debug for Node<T> {
     }
 }
 
+/// What is said of a part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// A look has found somebody who uses it, as far as looks can tell.
+    pub(super) is_held: bool,
+    /// It is the last part.
+    pub(super) is_last: bool,
+}
+
 /// A neighbour before, and one behind.
 pub(super) type Beside = [Option<NonNull<Link>>; 2];
 
@@ -159,11 +168,9 @@ pub(super) struct Link {
     pub(super) call: u64,
     /// What freeing the object gives back.
     pub(super) bytes: usize,
-    /// The parts that it is judged by.
-    pub(super) nr_parts: usize,
     object: *mut (),
     finish: unsafe fn(*mut ()),
-    is_held: unsafe fn(*const (), usize, u64) -> bool,
+    ask: unsafe fn(*const (), usize, u64) -> Answer,
     /// Beside the link, in the node.
     has_elapsed: *const AtomicBool,
 }
@@ -175,8 +182,7 @@ impl Link {
     /// 1. `object` came from `Box::into_raw`, and is listed nowhere.
     pub(super) unsafe fn of<T: Reclaim>(object: NonNull<T>, number: u64) -> NonNull<Link> {
         // SAFETY: 1. The object lives, and readers that are still inside share it with us.
-        let (node, bytes, nr_parts) =
-            unsafe { (object.as_ref().node(), object.as_ref().bytes(), object.as_ref().nr_parts()) };
+        let (node, bytes) = unsafe { (object.as_ref().node(), object.as_ref().bytes()) };
         let link = node.link.get();
         // SAFETY: 1. Nobody else touches the link: the object is listed nowhere, and readers never look at it.
         unsafe {
@@ -185,7 +191,6 @@ impl Link {
             (*link).first_look = 0;
             (*link).call = 0;
             (*link).bytes = bytes;
-            (*link).nr_parts = nr_parts;
             (*link).object = object.as_ptr().cast();
             (*link).has_elapsed = &raw const node.has_elapsed;
             node.has_elapsed.store(false, Ordering::Relaxed);
@@ -205,11 +210,11 @@ impl Link {
         }
     }
 
-    /// Whether a part of the object is held, as far as a look can tell.
+    /// Asks about a part of the object.
     #[inline(always)]
-    pub(super) fn is_held(&self, part: usize, look: u64) -> bool {
+    pub(super) fn ask(&self, part: usize, look: u64) -> Answer {
         // SAFETY: 1. The object is listed, so it lives. 2. Both were set for the same type by `of` and `Node::new`.
-        unsafe { (self.is_held)(self.object, part, look) }
+        unsafe { (self.ask)(self.object, part, look) }
     }
 
     /// Whether it has elapsed.
@@ -245,9 +250,10 @@ impl Link {
 /// # Safety
 /// 1. `object` is a listed `T`.
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-unsafe fn is_held<T: Reclaim>(object: *const (), part: usize, look: u64) -> bool {
+unsafe fn ask<T: Reclaim>(object: *const (), part: usize, look: u64) -> Answer {
     // SAFETY: the caller.
-    unsafe { &*object.cast::<T>() }.is_held(part, look)
+    let object = unsafe { &*object.cast::<T>() };
+    Answer { is_held: object.is_held(part, look), is_last: part + 1 >= object.nr_parts() }
 }
 
 /// Gives a called object back as the box it was, to the function that was named when it was called.

@@ -24,6 +24,8 @@ const NOTHING_LIMIT: u64 = 2_600;
 const FIRST_LOOK_LIMIT: u64 = 700;
 /// Instructions of a switch that those may add to the one of `classic`, tracing or not, at any depth of the stack.
 const MORE_PER_SWITCH: u64 = 40;
+/// And once behind each look, where the task is listed anew.
+const MORE_WHERE_LISTED_ANEW: u64 = 60;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
@@ -288,9 +290,17 @@ fn an_ops_that_nobody_holds_is_free_at_once_beside_a_thousand_that_are_held() {
     let measurements = Measurements::take(&["tasks_rcu=scan", "only=overlap"]);
     let rows = measurements.of("overlap");
     let holders: Vec<u64> = rows.iter().map(|line| line.number("holders")).collect();
-    assert_eq!(holders, [0, 1, 1_000], "{}", measurements.ended.story());
+    assert_eq!(holders, [0, 1, 1_000, 1_000, 1_000], "{}", measurements.ended.story());
     assert!(rows.iter().all(|line| line.find("stalled").is_none()), "{rows:?}");
-    measurements.expect_at_most("overlap", PRECISE_LIMIT);
+    let (leaves, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|line| line.find("leaves").is_some());
+    let (waited, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|line| line.find("waiters").is_some());
+    for line in others {
+        line.expect("insns", |insns| insns <= PRECISE_LIMIT, "as an idle grace period");
+    }
+    let [leaves, waited] = [&leaves[..], &waited[..]].map(|lines| lines.first().expect("a row each"));
+    leaves.expect("insns", |insns| insns <= 200_000, "a thousand are judged again before it, at most 200 each");
+    waited.expect("waiters", |count| count == 1_000, "a task for each that is held");
+    waited.expect("insns", |insns| insns <= 4 * PRECISE_LIMIT, "one of 64 waiters is woken with it");
 }
 
 #[test]
@@ -314,17 +324,24 @@ fn depth_keeps_what_came_while_somebody_was_inside_and_nothing_else() {
 }
 
 #[test]
-fn a_switch_costs_the_same_however_deep_the_stack_is_that_is_left() {
-    let cost = |scheme: &str| -> u64 {
+fn a_switch_costs_what_it_does_under_classic_however_deep_the_stack_is_and_however_the_task_leaves() {
+    // By the way of leaving and by the frames: an ops is no matter under `classic`, where no func may leave its CPU.
+    let rows = |scheme: &str| -> Vec<(Option<String>, u64, u64)> {
         let measurements = Measurements::take(&[&format!("tasks_rcu={scheme}"), "only=switch"]);
-        let rows = measurements.of("switch");
-        let deepest = rows.iter().map(|line| line.number("frames")).max();
-        assert_eq!(deepest, Some(200), "{}", measurements.ended.story());
-        rows.iter().map(|line| line.number("insns")).max().expect("there are rows")
+        let row = |line: &Pairs| (line.find("way").map(str::to_owned), line.number("frames"), line.number("insns"));
+        measurements.of("switch").iter().map(row).collect()
     };
-    let classic = cost("classic");
+    let classic = rows("classic");
+    let ways: BTreeSet<Option<&str>> = classic.iter().map(|(way, ..)| way.as_deref()).collect();
+    assert_eq!(ways, BTreeSet::from([None, Some("block"), Some("looked"), Some("preempt")]));
+    assert_eq!(classic.iter().map(|&(_, frames, _)| frames).max(), Some(200));
     for scheme in PRECISE {
-        let most = cost(scheme);
-        assert!(most <= classic + MORE_PER_SWITCH, "a switch under {scheme} costs {most}, under classic {classic}");
+        for (way, frames, insns) in rows(scheme) {
+            let same = |row: &&(Option<String>, u64, u64)| row.0 == way && row.1 == frames;
+            let &(.., least) = classic.iter().find(same).expect("the same rows");
+            let more = MORE_PER_SWITCH + if way.as_deref() == Some("looked") { MORE_WHERE_LISTED_ANEW } else { 0 };
+            let way = way.as_deref().unwrap_or("yield");
+            assert!(insns <= least + more, "{way} from {frames} frames: {insns} under {scheme}, {least} under classic");
+        }
     }
 }

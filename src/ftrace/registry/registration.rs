@@ -36,6 +36,7 @@ impl<R> Registration<R> {
     }
 
     /// What a frame may name of it: the ops, and each node, which is freed with it.
+    #[inline(always)]
     pub fn nr_parts(&self) -> usize {
         self.nodes.len() + 1
     }

@@ -100,6 +100,9 @@ fn a_measurement_has_every_key_that_applies_in_order() {
         ordered: Some(17),
         frames: Some(18),
         traced: Some(19),
+        waiters: Some(20),
+        leaves: Some(21),
+        way: Some("block"),
         is_func_ret: true,
         is_early: true,
         is_stalled: true,
@@ -108,7 +111,7 @@ fn a_measurement_has_every_key_that_applies_in_order() {
         all.to_string(),
         "bench: gp scheme=nopreempt ops=1 other_ops=2 tasks=3 holders=4 busy=5 insns=6 ns=7 min=8 max=9 n=10 \
          barriers=11 atomics=12 sysregs=13 bytes=14 rounds=15 walk=16 ordered=17 frames=18 traced=19 \
-         func=ret early=1 stalled=1"
+         func=ret early=1 stalled=1 waiters=20 leaves=21 way=block"
     );
 }
 
