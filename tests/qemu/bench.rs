@@ -2,6 +2,7 @@
 
 use crate::guest::{Ended, Guest, each, image, run_on_one_cpu};
 use crate::verdict::Pairs;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Host seconds for the release build and the whole of `bench`.
@@ -25,7 +26,7 @@ const FIRST_LOOK_LIMIT: u64 = 700;
 /// Instructions of a switch that those may add to the one of `classic`, tracing or not, at any depth of the stack.
 const MORE_PER_SWITCH: u64 = 40;
 /// And once behind each look, where the task is listed anew.
-const MORE_WHERE_LISTED_ANEW: u64 = 60;
+const MORE_WHERE_LISTED_ANEW: u64 = 70;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
@@ -329,7 +330,7 @@ fn a_switch_costs_what_it_does_under_classic_however_deep_the_stack_is_and_howev
     let rows = |scheme: &str| -> Vec<(Option<String>, u64, u64)> {
         let measurements = Measurements::take(&[&format!("tasks_rcu={scheme}"), "only=switch"]);
         let row = |line: &Pairs| (line.find("way").map(str::to_owned), line.number("frames"), line.number("insns"));
-        measurements.of("switch").iter().map(row).collect()
+        measurements.of("switch").into_iter().map(row).collect()
     };
     let classic = rows("classic");
     let ways: BTreeSet<Option<&str>> = classic.iter().map(|(way, ..)| way.as_deref()).collect();
