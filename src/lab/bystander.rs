@@ -9,13 +9,25 @@ use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::rcu;
-use crate::sched::{self, Class, JoinHandle, Patience, Spawn, now_ns};
+use crate::sched::{self, Class, JoinHandle, Patience, Spawn, Task, now_ns};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hint::black_box;
+
+/// The task that ends grace periods.
+pub fn grace_period_task() -> Option<Arc<Task>> {
+    let mut id = None;
+    sched::for_each_task(|task| {
+        if task.name() == rcu::GP_TASK {
+            id = Some(task.id);
+        }
+    });
+    id.and_then(sched::find)
+}
 
 const PATIENCE_NS: u64 = 20_000_000_000;
 const LOOK_NS: u64 = 1_000_000;

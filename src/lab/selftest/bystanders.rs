@@ -32,6 +32,9 @@ pub(super) fn bystanders(run: &mut Run) -> Outcome {
         half_beside_boosted_ones(run, yields)?;
     }
     no_looks_beside_callers(run)?;
+    if sched::nr_cpus() > 1 {
+        half_beside_looks(run)?;
+    }
     if !preempts(model()) {
         return Ok(());
     }
@@ -71,6 +74,36 @@ fn half_beside_boosted_ones(run: &mut Run, yields: bool) -> Outcome {
     // The look and the tick that ends a turn may fall to either side of a window's edge; a turn of lazy is two ticks.
     let bound = WINDOW_TICKS / 2 - 2 * u64::from(turn_ticks(model()));
     check!(least >= bound, "a normal task had {least} of {WINDOW_TICKS} ticks beside boosted ones, yielding: {yields}");
+    Ok(())
+}
+
+/// A normal task has half of the ticks of the CPU where the grace-period task looks again and again, since another CPU's task asks
+/// for one grace period after the other.
+fn half_beside_looks(run: &mut Run) -> Outcome {
+    let cpu = bystander::cpu();
+    let Some(looker) = bystander::grace_period_task() else { return Err(String::from("no task ends grace periods")) };
+    let mut crew = Crew::new();
+    let is_running = Arc::new(AtomicBool::new(true));
+    let hogs = Arc::clone(&is_running);
+    crew.normal("bystander", Some(cpu), move || hog(&hogs))?;
+    let asks = Arc::clone(&is_running);
+    crew.normal("asks", Some((cpu + 1) % sched::nr_cpus()), move || {
+        while asks.load(Ordering::Relaxed) {
+            let _ = rcu::start_poll();
+            sched::cond_resched();
+        }
+    })?;
+    let ended = rcu::nr_ended();
+    sched::set_affinity(&looker, 1 << cpu);
+    let seen = least_of_windows(&crew, cpu);
+    sched::set_affinity(&looker, u32::MAX);
+    is_running.store(false, Ordering::Relaxed);
+    crew.finish("asks for the last time")?;
+    let (least, looks) = (seen?, rcu::nr_ended() - ended);
+    run.note("beside_looks", least);
+    let bound = WINDOW_TICKS / 2 - 2 * u64::from(turn_ticks(model()));
+    check!(least >= bound, "a normal task had {least} of {WINDOW_TICKS} ticks beside {looks} grace periods");
+    check!(looks > WINDOW_TICKS, "only {looks} grace periods came, and the scenario shows nothing");
     Ok(())
 }
 
