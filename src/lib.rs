@@ -54,6 +54,7 @@
 //! | `own-or-pinned` | [`rcu::schemes::holders`] | what is noted of a task is written by its CPU, or by a walk that keeps it off |
 //! | `listed-lives` | `rcu::schemes::holders::list` | a listed task is unlinked by the switch in which it dies |
 //! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
+//! | `link-alive` | `ftrace::registry::link` | what the registry reaches by its links lives |
 //! | `successor-ready` | [`ftrace::registry`] | unregistering allocates nothing that can fail |
 //! | `filter-linear` | [`ftrace::filter`] | matching is never exponential |
 //! | `key-order` | [`lab::report`] | the keys of a line never move |

@@ -15,6 +15,7 @@ use crate::console::events::{self, Event};
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
 use crate::mm::{fallible, heap};
+use crate::rcu::retired::Answer;
 use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
@@ -36,13 +37,8 @@ impl Reclaim for Registration<Grave> {
     }
 
     #[inline(always)]
-    fn is_held(&self, part: usize, look: u64) -> bool {
-        Registration::is_held(self, part, look)
-    }
-
-    #[inline(always)]
-    fn nr_parts(&self) -> usize {
-        Registration::nr_parts(self)
+    fn ask(&self, is_first: bool, look: u64) -> Answer {
+        Registration::ask(self, is_first, look)
     }
 
     fn bytes(&self) -> usize {

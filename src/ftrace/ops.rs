@@ -10,10 +10,11 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use alloc::alloc::handle_alloc_error;
 use alloc::boxed::Box;
 use core::alloc::Layout;
+use core::cell::Cell;
 use core::ptr::NonNull;
 
-/// The most ops that one callsite can have.
-pub const MOST_OPS_PER_SITE: usize = 16;
+/// The most ops that one callsite can have: see [`super::registry`], which says why there is a limit.
+pub const MOST_OPS_PER_SITE: usize = 64;
 
 /// What is called at a hit. The header comes first: its address is the ops'.
 #[repr(C)]
@@ -87,17 +88,25 @@ impl Ops {
 /// An immutable array of ops behind an ops header whose func calls each of them: what the literal of a
 /// callsite with several ops points to. Shared by all callsites with the same set.
 #[repr(C)]
-#[derive(Debug)]
 pub struct Node {
     header: OpsHeader,
     /// The members count the node: from its retirement until it is judged to be held by nobody.
     is_told: AtomicBool,
+    /// Members that there is room for.
+    capacity: usize,
+    /// The node below on a stack of [`Nodes`]: its owner's own.
+    below: Cell<Option<NodeBox>>,
     /// Past the last member.
     end: *const *const Ops,
     members: [*const Ops; 0],
 }
 
 impl Node {
+    /// The bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        NodeBox::layout(self.capacity).size()
+    }
+
     /// Who was seen to hold it.
     #[inline(always)]
     pub const fn holds(&self) -> &HoldWords {
@@ -115,6 +124,16 @@ impl Node {
             unsafe { &*member }.holds().count_node(true);
         }
         self.holds().note_retired();
+    }
+
+    /// The node below it on its stack.
+    #[inline(always)]
+    pub const fn below(&self) -> Option<&Self> {
+        // SAFETY: 1. What lies below a node is changed by `Nodes` alone, which is borrowed as long. 2. It lives as long.
+        match unsafe { &*self.below.as_ptr() } {
+            Some(below) => Some(below.node()),
+            None => None,
+        }
     }
 
     /// Whether somebody holds the node by look number `look`. Its members hear when nobody does: that stays so. Context: the
@@ -151,12 +170,15 @@ impl Node {
     }
 }
 
-/// A node on the heap, owned; nodes that await the same grace period are chained without allocating.
-#[derive(Debug)]
-pub struct NodeBox {
-    node: NonNull<Node>,
-    capacity: usize,
+impl core::fmt::Debug for Node {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Node")
+    }
 }
+
+/// A node on the heap, owned.
+#[derive(Debug)]
+pub struct NodeBox(NonNull<Node>);
 
 // SAFETY: as for `OpsBox`.
 unsafe impl Send for NodeBox {}
@@ -168,12 +190,14 @@ impl NodeBox {
         let empty = Node {
             header: OpsHeader::unfilled(),
             is_told: AtomicBool::new(false),
+            capacity,
+            below: Cell::new(None),
             end: core::ptr::null(),
             members: [],
         };
         // SAFETY: freshly allocated with room for a node.
         unsafe { node.write(empty) };
-        Ok(Self { node, capacity })
+        Ok(Self(node))
     }
 
     fn layout(capacity: usize) -> Layout {
@@ -184,40 +208,76 @@ impl NodeBox {
             .pad_to_align()
     }
 
-    /// The bytes that it takes.
-    pub fn bytes(&self) -> usize {
-        Self::layout(self.capacity).size()
-    }
-
-    /// Fills an unpublished node. Afterwards it does not change.
+    /// Fills an unpublished node with `len` members, which come from the last to the first. Afterwards it does not change.
     ///
     /// # Panics
-    /// When there are more members than room, or fewer than two.
-    pub fn fill(&mut self, fan_out: Func, members: impl Iterator<Item = *const Ops>) {
-        let mut len = 0;
-        assert!(self.capacity >= 2, "one ops needs no node");
-        // SAFETY: `&mut self`: unpublished, so nobody reads it; the member array has room for `capacity`.
+    /// When there is no room for so many members, when they are fewer than two, or fewer than `len`.
+    pub fn fill(&mut self, fan_out: Func, len: usize, last_first: impl Iterator<Item = *const Ops>) {
+        let capacity = self.node().capacity;
+        assert!((2..=capacity).contains(&len), "a node for {capacity} ops gets {len}");
+        // SAFETY: `&mut self`: unpublished, so nobody reads it; the member array has room for `len`.
         unsafe {
-            let array = (&raw mut (*self.node.as_ptr()).members).cast::<*const Ops>();
-            for member in members {
-                assert!(len < self.capacity, "a node for {} ops gets more", self.capacity);
-                array.add(len).write(member);
-                len += 1;
+            let array = (&raw mut (*self.0.as_ptr()).members).cast::<*const Ops>();
+            let mut left = len;
+            for member in last_first.take(len) {
+                left -= 1;
+                array.add(left).write(member);
             }
-            (*self.node.as_ptr()).end = array.add(len);
-            (*self.node.as_ptr()).header = OpsHeader::new(fan_out);
+            assert!(left == 0, "{left} of {len} ops are missing");
+            (*self.0.as_ptr()).end = array.add(len);
+            (*self.0.as_ptr()).header = OpsHeader::new(fan_out);
         }
     }
 
     /// Where it is: what literals hold.
     pub const fn address(&self) -> *const Node {
-        self.node.as_ptr()
+        self.0.as_ptr()
     }
 
     /// The node.
+    #[inline(always)]
     pub const fn node(&self) -> &Node {
         // SAFETY: owned, alive until dropped.
-        unsafe { self.node.as_ref() }
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// A stack of nodes, linked through themselves: to put one on allocates nothing.
+#[derive(Debug, Default)]
+pub struct Nodes(Option<NodeBox>);
+
+impl Nodes {
+    /// Puts a node on top.
+    pub fn push(&mut self, node: NodeBox) {
+        node.node().below.set(self.0.take());
+        self.0 = Some(node);
+    }
+
+    /// Takes the top one off.
+    pub fn pop(&mut self) -> Option<NodeBox> {
+        let top = self.0.take()?;
+        self.0 = top.node().below.take();
+        Some(top)
+    }
+
+    /// The top one.
+    #[inline(always)]
+    pub const fn top(&self) -> Option<&Node> {
+        match &self.0 {
+            Some(top) => Some(top.node()),
+            None => None,
+        }
+    }
+
+    /// All of them, the top one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Node> {
+        core::iter::successors(self.top(), |node| node.below())
+    }
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
     }
 }
 
@@ -248,8 +308,9 @@ impl Drop for OpsBox {
 
 impl Drop for NodeBox {
     fn drop(&mut self) {
-        let generation = self.node().header.generation.load(Ordering::Relaxed);
-        // SAFETY: as for `OpsBox`; allocated with this layout.
-        unsafe { bury(self.node.cast(), Self::layout(self.capacity), generation) };
+        let Node { header, capacity, .. } = self.node();
+        let (generation, layout) = (header.generation.load(Ordering::Relaxed), Self::layout(*capacity));
+        // SAFETY: as for `OpsBox`; allocated with this layout. No node lies below: `Nodes` has taken it off.
+        unsafe { bury(self.0.cast(), layout, generation) };
     }
 }

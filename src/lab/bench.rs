@@ -12,6 +12,7 @@ mod held;
 mod hit;
 mod masked;
 mod overlap;
+mod registry;
 mod switch;
 
 use super::chains;
@@ -128,6 +129,9 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     }
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {
         change::enable_and_disable_all(&mut bencher, args);
+    }
+    if args.selects(Bench::Registry.as_str()) {
+        registry::rows(&mut bencher, BenchLine::new(Bench::Registry));
     }
     let verdict = match (chains::were_broken(Mode::Bench), serial::is_interrupted()) {
         (true, _) => Verdict::Fail,

@@ -234,6 +234,8 @@ pub struct BenchLine {
     pub is_early: bool,
     /// The mark `stalled=1`: a task that never sleeps held the grace period up.
     pub is_stalled: bool,
+    /// The change that was made, or `history`.
+    pub after: Option<&'static str>,
 }
 
 impl BenchLine {
@@ -267,6 +269,7 @@ impl BenchLine {
             is_func_ret: false,
             is_early: false,
             is_stalled: false,
+            after: None,
         }
     }
 }
@@ -304,7 +307,7 @@ impl fmt::Display for BenchLine {
             ("stalled", is_it(self.is_stalled)),
         ])?;
         pairs.put_all(&[("waiters", self.waiters), ("leaves", self.leaves)])?;
-        pairs.put_all(&[("way", self.way)])
+        pairs.put_all(&[("way", self.way), ("after", self.after)])
     }
 }
 

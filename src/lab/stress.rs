@@ -147,7 +147,7 @@ fn refusal() -> Option<String> {
     }
     let most = MOST_OPS_PER_SITE - MOST_OWN;
     live::with_registry(|registry| {
-        let of = |(site, _)| (registry.ops_of(site).len(), registry.table().symbol(site));
+        let of = |(site, _)| (registry.nr_ops_of(site), registry.table().symbol(site));
         let (nr, symbol) = registry.table().traceable().map(of).find(|&(nr, _)| nr > most)?;
         let name = symbol.map_or("?", |symbol| symbol.name);
         Some(alloc::format!(

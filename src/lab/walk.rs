@@ -136,7 +136,7 @@ impl Write for Counted<'_, '_> {
 /// Prints what the handler kept. The ops are still registered.
 fn print(id: crate::ftrace::table::SiteId, site: CallSite, trampoline: &Trampoline) {
     let literal = text::read_literal(site).addr();
-    let nr_ops = live::with_registry(|registry| registry.ops_of(id).len());
+    let nr_ops = live::with_registry(|registry| registry.nr_ops_of(id));
     let length = LENGTH.load(Ordering::Relaxed);
     println!("{:>3}  {:<12} {:<8} {:<4} {:<21} {:<34} WHERE", "N", "PC", "INSN", "STEP", "HOLDS", "INSTRUCTION");
     for number in 0..length.min(MOST) {

@@ -227,6 +227,8 @@ names! {
         Gp = "gp",
         /// A swap of the ops of one callsite.
         Swap = "swap",
+        /// The changes of one ops, beside others and after a history.
+        Registry = "registry",
         /// A switch from one task to another, by the depth of the stack.
         Switch = "switch",
         /// Freeing an ops that nobody holds, beside holders of others.

@@ -85,14 +85,15 @@ impl Ended {
 /// The object that is being judged.
 #[derive(Debug)]
 pub(super) struct Hearing {
-    /// Its next part.
-    part: usize,
+    /// Some of its parts were asked.
+    has_begun: bool,
+    /// One of them is held.
     is_held: bool,
 }
 
 impl Hearing {
     pub(super) const fn new() -> Self {
-        Self { part: 0, is_held: false }
+        Self { has_begun: false, is_held: false }
     }
 
     /// Asks the next part of the object at hand; when all were asked, says whether the object is kept.
@@ -103,14 +104,14 @@ impl Hearing {
         }
         let keeps_all = judge.keeps_all();
         if !keeps_all {
-            let answer = link.ask(self.part, judge.look());
+            let answer = link.ask(!self.has_begun, judge.look());
             self.is_held |= answer.is_held;
-            self.part += 1;
+            self.has_begun = true;
             if !answer.is_last {
                 return None;
             }
         }
-        self.part = 0;
+        self.has_begun = false;
         let is_held = core::mem::replace(&mut self.is_held, false);
         Some(keeps_all || judge.keeps(link.first_look, is_held))
     }
@@ -145,7 +146,7 @@ impl Pass {
     /// The next one, unless this look has done its share. An object that it has begun with it ends.
     #[inline(always)]
     pub(super) fn next(&self, hearing: &Hearing) -> Option<NonNull<Link>> {
-        if self.left == 0 && hearing.part == 0 { None } else { self.next }
+        if self.left == 0 && !hearing.has_begun { None } else { self.next }
     }
 
     /// A part is judged.

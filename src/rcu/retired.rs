@@ -80,16 +80,11 @@ pub trait Reclaim: Send + Sized + 'static {
     /// The node; always the same one of this object.
     fn node(&self) -> &Node<Self>;
 
-    /// How many parts it has that a user may hold. The same from its retirement on.
+    /// Whether look number `look`, which has met everybody, found somebody who uses its next part; of several parts, from the first
+    /// one on. Context: the grace-period task, the graveyard's lock held.
     #[inline(always)]
-    fn nr_parts(&self) -> usize {
-        1
-    }
-
-    /// Whether look number `look`, which has met everybody, found somebody who uses this part. Asked of each part, in ascending
-    /// order. Context: the grace-period task, the graveyard's lock held.
-    fn is_held(&self, _part: usize, _look: u64) -> bool {
-        false
+    fn ask(&self, _is_first: bool, _look: u64) -> Answer {
+        Answer { is_held: false, is_last: true }
     }
 
     /// The bytes that freeing it gives back.
@@ -144,11 +139,11 @@ impl<T> core::fmt::Debug for Node<T> {
 
 /// What is said of a part.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
+pub struct Answer {
     /// A look has found somebody who uses it, as far as looks can tell.
-    pub(super) is_held: bool,
+    pub is_held: bool,
     /// It is the last part.
-    pub(super) is_last: bool,
+    pub is_last: bool,
 }
 
 /// A neighbour before, and one behind.
@@ -170,7 +165,7 @@ pub(super) struct Link {
     pub(super) bytes: usize,
     object: *mut (),
     finish: unsafe fn(*mut ()),
-    ask: unsafe fn(*const (), usize, u64) -> Answer,
+    ask: unsafe fn(*const (), bool, u64) -> Answer,
     /// Beside the link, in the node.
     has_elapsed: *const AtomicBool,
 }
@@ -210,11 +205,11 @@ impl Link {
         }
     }
 
-    /// Asks about a part of the object.
+    /// Asks about the next part of the object.
     #[inline(always)]
-    pub(super) fn ask(&self, part: usize, look: u64) -> Answer {
+    pub(super) fn ask(&self, is_first: bool, look: u64) -> Answer {
         // SAFETY: 1. The object is listed, so it lives. 2. Both were set for the same type by `of` and `Node::new`.
-        unsafe { (self.ask)(self.object, part, look) }
+        unsafe { (self.ask)(self.object, is_first, look) }
     }
 
     /// Whether it has elapsed.
@@ -250,10 +245,9 @@ impl Link {
 /// # Safety
 /// 1. `object` is a listed `T`.
 #[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
-unsafe fn ask<T: Reclaim>(object: *const (), part: usize, look: u64) -> Answer {
+unsafe fn ask<T: Reclaim>(object: *const (), is_first: bool, look: u64) -> Answer {
     // SAFETY: the caller.
-    let object = unsafe { &*object.cast::<T>() };
-    Answer { is_held: object.is_held(part, look), is_last: part + 1 >= object.nr_parts() }
+    unsafe { &*object.cast::<T>() }.ask(is_first, look)
 }
 
 /// Gives a called object back as the box it was, to the function that was named when it was called.

@@ -208,7 +208,8 @@ pub static COMMANDS: [Command; 19] = [
         what: "count the calls of all that match, until `off`",
         details: "A name or glob (* ? [a-f] [!a-f]) means each function whose path it matches,\n\
             whole or from behind some `::` on: `tick`, `sched::*`. `off` takes the pattern\n\
-            as it was typed, waits for a grace period, frees the ops, and prints its hits.\n",
+            as it was typed, waits for a grace period, frees the ops, and prints its hits.\n\
+            A callsite has room for 64 ops, one for each pattern that matches.\n",
         group: Group::Trace,
         completes: &[Argument::Function, Argument::OneOf(&["on", "off"])],
         counts: 2..=2,

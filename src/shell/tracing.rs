@@ -15,7 +15,7 @@ use crate::ftrace::fanout::fan_out;
 use crate::ftrace::filter::Filter;
 use crate::ftrace::live;
 use crate::ftrace::near::{Near, near};
-use crate::ftrace::ops::Ops;
+use crate::ftrace::ops::{MOST_OPS_PER_SITE, Ops};
 use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::Counts;
 use crate::mm::fallible;
@@ -24,13 +24,13 @@ use crate::sync::atomic::Ordering;
 use crate::tracers::count;
 use crate::{println, rcu, sched};
 
-/// Patterns that can be on at the same time.
-const MOST_PATTERNS: usize = 16;
+/// Patterns that can be on at the same time: all may match one function.
+const MOST_PATTERNS: usize = MOST_OPS_PER_SITE;
 const NS_PER_US: u64 = 1_000;
 
 /// The patterns that are on.
 #[derive(Debug)]
-pub(super) struct Traced(heapless::Vec<Entry, MOST_PATTERNS>);
+pub(super) struct Traced(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -80,7 +80,7 @@ impl fmt::Display for TraceError {
 impl Traced {
     /// Nothing is on.
     pub(super) const fn new() -> Self {
-        Self(heapless::Vec::new())
+        Self(Vec::new())
     }
 
     /// Counts the calls of every function that `filter`, which is `pattern` taken apart, matches.
@@ -88,18 +88,18 @@ impl Traced {
         if self.0.iter().any(|entry| *entry.pattern == *pattern.as_bytes()) {
             return Err(TraceError::AlreadyOn);
         }
-        if self.0.is_full() {
+        if self.0.len() == MOST_PATTERNS {
             return Err(TraceError::Full);
         }
+        let room = fallible::reserve(&mut self.0, 1).map_err(RegisterError::from);
         let ops = count::try_counter("trace").map_err(RegisterError::from);
         let kept = fallible::copied(pattern.as_bytes()).map_err(RegisterError::from);
-        let registered = kept.and_then(|kept| Ok((kept, live::register(ops?, filter)?)));
+        let registered = room.and(kept).and_then(|kept| Ok((kept, live::register(ops?, filter)?)));
         let (pattern_kept, ops) = registered.map_err(|error| match error {
             RegisterError::NoSite => TraceError::NoMatch(near_of(pattern, filter)),
             error => TraceError::Register(error),
         })?;
-        // There is room: asked above.
-        let _ = self.0.push(Entry { pattern: pattern_kept, ops });
+        self.0.push(Entry { pattern: pattern_kept, ops });
         println!("{} is on: {}", Shown(pattern), Functions(nr_callsites(ops)));
         Ok(())
     }
@@ -138,10 +138,7 @@ impl fmt::Display for Functions {
 
 /// How many callsites `ops` has.
 fn nr_callsites(ops: *const Ops) -> usize {
-    live::with_registry(|registry| {
-        let own = registry.registrations().find(|registration| registration.ops.address() == ops);
-        own.map_or(0, |registration| registration.sites().len())
-    })
+    live::with_registry(|registry| registry.registration(ops).map_or(0, |registration| registration.sites().len()))
 }
 
 /// What `pattern`, which matches nothing, may have meant.
@@ -222,22 +219,21 @@ pub(super) fn list_callsites(filter: &Filter) {
         let table = registry.table();
         let (mut nr_listed, mut nr_on) = (0, 0);
         for id in live::matching(table, filter) {
-            let (site, ops) = (table.site(id), registry.ops_of(id));
+            let (site, nr_ops) = (table.site(id), registry.nr_ops_of(id));
             // A callsite that matches has a symbol, by which it matched.
             let Some(symbol) = table.symbol(id) else { continue };
             let (entry, name) = (site.entry(), symbol.name);
             nr_listed += 1;
             match text::read_insn(site.branch()).bl_target(site.branch()) {
-                None => println!("{entry:#012x} off {:>2} {name}", ops.len()),
+                None => println!("{entry:#012x} off {nr_ops:>2} {name}"),
                 Some(target) => {
                     nr_on += 1;
-                    let is_only = |registered: &&Ops| ops == [core::ptr::from_ref(*registered)];
-                    let only = registry.registrations().map(|registration| &*registration.ops).find(is_only);
-                    let func = only.map_or(fan_out as *const () as usize, Ops::func);
+                    let only =
+                        registry.ops_of(id).next().filter(|_| nr_ops == 1).and_then(|ops| registry.registration(ops));
+                    let func = only.map_or(fan_out as *const () as usize, |only| only.ops.func());
                     let literal = text::read_literal(site);
                     println!(
-                        "{entry:#012x} on  {:>2} {name} bl {}\tops: {literal:p} ({})",
-                        ops.len(),
+                        "{entry:#012x} on  {nr_ops:>2} {name} bl {}\tops: {literal:p} ({})",
                         Place(target),
                         Place(func)
                     );

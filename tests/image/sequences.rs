@@ -37,7 +37,7 @@ pub(crate) const SEQUENCES: &[Sequence] = &[
     },
     Sequence {
         name: "branch-then-clean",
-        functions: &["holdout::ftrace::live::unregister", "*::registry::Registry<*>>::commit*"],
+        functions: &["*::registry::Registry<*>>::patch*"],
         steps: &["str w", "dc cvau"],
         shape: Shape::Around(1),
         litmus: &[("O3-enable-vis-full-dsbisb", 0), ("O3-disable-exc-dsb-new", 0)],
@@ -45,7 +45,7 @@ pub(crate) const SEQUENCES: &[Sequence] = &[
     // The unlock of the patcher is what comes after the batch, whether branches changed or not.
     Sequence {
         name: "literals-then-request",
-        functions: &["holdout::ftrace::live::unregister", "*::registry::Registry<*>>::commit*"],
+        functions: &["*::registry::Registry<*>>::patch*"],
         steps: &["stlr x", "dsb ish", "stlrb"],
         shape: Shape::Between,
         litmus: &[("O3-disable-exc-dsb-new", 0)],

@@ -14,7 +14,7 @@ use crate::rcu::cookie::Sequence;
 use crate::rcu::extent::Extent;
 use crate::rcu::grace::{Action, Machine, Now};
 use crate::rcu::graveyard::Graveyard;
-use crate::rcu::retired::{Node, Reclaim, Retired};
+use crate::rcu::retired::{Answer, Node, Reclaim, Retired};
 use crate::rcu::schemes::{Context, Kind, Left, Look, Sighting, Subject, Switch, World, resume, switch_out};
 use crate::sched::rcu_words::TaskWords;
 use crate::sync::lock::IrqLock;
@@ -34,9 +34,9 @@ impl Reclaim for Object {
     fn node(&self) -> &Node<Self> {
         &self.node
     }
-    fn is_held(&self, _: usize, look: u64) -> bool {
+    fn ask(&self, _: bool, look: u64) -> Answer {
         // SAFETY: the kernel lives.
-        unsafe { &*self.holds }.is_held(look)
+        Answer { is_held: unsafe { &*self.holds }.is_held(look), is_last: true }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The measures, held to their limits: counted instructions on one CPU, so that they are the same on every host.
 
+mod registry;
+
 use crate::guest::{Ended, Guest, each, image, run_on_one_cpu};
 use crate::verdict::Pairs;
 use std::collections::BTreeSet;

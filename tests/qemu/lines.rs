@@ -12,7 +12,7 @@ const LINES: u64 = 2_000;
 const SEED: u64 = 0x11e5;
 /// One line in so many asks for a mark, which must come.
 const MARK_EVERY: u64 = 50;
-/// The registry keeps room for as many sets of ops as there once were. Were 16 bytes left by each line, they would be twice this.
+/// What lines have left on, and the shell's list of it. Were 16 bytes left by each line, they would be twice this.
 const MOST_GROWTH_KIB: u64 = 16;
 /// More than the shell's history takes.
 const LINES_REMEMBERED: usize = 40;

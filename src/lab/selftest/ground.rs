@@ -71,7 +71,7 @@ pub(super) fn callsites(run: &mut Run) -> Outcome {
             let symbol = epitaph::symbols().lookup(entry as u64);
             check!(symbol.is_some_and(|symbol| symbol.offset == 0), "no function begins at callsite {entry:#x}");
             let is_on = text::read_insn(site.branch()).bl_target(site.branch()).is_some();
-            let nr_ops = registry.ops_of(id).len();
+            let nr_ops = registry.nr_ops_of(id);
             check!(is_on == (nr_ops > 0), "callsite {entry:#x} has {nr_ops} ops, but its branch says on={is_on}");
             nr_all += 1;
             nr_on += u64::from(is_on);

@@ -118,9 +118,8 @@ fn passes() -> u64 {
 }
 
 fn hits_of(ops: *const Ops) -> u64 {
-    let found = live::with_registry(|registry| {
-        registry.registrations().find(|it| it.ops.address() == ops).map(|it| it.ops.hits.load(Ordering::Relaxed))
-    });
+    let found =
+        live::with_registry(|registry| registry.registration(ops).map(|it| it.ops.hits.load(Ordering::Relaxed)));
     found.expect("registered by register")
 }
 

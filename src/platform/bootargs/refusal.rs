@@ -10,7 +10,7 @@ use crate::platform::names::Mode;
 use crate::platform::shown::Shown;
 
 /// No refusal is longer than this.
-pub const MAX_CHARS: usize = 200;
+pub const MAX_CHARS: usize = 240;
 
 /// What is wrong with a word.
 #[derive(Clone, Copy, Debug)]

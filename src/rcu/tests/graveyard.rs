@@ -9,7 +9,7 @@ use crate::rcu::conclude::{Left, conclude};
 use crate::rcu::extent::Extent;
 use crate::rcu::graveyard::Graveyard;
 use crate::rcu::judging::{Ended, Judge, Stands};
-use crate::rcu::retired::{Node, Reclaim, Retired};
+use crate::rcu::retired::{Answer, Node, Reclaim, Retired};
 use crate::rcu::room::{Kept, MOST_BYTES, MOST_OBJECTS};
 use crate::rcu::schemes::{Scheme, World};
 use crate::sync::lock::IrqLock;
@@ -26,10 +26,10 @@ impl Reclaim for Traced {
     fn node(&self) -> &Node<Self> {
         &self.node
     }
-    fn is_held(&self, part: usize, _: u64) -> bool {
-        assert_eq!(part, 0, "it has one");
+    fn ask(&self, is_first: bool, _: u64) -> Answer {
+        assert!(is_first, "it has one");
         self.judged.lock().expect("no test panics with it").push(self.id);
-        self.id >= 100
+        Answer { is_held: self.id >= 100, is_last: true }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::graveyard::{Until20, Yard};
 use crate::rcu::graveyard::Graveyard;
 use crate::rcu::judging::{AGAIN_AT_ONCE, Ended, Judge, Stands};
-use crate::rcu::retired::{Node, Reclaim};
+use crate::rcu::retired::{Answer, Node, Reclaim};
 
 /// So many are held, and somebody has come to hold less, in the look of this number. Which were judged again in each look from it on.
 fn passes(yard: &mut Yard, first_look: u64, nr_looks: u64, less: impl Fn(u64) -> bool) -> Vec<Vec<u32>> {
@@ -108,12 +108,11 @@ impl Reclaim for Many {
     fn node(&self) -> &Node<Self> {
         &self.node
     }
-    fn nr_parts(&self) -> usize {
-        self.held.len()
-    }
-    fn is_held(&self, part: usize, _: u64) -> bool {
-        self.asked.lock().expect("no test panics with it").push(part);
-        self.held[part]
+    fn ask(&self, is_first: bool, _: u64) -> Answer {
+        let mut asked = self.asked.lock().expect("no test panics with it");
+        let part = asked.last().filter(|_| !is_first).map_or(0, |last| last + 1);
+        asked.push(part);
+        Answer { is_held: self.held[part], is_last: part + 1 == self.held.len() }
     }
 }
 
