@@ -57,7 +57,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/sched/tick.rs", name: "EACH", wired_by: "src/rcu/api.rs" },
     Hook { file: "src/shell/session.rs", name: "HOLD", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
-    Hook { file: "src/rcu/report.rs", name: "OPS", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/rcu/named.rs", name: "OPS", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/irq/entry.rs", name: "LAB_SGI", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/lab/oracle/violation.rs", name: "VERDICT", wired_by: "src/lab/oracle/violation.rs" },
