@@ -76,6 +76,7 @@ const SCHEME_READERS: &[Exception] = &[
     Exception { file: "src/lab/bench.rs", reason: "wires the mode: goes through the schemes, one after the other" },
     Exception { file: "src/lab/report/window.rs", reason: "the printer of the lines of `windows`" },
     Exception { file: "src/lab/windows.rs", reason: "wires the mode: goes through the schemes, one after the other" },
+    Exception { file: "src/lab/selftest/overlaps/change.rs", reason: "selects each of them in its turn" },
     Exception { file: "src/lab/stress/verdict.rs", reason: "fills in the printer's verdict and replay lines" },
 ];
 

@@ -140,11 +140,12 @@ impl fmt::Display for SchemeError {
 }
 
 /// Selects a scheme while nothing is traced, and waits until nobody is inside the trampoline and nothing is retired.
-/// Context: task.
+/// Context: task, not inside a func: that would wait for itself, and is a panic (O9).
 ///
 /// The registry is closed meanwhile ([`RegisterError::Closed`]), so nobody enters, and no callsite ever branches to a trampoline
 /// that is not the scheme's. Its lock is free while this waits: whoever only looks does not wait.
 pub fn set_scheme(name: &str) -> Result<(), SchemeError> {
+    rcu::forbid_wait_in_func(sched::current());
     REGISTRY.lock().as_mut().expect("init ran").close()?;
     rcu::until_nobody_is_inside();
     let selected = rcu::set_scheme(name).map_err(SchemeError::Unknown);
