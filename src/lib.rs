@@ -45,6 +45,8 @@
 //! | `listed-once` | [`mm::classes`] | a block on a list of free ones belongs to it, and overlaps no other |
 //! | `off-cpu` | [`sched`] | a saved context is read only after a release that says it is complete |
 //! | `one-word` | `sched::runqueue` | where a task is queued is written under the lock of the queue that it names |
+//! | `visited-stands` | `sched::tasks` | a task that is visited has its stack until the task lists are let go of |
+//! | `no-empty-block` | `sched::roll` | blocks of task numbers are no more than tasks, and one |
 //! | `linked-once` | `sched::fifo` | an entry is on one list at most, and stays in its place meanwhile |
 //! | `two-ledgers` | `sched::account` | what CPUs and tasks count of switches agrees |
 //! | `irq-chain` | `irq::entry` | each CPU's interrupted contexts are linked, innermost first |

@@ -57,7 +57,7 @@ const HOOKS: &[Hook] = &[
     Hook { file: "src/sched/tick.rs", name: "EACH", wired_by: "src/rcu/api.rs" },
     Hook { file: "src/shell/session.rs", name: "HOLD", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/mm/heap.rs", name: "DAMAGED", wired_by: "src/kernel/wiring.rs" },
-    Hook { file: "src/rcu/report.rs", name: "OPS", wired_by: "src/kernel/wiring.rs" },
+    Hook { file: "src/rcu/named.rs", name: "OPS", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/ftrace/live.rs", name: "LATE", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/irq/entry.rs", name: "LAB_SGI", wired_by: "src/kernel/wiring.rs" },
     Hook { file: "src/lab/oracle/violation.rs", name: "VERDICT", wired_by: "src/lab/oracle/violation.rs" },
@@ -76,6 +76,7 @@ const SCHEME_READERS: &[Exception] = &[
     Exception { file: "src/lab/bench.rs", reason: "wires the mode: goes through the schemes, one after the other" },
     Exception { file: "src/lab/report/window.rs", reason: "the printer of the lines of `windows`" },
     Exception { file: "src/lab/windows.rs", reason: "wires the mode: goes through the schemes, one after the other" },
+    Exception { file: "src/lab/selftest/overlaps/change.rs", reason: "selects each of them in its turn" },
     Exception { file: "src/lab/stress/verdict.rs", reason: "fills in the printer's verdict and replay lines" },
 ];
 

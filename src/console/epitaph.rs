@@ -18,7 +18,7 @@ use core::fmt;
 const EVENTS_OF_OTHERS: usize = 16;
 
 /// Lines of a backtrace; who reads them has seen enough.
-const MOST_LINES: usize = 48;
+pub const MOST_LINES: usize = 48;
 /// PSTATE.I in a saved PSTATE.
 const SPSR_I: u64 = 1 << 7;
 
@@ -52,27 +52,55 @@ impl fmt::Display for Place {
     }
 }
 
-/// Prints one line per frame, innermost first; one for all of a call that calls itself. Context: any.
-pub fn print_backtrace(frames: Frames) {
-    let mut frames = frames.enumerate().peekable();
-    for _ in 0..MOST_LINES {
-        let Some((number, step)) = frames.next() else { return };
+/// A line of a backtrace: one frame, or all of a call that calls itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    number: usize,
+    pc: usize,
+    interrupted: bool,
+    times: usize,
+}
+
+impl Line {
+    /// The frames that it stands for.
+    pub const fn nr_frames(&self) -> usize {
+        self.times
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, pc, interrupted, times } = *self;
         // A return address belongs to the call before it.
-        let place = Place(if step.interrupted { step.pc } else { step.pc - 4 });
-        let mark = if step.interrupted { " (interrupted)" } else { "" };
+        let place = Place(if interrupted { pc } else { pc - 4 });
+        let mark = if interrupted { " (interrupted)" } else { "" };
+        write!(f, "  #{number:<2} {pc:#012x} {place}{mark}")?;
+        if times > 1 { write!(f, ", {times} times") } else { Ok(()) }
+    }
+}
+
+/// The lines of a backtrace, innermost first. Context: any.
+pub fn lines(frames: Frames) -> impl Iterator<Item = Line> {
+    let mut frames = frames.enumerate().peekable();
+    core::iter::from_fn(move || {
+        let (number, Step { pc, interrupted, .. }) = frames.next()?;
         let mut times = 1;
         // Their records differ, by nothing that is told.
-        let place_of = |step: &Step| (step.pc, step.interrupted);
-        while frames.next_if(|(_, next)| place_of(next) == place_of(&step)).is_some() {
+        let is_same = |step: &Step| (step.pc, step.interrupted) == (pc, interrupted);
+        while frames.next_if(|(_, next)| is_same(next)).is_some() {
             times += 1;
         }
-        match times {
-            1 => println!("  #{number:<2} {:#012x} {place}{mark}", step.pc),
-            _ => println!("  #{number:<2} {:#012x} {place}{mark}, {times} times", step.pc),
-        }
-    }
-    if frames.peek().is_some() {
-        println!("  and {} more", frames.count());
+        Some(Line { number, pc, interrupted, times })
+    })
+}
+
+/// Prints them. Context: any.
+pub fn print_backtrace(frames: Frames) {
+    let mut rest = lines(frames);
+    rest.by_ref().take(MOST_LINES).for_each(|line| println!("{line}"));
+    let nr_more: usize = rest.map(|line| line.nr_frames()).sum();
+    if nr_more > 0 {
+        println!("  and {nr_more} more");
     }
 }
 

@@ -10,13 +10,13 @@ use super::table::{SiteId, Table, TableError};
 use crate::arch::site::{CallSite, OpsHeader, Patch, Regs};
 use crate::arch::text::{self, Needs, PatchError};
 use crate::arch::trampoline::{self, Trampoline};
-use crate::console::epitaph::{Place, symbols};
+use crate::console::epitaph::symbols;
 use crate::console::events::{self, Event};
 use crate::fault::{self, Fault};
 use crate::hook::Hook;
 use crate::mm::{fallible, heap};
 use crate::rcu::retired::Answer;
-use crate::rcu::{self, NoSuchScheme, Node, Reclaim, Retired, schemes};
+use crate::rcu::{self, MOST_MEMBERS, Named, NoSuchScheme, Node, OpsName, Reclaim, Retired, What, schemes};
 use crate::sched::{self, Mutex};
 use crate::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::irqs;
@@ -139,11 +139,12 @@ impl fmt::Display for SchemeError {
 }
 
 /// Selects a scheme while nothing is traced, and waits until nobody is inside the trampoline and nothing is retired.
-/// Context: task.
+/// Context: task, not inside a func: that would wait for itself, and is a panic (O9).
 ///
 /// The registry is closed meanwhile ([`RegisterError::Closed`]), so nobody enters, and no callsite ever branches to a trampoline
 /// that is not the scheme's. Its lock is free while this waits: whoever only looks does not wait.
 pub fn set_scheme(name: &str) -> Result<(), SchemeError> {
+    rcu::forbid_wait_in_func(sched::current());
     REGISTRY.lock().as_mut().expect("init ran").close()?;
     rcu::until_nobody_is_inside();
     let selected = rcu::set_scheme(name).map_err(SchemeError::Unknown);
@@ -273,51 +274,39 @@ unsafe extern "C" fn stale_hit(ip: usize, _: usize, _: *const OpsHeader, _: *mut
     }
 }
 
-/// Describes what a frame names: the ops, its func, and whether it is retired. `inside` is where the call stands: in the
-/// func, and in what that called. Wired to `rcu::OPS`. Context: any; the frame is that of a context which does not go on.
-pub fn describe(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Write) {
-    // The reader has seen enough if it does not fit.
-    let _ = try_describe(ops, inside, out);
-}
-
-fn try_describe(ops: *const OpsHeader, inside: [usize; 2], out: &mut dyn fmt::Write) -> fmt::Result {
-    let address = ops.addr();
-    if !heap::holds(address) || !address.is_multiple_of(align_of::<Ops>()) {
-        return write!(out, "{address:#x}, where no ops can be");
+/// Says what a frame names. Wired to `rcu::OPS`, which says in what context.
+#[expect(clippy::not_unsafe_ptr_arg_deref, reason = "any address may come: what is not alive in the heap is not read")]
+pub fn describe(ops: *const OpsHeader) -> Named {
+    let mut named =
+        Named { address: ops.addr(), what: What::Nothing, names: heapless::Vec::new(), nr_more: 0, is_retired: false };
+    if !heap::holds(ops.addr()) || !ops.addr().is_multiple_of(align_of::<Ops>()) {
+        return named;
     }
     // SAFETY: aligned words of the heap. Where the scheme is sound the frame holds the ops; where it is not they may be a
     // grave's, which tells by its generation.
     let header = unsafe { &*ops };
-    let func = header.func.load(Ordering::Relaxed);
-    if header.generation.load(Ordering::Relaxed) % 2 == 0 {
-        return write!(out, "{address:#x}, which is freed");
-    }
-    if ops == NOP.load(Ordering::Relaxed) {
-        return write!(out, "the no-op ops at {address:#x}");
-    }
-    if func == fan_out as *const () as usize {
-        write!(out, "the fan-out at {address:#x} to:")?;
+    named.is_retired = header.holds.is_retired();
+    named.what = if header.generation.load(Ordering::Relaxed) % 2 == 0 {
+        What::Freed
+    } else if ops == NOP.load(Ordering::Relaxed) {
+        What::NoOp
+    } else if header.func.load(Ordering::Relaxed) == fan_out as *const () as usize {
         // SAFETY: alive by its generation, and this func is a node's; its members live as long.
-        for &member in unsafe { &*ops.cast::<FanOut>() }.members() {
-            // SAFETY: as above.
-            write!(out, " {}", Named(unsafe { &*member }))?;
-        }
-        write!(out, ", in {}", Place(inside[1]))?;
+        let members = unsafe { &*ops.cast::<FanOut>() }.members();
+        // SAFETY: as above.
+        named.names.extend(members.iter().take(MOST_MEMBERS).map(|&member| name_of(unsafe { &*member })));
+        named.nr_more = members.len() - named.names.len();
+        What::FanOut
     } else {
         // SAFETY: alive by its generation, and no node: an `Ops`.
-        write!(out, "{}", Named(unsafe { &*ops.cast::<Ops>() }))?;
-    }
-    out.write_str(if header.holds.is_retired() { ", retired" } else { ", in use" })
+        named.names.extend([name_of(unsafe { &*ops.cast::<Ops>() })]);
+        What::Ops
+    };
+    named
 }
 
-/// Prints an ops by name, address and func.
-struct Named<'a>(&'a Ops);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ops = self.0;
-        write!(f, "ops `{}` at {:#x} (func {})", ops.name, core::ptr::from_ref(ops).addr(), Place(ops.func()))
-    }
+fn name_of(ops: &Ops) -> OpsName {
+    OpsName { address: core::ptr::from_ref(ops).addr(), name: ops.name, func: ops.func() }
 }
 
 /// The func of a dead ops: a hit came through after its grace period (P2), or read it after the free (P1).

@@ -167,7 +167,7 @@ fn each_scheme(args: &BootArgs<'_>, bencher: &mut Bencher) -> Result<(), SchemeE
         if args.selects(Bench::Overlap.as_str()) && rcu::lets_funcs_block() {
             overlap::rows(bencher, line(Bench::Overlap, scheme));
         }
-        if args.only.is_some() && args.selects(Bench::Masked.as_str()) && rcu::lets_funcs_block() {
+        if args.only.is_some() && args.selects(Bench::Masked.as_str()) {
             masked::rows(bencher, line(Bench::Masked, scheme));
         }
         // A second of guest time for each scheme: for those who ask for it.

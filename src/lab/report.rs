@@ -236,6 +236,8 @@ pub struct BenchLine {
     pub is_stalled: bool,
     /// The change that was made, or `history`.
     pub after: Option<&'static str>,
+    /// What somebody did meanwhile.
+    pub during: Option<&'static str>,
 }
 
 impl BenchLine {
@@ -270,6 +272,7 @@ impl BenchLine {
             is_early: false,
             is_stalled: false,
             after: None,
+            during: None,
         }
     }
 }
@@ -307,7 +310,7 @@ impl fmt::Display for BenchLine {
             ("stalled", is_it(self.is_stalled)),
         ])?;
         pairs.put_all(&[("waiters", self.waiters), ("leaves", self.leaves)])?;
-        pairs.put_all(&[("way", self.way), ("after", self.after)])
+        pairs.put_all(&[("way", self.way), ("after", self.after), ("during", self.during)])
     }
 }
 

@@ -197,14 +197,13 @@ pub fn has_ended(cookie: Cookie) -> bool {
     rcu().sequence.has_ended(cookie.number) && rcu().extent.is_past(cookie.retired)
 }
 
-/// Selects another scheme, once nothing waits for a grace period any more. No callsite may be enabled, and nobody may be
-/// inside a trampoline: `ftrace::live::set_scheme` sees to that. Context: task; at boot it does not block.
+/// Selects another scheme, once all that is retired is freed, however many wait for grace periods all the time. No callsite may be
+/// enabled, and nobody may be inside a trampoline: `ftrace::live::set_scheme` sees to that. One caller at a time. Context: task, not
+/// inside a func; at boot it does not block.
 pub fn set_scheme(name: &str) -> Result<(), NoSuchScheme> {
+    report::forbid_wait_in_func(sched::current());
     let index = NAMES.iter().position(|&scheme| scheme == name).ok_or(NoSuchScheme)?;
-    while !rcu().select(index) {
-        barrier();
-        synchronize();
-    }
+    rcu().select(index);
     Ok(())
 }
 

@@ -3,7 +3,13 @@
 //! It is of the high class, so that a task that never sleeps does not delay it, and carries out what [`Machine`] decides.
 //! Notrace (O8), but for the stall report.
 //! INVARIANT `one-scheme`: the selected scheme changes only under the machine's lock and while no grace period runs, so a
-//! grace period has one scheme from its begin to its end.
+//! grace period has one scheme from its begin to its end; and only while nothing is retired, so what is retired is judged by the
+//! scheme that it was retired under.
+//!
+//! # Why this task makes a change of schemes
+//! Where others ask for grace periods all the time, the next one begins in the step in which the last one ended: nobody else ever
+//! finds that none runs. Those that ask without having retired anything need not be served first: one scheme is as good as the
+//! other to them. So a change waits for the running grace period, and for those that what is retired needs.
 
 use super::bracket::MAX_CPUS;
 use super::broken;
@@ -35,6 +41,9 @@ const STALL_AFTER_NS: u64 = 10_000_000_000;
 /// The grace-period task waits here: for requests, for the end of a step, for somebody who holds less.
 pub(super) static STEP: WaitQueue = WaitQueue::new();
 
+/// Whoever has another scheme selected waits here for that.
+static SELECTED: WaitQueue = WaitQueue::new();
+
 /// The workers wait here to be wanted.
 static WORKERS: WaitQueue = WaitQueue::new();
 
@@ -54,8 +63,13 @@ pub(super) struct Rcu {
     /// The number of the last grace period that somebody is in a hurry for.
     pub(super) hurried: AtomicU64,
     selected: AtomicUsize,
+    /// The scheme that is to be selected, or [`NO_CHANGE`].
+    wanted: AtomicUsize,
     schemes: [Built; NAMES.len()],
 }
+
+/// No scheme's place in [`NAMES`].
+const NO_CHANGE: usize = NAMES.len();
 
 /// Makes the instance; the first call counts.
 pub(super) fn init() -> &'static Rcu {
@@ -70,6 +84,7 @@ pub(super) fn init() -> &'static Rcu {
         starved: IrqLock::new(Starved::default()),
         hurried: AtomicU64::new(0),
         selected: AtomicUsize::new(0),
+        wanted: AtomicUsize::new(NO_CHANGE),
         schemes: Built::all(),
     })
 }
@@ -87,11 +102,38 @@ impl Rcu {
         &self.schemes[self.selected.load(Ordering::Relaxed)]
     }
 
-    /// Selects the scheme that stands at this place of [`NAMES`], unless a grace period runs or is wanted, or something
-    /// is retired or waits to be freed; says whether it did.
-    pub(super) fn select(&self, index: usize) -> bool {
-        let mut machine = self.machine.lock();
-        let is_quiet = machine.is_idle() && !self.sequence.is_wanted() && self.graveyard.lock().is_empty();
+    /// Selects the scheme that stands at this place of [`NAMES`], when no grace period runs and nothing is retired or waits to be
+    /// freed; blocks until then. One caller at a time. Context: task; where all is quiet already, it does not block.
+    pub(super) fn select(&self, index: usize) {
+        if self.try_select(&mut self.machine.lock(), index) {
+            return;
+        }
+        self.wanted.store(index, Ordering::Relaxed);
+        // Order: the queue's lock; the grace-period task may be asleep.
+        STEP.wake_all();
+        SELECTED.wait_until(|| !self.is_change_wanted());
+    }
+
+    /// Whether somebody waits for a change. Order: `Acquire`, pairing with [`Rcu::change`]: who finds none finds the new scheme.
+    #[inline(always)]
+    pub(super) fn is_change_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) != NO_CHANGE
+    }
+
+    /// Makes the change that somebody waits for, if that can be; says whether it did. Context: the grace-period task.
+    #[inline(always)]
+    fn change(&self, machine: &mut Machine) -> bool {
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        let is_made = wanted != NO_CHANGE && self.try_select(machine, wanted);
+        if is_made {
+            self.wanted.store(NO_CHANGE, Ordering::Release);
+        }
+        is_made
+    }
+
+    #[inline(always)]
+    fn try_select(&self, machine: &mut Machine, index: usize) -> bool {
+        let is_quiet = machine.is_idle() && self.graveyard.lock().is_empty();
         if is_quiet {
             self.scheme().select(false);
             self.schemes[index].select(true);
@@ -172,6 +214,14 @@ pub(super) fn work(rcu: &'static Rcu, cpu: usize) -> ! {
     }
 }
 
+/// Whether a change that somebody waits for can be made, as far as what is retired tells. Context: the grace-period task, which
+/// knows whether one runs. A function of its own: the condition of a wait stays small, and is not outlined.
+#[inline(never)]
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn can_change(rcu: &Rcu) -> bool {
+    rcu.is_change_wanted() && rcu.graveyard.lock().is_empty()
+}
+
 #[inline(always)]
 fn now() -> Now {
     Now { clock_ns: sched::now_ns(), progress_ns: sched::progress_ns() }
@@ -184,10 +234,14 @@ pub(super) fn run_grace_periods(rcu: &'static Rcu) -> ! {
     let mut stands = Stands::default();
     loop {
         let mut machine = rcu.machine.lock();
+        let has_changed = rcu.change(&mut machine);
         let scheme = rcu.scheme(); // under the lock: `one-scheme`
         let action = machine.step(&rcu.sequence, scheme, now(), stands, || rcu.graveyard.lock().begin());
         drop(machine);
-        let is_wanted = || Machine::is_wanted(&rcu.sequence, scheme);
+        if has_changed {
+            SELECTED.wake_all();
+        }
+        let is_wanted = || Machine::is_wanted(&rcu.sequence, scheme) || can_change(rcu);
         match action {
             Action::Sleep => STEP.wait_until(is_wanted),
             Action::Rest { most_ns } => {

@@ -2,14 +2,21 @@
 //!
 //! Nothing may be registered meanwhile: then nobody enters, and who is inside holds the immortal no-op ops, or what is
 //! retired. Every CPU looks at the contexts that it interrupts. A task that is off its CPU is walked without keeping it
-//! there, so the walk counts only if it has not run since: its switches tell. Whom to look at, `outside` decides.
+//! there, so the walk counts only if it has not run since (`sched::Stay`). Whom to look at, `outside` decides.
 //! Context: task.
+//!
+//! A chain is clean if it is whole, holds nothing, and no context of it was interrupted in a trampoline that holds nothing: one
+//! that has not loaded the ops yet, or has let go of it. What a trampoline *calls* behind T7, a report or a reschedule that
+//! was put off, does not count: a task may stand there off its CPU while the scheme changes. It goes on to the trampoline's
+//! return, which loads no literal, and has undone before that call what the variant counts.
 
 use super::outside::{self, Sights};
 use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
-use crate::sched::{self, Task, Visit};
-use crate::sync::atomic::{AtomicBool, Ordering, fence};
+use crate::sched::roll::Stretch;
+use crate::sched::{self, Stay, Task, Visit, Walk};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use core::cell::Cell;
 
 /// How long to wait between two looks.
 const PAUSE_NS: u64 = 1_000_000;
@@ -30,7 +37,15 @@ struct Running;
 
 impl Sights for Running {
     fn for_each_task(&self, show: &dyn Fn(&TaskWords, &dyn Fn() -> bool)) {
-        sched::for_each_task(|task| show(&task.rcu, &|| is_outside(task)));
+        let mut walk = Walk::begin();
+        while walk.visit_some(|task| {
+            let stretch = Cell::new(Stretch::GoesOn);
+            show(&task.rcu, &|| {
+                stretch.set(Stretch::Ends);
+                is_outside(task)
+            });
+            stretch.get()
+        }) {}
     }
 
     fn visit_every_cpu(&self) -> bool {
@@ -41,23 +56,15 @@ impl Sights for Running {
 }
 
 /// Whether the task is off its CPU and outside.
-///
-/// Order: the fence keeps what was read of the stack before the second look at the task. It pairs with the one in
-/// `sched::switch::schedule`: if we read what the task wrote since it went on, we see that it has.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 fn is_outside(task: &Task) -> bool {
-    if !task.is_off_cpu() {
-        return false;
-    }
-    let switches = || task.nvcsw.load(Ordering::Acquire) + task.nivcsw.load(Ordering::Acquire);
-    let (before, fp) = (switches(), task.saved_fp());
-    let has_never_run = fp == 0;
-    let is_outside = has_never_run || is_clean(Holds::of(Frames::from_fp(fp)));
-    fence(Ordering::Acquire);
-    is_outside && task.is_off_cpu() && switches() == before
+    let Some(stay) = Stay::of(task) else { return false };
+    let has_never_run = stay.fp() == 0;
+    let is_outside = has_never_run || is_clean(Holds::of(Frames::from_fp(stay.fp())));
+    is_outside && stay.lasts()
 }
 
-/// Whether a chain stands in no trampoline at all.
+/// Whether a chain is clean.
 #[inline(always)]
 fn is_clean(mut holds: Holds) -> bool {
     holds.next().is_none() && holds.is_whole() && holds.nr_passing() == 0

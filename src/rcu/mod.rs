@@ -15,7 +15,7 @@
 //! | [`conclude`] | the end of a grace period, in its one order |
 //! | [`starved`] | the grace-period task itself waits for a CPU |
 //! | [`schemes`] | the seam, and every answer to the question behind it |
-//! | `hooks`, `eyes`, `broken`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `standing`, `waits` | glue to the running scheduler; target only |
+//! | `hooks`, `eyes`, `broken`, `inside`, `gp_task`, `hurry`, `reclaimer`, `api`, `report`, `sight`, `named`, `standing`, `waits` | glue to the running scheduler; target only |
 //!
 //! All but the glue is pure: unit tests run it on the host, and `tests/models.rs` enumerates its interleavings. The unit
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
@@ -54,9 +54,13 @@ mod hurry;
 #[cfg(target_os = "none")]
 mod inside;
 #[cfg(target_os = "none")]
+mod named;
+#[cfg(target_os = "none")]
 mod reclaimer;
 #[cfg(target_os = "none")]
 mod report;
+#[cfg(target_os = "none")]
+mod sight;
 #[cfg(target_os = "none")]
 mod standing;
 #[cfg(target_os = "none")]
@@ -66,7 +70,8 @@ pub use {
     broken::{last_broken, nr_broken_chains},
     hooks::{let_funcs_break_rules, report},
     inside::until_nobody_is_inside,
-    report::{Describe, OPS, tell_holders, tell_holdouts},
+    named::{MOST_MEMBERS, Named, OPS, OpsName, What},
+    report::{forbid_wait_in_func, tell_holders, tell_holdouts},
     standing::{Standing, standing},
 };
 

@@ -4,7 +4,7 @@
 //! periods must not wait for that. It is of the high class, so that memory comes back under any load. It frees
 //! one object at a time, in the order in which they elapsed, with no lock held. Ordinary task code: it may be traced, and is a holdout like any other.
 
-use super::gp_task::Rcu;
+use super::gp_task::{Rcu, STEP};
 use crate::sched::WaitQueue;
 
 /// The reclaimer waits here for something to free.
@@ -22,6 +22,10 @@ pub(super) fn reclaim(rcu: &'static Rcu) -> ! {
             rcu.machine.lock().count_freed(); // before it counts as finished: no other scheme is selected until then
             rcu.graveyard.lock().finished_one();
             RECLAIMED.wake_all();
+            // A change of schemes waits for the last one.
+            if rcu.is_change_wanted() {
+                STEP.wake_all();
+            }
         }
     }
 }

@@ -5,10 +5,10 @@
 
 use super::gp_task::rcu;
 use super::grace::Machine;
-use super::report;
 use super::schemes::Scheme;
 use super::schemes::built::Built;
-use crate::sched::{self, Task};
+use super::sight::{examine_unmarked, is_holdout};
+use crate::sched::{self, Task, Walk};
 
 /// A grace period that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,30 +36,39 @@ impl Standing {
 }
 
 /// How the running grace period stands towards `tasks`, if there is one that has looked at everybody and waits; or how what it left
-/// held does. Context: task.
+/// held does. Nobody where it has gone on meanwhile. Context: task.
 pub fn standing(tasks: &[&Task]) -> Option<Standing> {
     let rcu = rcu();
-    let machine = rcu.machine.lock();
-    let (step, _) = machine.waiting()?;
     let scheme = rcu.scheme();
-    let is_pass_open = rcu.graveyard.lock().stands().is_pass_open;
-    if machine.is_idle() && (is_pass_open || Machine::is_wanted(&rcu.sequence, scheme)) {
-        return None; // what was retired last has not been looked for
-    }
+    // The machine's lock is not held while stacks are read: who steps it would wait.
+    let step_of_wait = || {
+        let machine = rcu.machine.lock();
+        let (step, _) = machine.waiting()?;
+        // What was retired last has not been looked for.
+        let is_pass_open = rcu.graveyard.lock().stands().is_pass_open;
+        let is_behind = machine.is_idle() && (is_pass_open || Machine::is_wanted(&rcu.sequence, scheme));
+        (!is_behind).then(|| (rcu.sequence.nr_ended(), step))
+    };
+    let before = step_of_wait()?;
     let cpus = (0..sched::nr_cpus()).filter(|&cpu| scheme.waits_for_cpu(cpu)).fold(0, |bits, cpu| bits | 1 << cpu);
+    let (nr_ended, step) = before;
     let standing = Standing {
-        nr_ended: rcu.sequence.nr_ended(),
+        nr_ended,
         step,
         nr_outstanding: nr_outstanding(scheme, step),
-        nr_tasks: tasks.iter().filter(|task| report::is_holdout(task)).count(),
+        nr_tasks: tasks.iter().filter(|task| is_holdout(task)).count(),
         cpus,
     };
-    (standing.nr_outstanding > 0).then_some(standing)
+    (step_of_wait() == Some(before) && standing.nr_outstanding > 0).then_some(standing)
 }
 
 /// How many are waited for: those that the scheme knows of, and sleepers that were examined before what they hold was retired.
 pub(super) fn nr_outstanding(scheme: &Built, step: usize) -> usize {
-    let mut nr_holdouts = scheme.nr_holdouts(step);
-    sched::for_each_task(|task| nr_holdouts += usize::from(report::is_unmarked_holdout(task)));
+    let (mut walk, mut nr_holdouts) = (Walk::begin(), scheme.nr_holdouts(step));
+    while walk.visit_some(|task| {
+        let (is_holdout, stretch) = examine_unmarked(task);
+        nr_holdouts += usize::from(is_holdout);
+        stretch
+    }) {}
     nr_holdouts
 }

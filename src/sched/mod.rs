@@ -28,10 +28,13 @@ mod patience;
 pub mod preemption;
 pub mod progress;
 pub mod rcu_words;
+pub mod roll;
 #[cfg(target_os = "none")]
 mod runqueue;
 #[cfg(target_os = "none")]
 pub mod seam;
+#[cfg(target_os = "none")]
+mod stay;
 #[cfg(target_os = "none")]
 pub mod switch;
 #[cfg(target_os = "none")]
@@ -55,10 +58,11 @@ pub use {
     mutex::{Mutex, MutexGuard},
     patience::{Patience, progress_ns},
     runqueue::{boost, lend, unboost, want_reschedule},
+    stay::Stay,
     switch::{cond_resched, current, exit, might_sleep, sleep, yield_now},
     task::{Class, Task},
     tasks::{
-        JoinHandle, Spawn, SpawnError, TaskName, counts, find, for_each_task, idle_task, spawn, try_current_of,
+        JoinHandle, Spawn, SpawnError, TaskName, Walk, counts, find, for_each_task, idle_task, spawn, try_current_of,
         try_for_each_task, try_owner_of_stack, watch_waits,
     },
     tick::{TICK_NS, idle_ticks, jitter, ticks},

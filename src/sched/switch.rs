@@ -115,7 +115,7 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     set_current(cpu, next);
     next.on_cpu.store(true, Ordering::Relaxed);
     // Order: what the task writes to its stack from here on comes after that. Pairs with the fence of whoever walks the
-    // stack of a task that may go on meanwhile (`rcu::inside`).
+    // stack of a task that may go on meanwhile (`sched::stay`).
     fence(Ordering::Release);
     // SAFETY: IRQs are masked; prev runs here; next was taken off a queue (or is this CPU's idle task), so
     // nobody else runs it, and the queue's lock acquired its saved state (`off-cpu`).

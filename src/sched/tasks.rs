@@ -2,7 +2,11 @@
 //!
 //! A task is on the living list from `spawn` until it begins to exit, then on the exiting list until the reaper
 //! has seen it off its CPU; grace periods look at both (row 14 of the theory). The lists own the tasks.
+//!
+//! INVARIANT `visited-stands`: a task that is visited has its stack until the lists are let go of: the reaper takes it off them
+//! before it gives the stack back. So a visitor may read that stack, under the lists' lock alone.
 
+use super::roll::{Roll, Stretch};
 use super::switch::beginning;
 use super::task::{Class, DEAD, RUNNABLE, Task};
 use super::wait::{WaitQueue, defer_wake};
@@ -15,16 +19,15 @@ use crate::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::sync::irqs;
 use crate::sync::lock::IrqLock;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 /// Both lists in one: [`Task::is_exiting`] tells which, so that to exit takes no memory.
 struct Lists {
-    tasks: BTreeMap<u32, Arc<Task>>,
+    tasks: Roll<Arc<Task>>,
     nr_exiting: usize,
 }
 
-static LISTS: IrqLock<Lists> = IrqLock::new(Lists { tasks: BTreeMap::new(), nr_exiting: 0 });
+static LISTS: IrqLock<Lists> = IrqLock::new(Lists { tasks: Roll::new(), nr_exiting: 0 });
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 /// Dead tasks that are off their CPU, linked through [`Task::links`].
 static DEAD_TASKS: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
@@ -98,7 +101,7 @@ pub fn spawn(what: Spawn<'_>, work: Box<dyn FnOnce() + Send>) -> Result<JoinHand
     *task.stack.lock() = Some(stack);
     *task.work.lock() = Some(work);
     let task = Arc::new(task);
-    LISTS.lock().tasks.insert(id, Arc::clone(&task));
+    LISTS.lock().tasks.insert(id as usize, Arc::clone(&task));
     debug_assert!(task.state.load(Ordering::Relaxed) == RUNNABLE);
     irqs::with_masked(|irqs| {
         events::record(irqs, Event::Spawn, id as usize, 0);
@@ -126,20 +129,55 @@ pub(super) fn make_idle(cpu: usize, on_boot_stack: bool) -> Result<(&'static Tas
     Ok((task, top))
 }
 
-/// Calls `visit` with every task, living and exiting. Context: task; the lists are locked meanwhile, so
-/// `visit` neither spawns nor prints much; what it wakes runs later.
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-pub fn for_each_task(mut visit: impl FnMut(&Task)) {
-    let lists = LISTS.lock();
-    for task in lists.tasks.values() {
-        visit(task);
+/// A walk over all tasks, living and exiting, in the order of their numbers, one piece after the other.
+///
+/// A task that was there when the walk began and is there when it ends is visited exactly once, be it that it has begun to exit
+/// meanwhile. One that is spawned or reaped meanwhile is visited once or not at all. Context: task; nothing is locked between two
+/// pieces, and anything may happen there.
+#[derive(Debug)]
+pub struct Walk(Option<usize>);
+
+impl Walk {
+    /// At the first task.
+    #[inline(always)]
+    pub const fn begin() -> Self {
+        Self(Some(0))
+    }
+
+    /// Visits a piece: at most [`super::roll::BLOCK`] tasks, and none behind a visit that says so. Whether the walk goes on: `visit`
+    /// was not called otherwise.
+    ///
+    /// The lists are locked meanwhile, IRQs masked: a visited task keeps its stack (`visited-stands`), `visit` neither spawns nor
+    /// prints, and what it wakes runs later. It may take what is further inside (see `sync::lock`).
+    #[inline(always)]
+    pub fn visit_some(&mut self, mut visit: impl FnMut(&Task) -> Stretch) -> bool {
+        if let Some(from) = self.0 {
+            self.0 = LISTS.lock().tasks.visit_some(from, &mut |task| visit(task));
+        }
+        self.0.is_some()
     }
 }
 
-/// The same for the panic path: does nothing when somebody holds the lists. Context: any.
+/// Calls `visit` with every task, in pieces. Context and order: as [`Walk`], and [`Walk::visit_some`]; `visit` takes a few steps,
+/// and examines no stack.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+pub fn for_each_task(mut visit: impl FnMut(&Task)) {
+    let mut walk = Walk::begin();
+    while walk.visit_some(|task| {
+        visit(task);
+        Stretch::GoesOn
+    }) {}
+}
+
+/// The same for the panic path, in one piece: does nothing when somebody holds the lists. Context: any.
 pub fn try_for_each_task(mut visit: impl FnMut(&Task)) {
-    if let Some(lists) = LISTS.try_lock() {
-        lists.tasks.values().for_each(|task| visit(task));
+    let Some(lists) = LISTS.try_lock() else { return };
+    let mut next = Some(0);
+    while let Some(from) = next {
+        next = lists.tasks.visit_some(from, &mut |task| {
+            visit(task);
+            Stretch::GoesOn
+        });
     }
 }
 
@@ -159,7 +197,7 @@ impl core::fmt::Display for TaskName {
             return write!(f, "idle/{cpu}");
         }
         let Some(lists) = LISTS.try_lock() else { return write!(f, "task {number}") };
-        match lists.tasks.get(&number) {
+        match lists.tasks.get(number as usize) {
             Some(task) => write!(f, "{task:?}"),
             None => write!(f, "task {number} (gone)"),
         }
@@ -219,7 +257,7 @@ pub fn idle_task(cpu: usize) -> Option<&'static Task> {
 
 /// The living task of number `id`.
 pub fn find(id: u32) -> Option<Arc<Task>> {
-    LISTS.lock().tasks.get(&id).filter(|task| !task.is_exiting()).cloned()
+    LISTS.lock().tasks.get(id as usize).filter(|task| !task.is_exiting()).cloned()
 }
 
 /// How many tasks live, and how many exit.
@@ -273,7 +311,7 @@ pub(super) fn reap() {
             let owner = {
                 let mut lists = LISTS.lock();
                 lists.nr_exiting -= 1;
-                lists.tasks.remove(&task.id)
+                lists.tasks.remove(task.id as usize)
             };
             drop(task.stack.lock().take());
             drop(owner);

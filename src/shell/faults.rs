@@ -59,6 +59,7 @@ pub(super) fn provoke(kind: FaultKind) {
         FaultKind::SleepInAtomic => lockups::sleep_in_atomic(),
         FaultKind::MutexInAtomic => lockups::mutex_in_atomic(),
         FaultKind::WaitInFunc => funcs::wait_in_func(),
+        FaultKind::ChangeInFunc => funcs::change_in_func(),
         FaultKind::IrqsMasked => hangs::mask_irqs(),
         FaultKind::LockHeld => hangs::hold_lock(),
         FaultKind::DeafCpu => hangs::be_deaf(),

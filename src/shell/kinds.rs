@@ -85,6 +85,8 @@ kinds! {
     MutexInAtomic = "mutex-in-atomic",
     /// Waits for a grace period inside of a func.
     WaitInFunc = "wait-in-func",
+    /// Changes schemes inside of a func.
+    ChangeInFunc = "change-in-func",
     /// Masks interrupts for ever.
     IrqsMasked = "irqs-masked",
     /// Holds a lock for ever, which another CPU wants.

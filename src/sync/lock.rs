@@ -7,9 +7,10 @@
 //! # Order of locks
 //! No order is declared: in `checked` builds the first nesting of two classes of locks (see [`super::order`]) fixes
 //! theirs, and a later one that contradicts it panics with all places. As it stands, from the outside in: mutexes, in
-//! task context alone (nothing sleeps under a lock of this file); then, each alone or on the way inward, the task lists
-//! or one queue of timers; a wait queue; a run queue, innermost. The heap's and the console's lock are taken inside
-//! nothing but what may allocate or print. Two of one class are never nested: who needs another run queue tries.
+//! task context alone (nothing sleeps under a lock of this file); then, each alone or on the way inward, the task lists,
+//! the grace-period machine or one queue of timers; the graveyard, or the list of tasks that a scheme keeps for a CPU; a
+//! wait queue; a run queue, innermost. The heap's and the console's lock are taken inside nothing but what may allocate
+//! or print. Two of one class are never nested: who needs another run queue tries.
 //! A new lock goes as far inside as it can, and is held for as little as it can.
 
 use super::held::{Claim, Held, Wanted};

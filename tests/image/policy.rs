@@ -119,6 +119,7 @@ pub(crate) const CUTS: &[Cut] = &[
         reason: "the UART's handler",
     },
     Cut { caller: "holdout::rcu::*", callee: "holdout::rcu::report::tell*", reason: STALL_REPORT },
+    Cut { caller: "holdout::rcu::report::*", callee: "<holdout::rcu::sight::*>::read_running", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "holdout::rcu::broken::tell", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "holdout::console::*", reason: STALL_REPORT },
     Cut { caller: "holdout::rcu::*", callee: "<holdout::console::*", reason: STALL_REPORT },

@@ -95,8 +95,11 @@ impl World for FromCpu0 {
     }
 
     fn for_each_task(&self, look: &dyn Look) {
-        let (kernel, lists) = (&self.kernel, self.kernel.lists());
-        for (listed, TaskState { words, .. }) in lists.iter().zip(&kernel.tasks) {
+        let kernel = &self.kernel;
+        for (number, TaskState { words, .. }) in kernel.tasks.iter().enumerate() {
+            // One task a piece: between any two of them the others go on.
+            let lists = kernel.lists();
+            let listed = &lists[number];
             let is_spared = kernel.has(Fault::PreemptedSpared) && listed.standing == Standing::Preempted;
             if !(kernel.has(Fault::ExitingMissed) && listed.is_exiting) {
                 look.look(&Subject { words, kind: if is_spared { Kind::Exempt } else { Kind::Ordinary } });

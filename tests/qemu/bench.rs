@@ -307,14 +307,30 @@ fn an_ops_that_nobody_holds_is_free_at_once_beside_a_thousand_that_are_held() {
 }
 
 #[test]
-fn an_interrupt_waits_for_one_chain_at_most_while_a_grace_period_looks_at_thousands() {
-    for scheme in ["scan", "depth"] {
+fn an_interrupt_waits_for_one_chain_at_most_while_a_grace_period_looks_at_thousands_or_somebody_asks_who_holds() {
+    for scheme in PRECISE {
         let measurements = Measurements::take(&[&format!("tasks_rcu={scheme}"), "only=masked"]);
-        let rows = measurements.of("masked");
-        let holders: Vec<u64> = rows.iter().map(|line| line.number("holders")).collect();
-        assert_eq!(holders, [100, 1_000, 8_000], "{}", measurements.ended.story());
+        let (asked, looks): (Vec<_>, Vec<_>) =
+            measurements.of("masked").into_iter().partition(|line| line.find("during").is_some());
+        let holders = |lines: &[&Pairs]| -> Vec<u64> { lines.iter().map(|line| line.number("holders")).collect() };
+        assert_eq!(holders(&looks), [100, 1_000, 8_000], "{}", measurements.ended.story());
+        let during: Vec<&str> = asked.iter().map(|line| line.text("during")).collect();
+        assert_eq!(during, ["refusal", "holders", "stall"], "{}", measurements.ended.story());
+        assert_eq!(holders(&asked), [1_000; 3], "{}", measurements.ended.story());
+        let told = |what: &str| measurements.ended.lines().filter(|line| line.starts_with(what)).count();
+        assert_eq!(told("holder        and 992 more"), 1, "{}", measurements.ended.story());
+        assert!(told("rcu: and 992 more that do not run") > 0, "{}", measurements.ended.story());
         measurements.expect_at_most("masked", 20_000);
     }
+}
+
+#[test]
+fn an_interrupt_does_not_wait_until_ten_thousand_tasks_are_looked_at() {
+    let measurements = Measurements::take(&["tasks_rcu=classic", "only=masked"]);
+    let rows = measurements.of("masked");
+    let tasks: Vec<u64> = rows.iter().map(|line| line.number("tasks")).collect();
+    assert_eq!(tasks, [10_000], "{}", measurements.ended.story());
+    measurements.expect_at_most("masked", 20_000);
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn all_scenarios_pass_on_four_cpus_and_show_what_they_are_there_for() {
     let boundaries = facts(lines, "step-hit-path").number("boundaries");
     facts(lines, "step-hit-path").expect("preempted", |count| count == boundaries, "at every boundary");
     facts(lines, "overlaps").expect("freed", |count| count == 1_000, "1000");
+    facts(lines, "overlaps").expect("changes", |count| count == 11, "each of ten schemes, and the one that was");
 }
 
 #[test]

@@ -164,10 +164,12 @@ fn a_func_that_blocks_where_the_scheme_forbids_it_is_named_with_task_scheme_call
 }
 
 #[test]
-fn a_func_that_waits_for_a_grace_period_is_named_under_every_scheme_guarded_or_not() {
-    for scheme in ["classic", "nopreempt", "depth", "scan"] {
-        let command = "fault wait-in-func yes";
-        let ended = held(1, &[&format!("tasks_rcu={scheme}")], command).expect_status(101);
+fn a_func_that_waits_for_a_grace_period_or_changes_schemes_is_named_under_every_scheme_guarded_or_not() {
+    let kinds = ["wait-in-func", "change-in-func"];
+    for (scheme, kind) in
+        ["classic", "nopreempt", "depth", "scan"].into_iter().flat_map(|of| kinds.map(|kind| (of, kind)))
+    {
+        let ended = held(1, &[&format!("tasks_rcu={scheme}")], &format!("fault {kind} yes")).expect_status(101);
         let what =
             " waits for a grace period inside a func, which a grace period waits for: it is in the trampoline of ";
         let line = ended.line_with(&["panic: task ", what]);

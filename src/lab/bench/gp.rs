@@ -36,6 +36,10 @@ impl Sleepers {
         settle();
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn wake(self) {
         AWAKE.store(true, Ordering::Relaxed);
         SLEEPERS.wake_all();
@@ -48,7 +52,7 @@ impl Sleepers {
         let rounds = nr_rounds();
         let samples: [Sample; SAMPLES] = core::array::from_fn(|_| measure(1, rcu::synchronize));
         let rounds = (nr_rounds() - rounds) / SAMPLES as u64;
-        let tasks = Some(self.0.len() as u64);
+        let tasks = Some(self.len() as u64);
         bencher.print(BenchLine { tasks, holders: Some(0), busy: Some(0), rounds: Some(rounds), ..base }, &samples);
     }
 }

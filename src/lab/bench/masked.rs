@@ -1,13 +1,16 @@
 //! `masked`: the longest that an interrupt has to wait on this CPU while a grace period looks, beside tasks that sleep in the func of
-//! the ops that is freed and that no look has met before.
+//! the ops that is freed and that no look has met before; or, where a func may not sleep, beside tasks that sleep anywhere.
 //!
 //! An alarm goes off every two microseconds and notes how late it is: the longest stretch with IRQs masked, give or take its own way
-//! in. Where a func may not sleep there is no row.
+//! in.
 
+mod asked;
+
+use super::gp::Sleepers;
 use super::{Bencher, settle, traced};
 use crate::arch::site::{OpsHeader, Regs};
 use crate::ftrace::live;
-use crate::ftrace::ops::OpsBox;
+use crate::ftrace::ops::{Ops, OpsBox};
 use crate::lab::report::BenchLine;
 use crate::lab::selftest::room_for_tasks;
 use crate::sched::timers::Timer;
@@ -20,6 +23,7 @@ use core::hint::black_box;
 use core::pin::Pin;
 
 const HOLDERS: [usize; 3] = [100, 1_000, 8_000];
+const TASKS: usize = 10_000;
 const PERIOD_NS: u64 = 2_000;
 /// Grace periods that are watched.
 const LOOKS: u64 = 4;
@@ -75,22 +79,58 @@ fn watch(work: impl FnOnce()) -> u64 {
     LATEST_NS.load(Ordering::Relaxed)
 }
 
+/// Tasks that sleep in the func of one ops.
+struct Crowd {
+    ops: *const Ops,
+    sleepers: Vec<JoinHandle>,
+}
+
+impl Crowd {
+    /// So many, or as many as memory allows.
+    fn of(holders: usize) -> Self {
+        AWAKE.store(false, Ordering::Relaxed);
+        NR_INSIDE.store(0, Ordering::Relaxed);
+        let ops = live::register_at(OpsBox::new("slept in", func, 0), traced(hold as *const () as usize));
+        let ops = ops.unwrap_or_else(|error| panic!("bench: {error}"));
+        let sleepers: Vec<JoinHandle> = (0..holders.min(room_for_tasks())).map(|_| start()).collect();
+        settle();
+        let inside = NR_INSIDE.load(Ordering::Relaxed);
+        assert!(inside == sleepers.len(), "bench: {inside} of {} tasks sleep", sleepers.len());
+        Self { ops, sleepers }
+    }
+
+    /// Retires the ops.
+    fn retire(&self) {
+        rcu::call(live::unregister(self.ops).expect("registered by `of`"), drop);
+    }
+
+    /// All wake and end, and what they held is freed.
+    fn leave(self) {
+        AWAKE.store(true, Ordering::Relaxed);
+        SLEEPERS.wake_all();
+        self.sleepers.into_iter().for_each(JoinHandle::join);
+        rcu::barrier();
+        settle();
+    }
+}
+
+fn print(bencher: &mut Bencher, line: BenchLine, latest_ns: u64) {
+    bencher.lines += 1;
+    println!("{}", BenchLine { insns: Some(latest_ns), ns: Some(latest_ns), n: Some(1), ..line });
+}
+
 /// Prints the rows.
 pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
     if !bencher.counts {
         return println!("bench: {} wants one CPU and counted instructions", base.name);
     }
+    if !rcu::lets_funcs_block() {
+        return beside_tasks(bencher, base);
+    }
     for holders in HOLDERS {
-        AWAKE.store(false, Ordering::Relaxed);
-        NR_INSIDE.store(0, Ordering::Relaxed);
-        let ops = live::register_at(OpsBox::new("slept in", func, 0), traced(hold as *const () as usize));
-        let ops = ops.unwrap_or_else(|error| panic!("bench: {error}"));
-        let holders = holders.min(room_for_tasks());
-        let sleepers: Vec<JoinHandle> = (0..holders).map(|_| start()).collect();
-        settle();
-        let inside = NR_INSIDE.load(Ordering::Relaxed);
+        let crowd = Crowd::of(holders);
         let latest_ns = watch(|| {
-            rcu::call(live::unregister(ops).expect("registered above"), drop);
+            crowd.retire();
             let until = rcu::nr_ended() + LOOKS;
             while rcu::nr_ended() < until {
                 // What the sleepers hold does not elapse meanwhile: nobody waits for the cookie.
@@ -98,15 +138,22 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
                 sched::yield_now();
             }
         });
-        AWAKE.store(true, Ordering::Relaxed);
-        SLEEPERS.wake_all();
-        sleepers.into_iter().for_each(JoinHandle::join);
-        rcu::barrier();
-        settle();
-        bencher.lines += 1;
-        let insns = Some(latest_ns);
-        println!("{}", BenchLine { holders: Some(inside as u64), insns, ns: Some(latest_ns), n: Some(1), ..base });
+        print(bencher, BenchLine { holders: Some(crowd.sleepers.len() as u64), ..base }, latest_ns);
+        crowd.leave();
     }
+    asked::rows(bencher, base);
+}
+
+/// Prints the row of a scheme under which nobody sleeps in a func: it may have to look at all tasks.
+fn beside_tasks(bencher: &mut Bencher, base: BenchLine) {
+    let mut sleepers = Sleepers::new();
+    sleepers.grow_to(TASKS);
+    let latest_ns = watch(|| {
+        rcu::synchronize();
+        rcu::synchronize_expedited();
+    });
+    print(bencher, BenchLine { tasks: Some(sleepers.len() as u64), ..base }, latest_ns);
+    sleepers.wake();
 }
 
 fn start() -> JoinHandle {

@@ -2,9 +2,11 @@
 //!
 //! Sleepers stand in funcs until their gate opens. Where the scheme forbids that, or cannot tell ops apart, nothing is shown.
 
+mod change;
+
 use super::{Outcome, Run, check};
 use crate::arch::site::{OpsHeader, Regs};
-use crate::ftrace::live::{self, Gone, SchemeError};
+use crate::ftrace::live::{self, Gone};
 use crate::ftrace::ops::{Ops, OpsBox};
 use crate::ftrace::registry::RegisterError;
 use crate::ftrace::table::SiteId;
@@ -27,8 +29,6 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 const AT_ONCE: usize = 256;
 /// What tables may have grown by, and do not give back.
 const SLACK: usize = 64 << 10;
-/// Between two tries to register, and to select a scheme.
-const REST_NS: u64 = 500_000;
 /// How long what is held is looked at, to see that it is not freed.
 const LOOK_NS: u64 = 30_000_000;
 
@@ -146,7 +146,8 @@ pub(super) fn overlaps(run: &mut Run) -> Outcome {
         members_of_a_node(is_first_first)?;
     }
     one_that_was_dropped()?;
-    a_change_of_schemes()
+    change::beside_a_sleeper()?;
+    change::beside_those_that_synchronize(run)
 }
 
 /// One sleeper keeps all that is retired: from some number on nothing can be registered, which says who holds it, until it leaves.
@@ -277,46 +278,4 @@ fn one_that_was_dropped() -> Outcome {
     holder.join();
     waiter.join();
     Ok(())
-}
-
-/// While a scheme is being selected, which waits for a sleeper, registering is refused at once, and whoever only looks does not wait.
-fn a_change_of_schemes() -> Outcome {
-    static IS_SELECTED: AtomicBool = AtomicBool::new(false);
-    static NR_REFUSED: AtomicUsize = AtomicUsize::new(0);
-    [&OUTER, &INNER].iter().for_each(|gate| gate.close());
-    IS_SELECTED.store(false, Ordering::Relaxed);
-    NR_REFUSED.store(0, Ordering::Relaxed);
-    let held = register(OpsBox::new("held", inner_func, 0), inner)?;
-    let holder = call(inner)?;
-    INNER.wait_for_one();
-    let held = retire(held);
-    let selector = call(|| {
-        // What the registrar has registered just now is refused, and tried again.
-        while let Err(error) = live::set_scheme(rcu::scheme_name()) {
-            assert!(matches!(error, SchemeError::Traced { .. }), "selftest: {error}");
-            sched::sleep(REST_NS);
-        }
-        IS_SELECTED.store(true, Ordering::Relaxed);
-    })?;
-    // A task of its own: where the registry is locked for as long as that waits, it is this that does not come back.
-    let registrar = call(|| {
-        while NR_REFUSED.load(Ordering::Relaxed) == 0 && !INNER.is_open.load(Ordering::Relaxed) {
-            match live::register_at(nop::empty(), site(other)) {
-                Ok(ops) => rcu::call(retire(ops), drop), // it has not begun
-                Err(RegisterError::Closed) => drop(NR_REFUSED.fetch_add(1, Ordering::Relaxed)),
-                Err(error) => panic!("selftest: {error}"),
-            }
-            live::with_registry(|registry| black_box(registry.registrations().count()));
-            sched::sleep(REST_NS);
-        }
-    })?;
-    let is_refused = comes(|| NR_REFUSED.load(Ordering::Relaxed) > 0);
-    let is_early = IS_SELECTED.load(Ordering::Relaxed);
-    INNER.open();
-    [holder, selector, registrar].into_iter().for_each(JoinHandle::join);
-    check!(is_refused, "registering was not refused at once while a scheme was being selected");
-    check!(!is_early, "a scheme was selected while a sleeper was inside");
-    check!(IS_SELECTED.load(Ordering::Relaxed), "the scheme was not selected though nobody is inside any more");
-    free(held)?;
-    free(retire(register(nop::empty(), other)?))
 }

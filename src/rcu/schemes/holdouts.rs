@@ -15,6 +15,12 @@
 //! literal. The last one gives every CPU a barrier between its tasks' last use and the free, beside the release
 //! and acquire of the words; the model shows that with either of the two the free is ordered, with neither it is not.
 //!
+//! # Why the list may be made in pieces
+//! Others run between two pieces: it takes as long as there are tasks, and nobody is kept waiting for that. Who is spawned meanwhile
+//! need not be listed: the first bracket is over, so that task loads the new literal. Who was listed may leave at once, and takes its
+//! mark: the lister's own count keeps the step from being over before the list is complete. Who begins to exit stays on the roll of
+//! tasks until it is off its CPU for good, and holds nothing then.
+//!
 //! # Why not a list of holdouts
 //! Nothing needs the tasks themselves before a stall report, and that walks all tasks anyway. A count has no links
 //! that an exiting task would have to undo.

@@ -83,7 +83,8 @@ pub trait World: Eyes {
     /// Wakes each CPU's worker task, which runs [`super::Scheme::worker_ran`] there if the scheme wants it.
     fn wake_workers(&self);
 
-    /// Shows every task to `look`, the exiting ones included, until their last switch.
+    /// Shows every task to `look`, the exiting ones included, until their last switch; one piece after the other, and tasks come, go
+    /// on, begin to exit and die between two pieces. Who is there from the first piece to the last is shown once.
     fn for_each_task(&self, look: &dyn Look);
 }
 
