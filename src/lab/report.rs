@@ -228,6 +228,8 @@ pub struct BenchLine {
     pub is_early: bool,
     /// The mark `stalled=1`: a task that never sleeps held the grace period up.
     pub is_stalled: bool,
+    /// What holders do in a func.
+    pub holder: Option<&'static str>,
 }
 
 impl BenchLine {
@@ -258,6 +260,7 @@ impl BenchLine {
             is_func_ret: false,
             is_early: false,
             is_stalled: false,
+            holder: None,
         }
     }
 }
@@ -293,7 +296,8 @@ impl fmt::Display for BenchLine {
             ("func", self.is_func_ret.then_some("ret")),
             ("early", is_it(self.is_early)),
             ("stalled", is_it(self.is_stalled)),
-        ])
+        ])?;
+        pairs.put_all(&[("holder", self.holder)])
     }
 }
 

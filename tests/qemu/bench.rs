@@ -24,6 +24,10 @@ const NOTHING_LIMIT: u64 = 2_600;
 const FIRST_LOOK_LIMIT: u64 = 700;
 /// Instructions of a switch that those may add to the one of `classic`, tracing or not, at any depth of the stack.
 const MORE_PER_SWITCH: u64 = 40;
+/// Frame records between a func and the end of its stack, at least, where stacks are to be as deep as they may be.
+const DEEPEST: u64 = 700;
+/// Instructions with IRQs masked beside such stacks.
+const DEEPEST_LIMIT: u64 = 50_000;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
@@ -297,10 +301,23 @@ fn an_ops_that_nobody_holds_is_free_at_once_beside_a_thousand_that_are_held() {
 fn an_interrupt_waits_for_one_chain_at_most_while_a_grace_period_looks_at_thousands() {
     for scheme in ["scan", "depth"] {
         let measurements = Measurements::take(&[&format!("tasks_rcu={scheme}"), "only=masked"]);
-        let rows = measurements.of("masked");
-        let holders: Vec<u64> = rows.iter().map(|line| line.number("holders")).collect();
+        let (deep, shallow): (Vec<&Pairs>, Vec<&Pairs>) =
+            measurements.of("masked").into_iter().partition(|line| line.find("frames").is_some());
+        let holders: Vec<u64> = shallow.iter().map(|line| line.number("holders")).collect();
         assert_eq!(holders, [100, 1_000, 8_000], "{}", measurements.ended.story());
-        measurements.expect_at_most("masked", 20_000);
+        shallow.iter().for_each(|line| line.expect("insns", |insns| insns <= 20_000, "at ordinary depth"));
+        expect_deep(&deep, &measurements.ended);
+    }
+}
+
+/// The rows of the deepest stacks: holders that block, run and yield.
+#[track_caller]
+fn expect_deep(rows: &[&Pairs], ended: &Ended) {
+    let holders: Vec<&str> = rows.iter().map(|line| line.text("holder")).collect();
+    assert_eq!(holders, ["blocks", "runs", "yields"], "{}", ended.story());
+    for row in rows {
+        row.expect("frames", |frames| frames >= DEEPEST, &format!("at least {DEEPEST}"));
+        row.expect("insns", |insns| insns <= DEEPEST_LIMIT, &format!("at most {DEEPEST_LIMIT}"));
     }
 }
 

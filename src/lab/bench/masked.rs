@@ -2,7 +2,9 @@
 //! the ops that is freed and that no look has met before.
 //!
 //! An alarm goes off every two microseconds and notes how late it is: the longest stretch with IRQs masked, give or take its own way
-//! in. Where a func may not sleep there is no row.
+//! in. Where a func may not sleep there is no row. Rows with `frames=` are [`deep`]'s.
+
+mod deep;
 
 use super::{Bencher, settle, traced};
 use crate::arch::site::{OpsHeader, Regs};
@@ -20,7 +22,7 @@ use core::hint::black_box;
 use core::pin::Pin;
 
 const HOLDERS: [usize; 3] = [100, 1_000, 8_000];
-const PERIOD_NS: u64 = 2_000;
+const SHORT_NS: u64 = 2_000;
 /// Grace periods that are watched.
 const LOOKS: u64 = 4;
 
@@ -30,6 +32,7 @@ static NR_INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 static WATCHES: AtomicBool = AtomicBool::new(false);
 static ALARM: AtomicPtr<Timer> = AtomicPtr::new(core::ptr::null_mut());
+static PERIOD_NS: AtomicU64 = AtomicU64::new(0);
 static DUE_NS: AtomicU64 = AtomicU64::new(0);
 static LATEST_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -55,22 +58,23 @@ fn went_off(_: usize) {
 }
 
 fn set() {
-    let due_ns = now_ns() + PERIOD_NS;
+    let due_ns = now_ns() + PERIOD_NS.load(Ordering::Relaxed);
     DUE_NS.store(due_ns, Ordering::Relaxed);
     // SAFETY: 1. Boxed by `watch`, which frees it after it was cancelled. 2. A box stays where it is.
     unsafe { Pin::new_unchecked(&*ALARM.load(Ordering::Relaxed)) }.arm(due_ns);
 }
 
-/// The longest lateness while `work` runs. Context: task, on a machine with one CPU.
-fn watch(work: impl FnOnce()) -> u64 {
+/// The longest lateness of an alarm that goes off so often while `work` runs. Context: task that stays on its CPU.
+fn watch(period_ns: u64, work: impl FnOnce()) -> u64 {
     let alarm = Box::into_raw(Box::new(Timer::new(went_off, 0)));
     ALARM.store(alarm, Ordering::Relaxed);
+    PERIOD_NS.store(period_ns, Ordering::Relaxed);
     LATEST_NS.store(0, Ordering::Relaxed);
     WATCHES.store(true, Ordering::Relaxed);
     set();
     work();
     WATCHES.store(false, Ordering::Relaxed);
-    // SAFETY: 1. From the box above. 2. On one CPU its call is over, and dropping it takes it back.
+    // SAFETY: 1. From the box above. 2. Its call is over, since it is on our own CPU, and dropping it takes it back.
     drop(unsafe { Box::from_raw(alarm) });
     LATEST_NS.load(Ordering::Relaxed)
 }
@@ -80,6 +84,11 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
     if !bencher.counts {
         return println!("bench: {} wants one CPU and counted instructions", base.name);
     }
+    shallow_rows(bencher, base);
+    deep::rows(bencher, base);
+}
+
+fn shallow_rows(bencher: &mut Bencher, base: BenchLine) {
     for holders in HOLDERS {
         AWAKE.store(false, Ordering::Relaxed);
         NR_INSIDE.store(0, Ordering::Relaxed);
@@ -89,14 +98,9 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
         let sleepers: Vec<JoinHandle> = (0..holders).map(|_| start()).collect();
         settle();
         let inside = NR_INSIDE.load(Ordering::Relaxed);
-        let latest_ns = watch(|| {
+        let latest_ns = watch(SHORT_NS, || {
             rcu::call(live::unregister(ops).expect("registered above"), drop);
-            let until = rcu::nr_ended() + LOOKS;
-            while rcu::nr_ended() < until {
-                // What the sleepers hold does not elapse meanwhile: nobody waits for the cookie.
-                let _ = rcu::start_poll();
-                sched::yield_now();
-            }
+            look(LOOKS);
         });
         AWAKE.store(true, Ordering::Relaxed);
         SLEEPERS.wake_all();
@@ -106,6 +110,16 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
         bencher.lines += 1;
         let insns = Some(latest_ns);
         println!("{}", BenchLine { holders: Some(inside as u64), insns, ns: Some(latest_ns), n: Some(1), ..base });
+    }
+}
+
+/// Waits for so many grace periods, one after the other.
+fn look(nr_looks: u64) {
+    let until = rcu::nr_ended() + nr_looks;
+    while rcu::nr_ended() < until {
+        // What is held does not elapse meanwhile: nobody waits for the cookie.
+        let _ = rcu::start_poll();
+        sched::yield_now();
     }
 }
 
