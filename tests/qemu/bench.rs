@@ -26,8 +26,8 @@ const FIRST_LOOK_LIMIT: u64 = 700;
 const MORE_PER_SWITCH: u64 = 40;
 /// Frame records between a func and the end of its stack, at least, where stacks are to be as deep as they may be.
 const DEEPEST: u64 = 700;
-/// Instructions with IRQs masked beside such stacks.
-const DEEPEST_LIMIT: u64 = 50_000;
+/// Instructions with IRQs masked beside such stacks: an examination of each of two chains would take 24,000 of them.
+const DEEPEST_LIMIT: u64 = 24_000;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
