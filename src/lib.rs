@@ -54,6 +54,7 @@
 //! | `away-is-clean` | [`sched::rcu_words`] | a task that left voluntarily holds no ops |
 //! | `one-decrement` | [`rcu::schemes::holdouts`] | a holdout's mark is taken once |
 //! | `own-or-pinned` | [`rcu::schemes::holders`] | what is noted of a task is written by its CPU, or by a walk that keeps it off |
+//! | `fresh` | [`rcu::schemes::holders`] | a task that says so has not run since it was looked at |
 //! | `listed-lives` | `rcu::schemes::holders::list` | a listed task is unlinked by the switch in which it dies |
 //! | `own-words` | [`rcu::bracket`] | a CPU's report is written by that CPU |
 //! | `link-alive` | `ftrace::registry::link` | what the registry reaches by its links lives |

@@ -238,6 +238,8 @@ pub struct BenchLine {
     pub after: Option<&'static str>,
     /// What somebody did meanwhile.
     pub during: Option<&'static str>,
+    /// What holders do in a func.
+    pub holder: Option<&'static str>,
 }
 
 impl BenchLine {
@@ -273,6 +275,7 @@ impl BenchLine {
             is_stalled: false,
             after: None,
             during: None,
+            holder: None,
         }
     }
 }
@@ -310,7 +313,7 @@ impl fmt::Display for BenchLine {
             ("stalled", is_it(self.is_stalled)),
         ])?;
         pairs.put_all(&[("waiters", self.waiters), ("leaves", self.leaves)])?;
-        pairs.put_all(&[("way", self.way), ("after", self.after), ("during", self.during)])
+        pairs.put_all(&[("way", self.way), ("after", self.after), ("during", self.during), ("holder", self.holder)])
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::broken;
 use super::schemes::{At, Eyes, Meet};
+use crate::arch::relax;
 use crate::arch::unwind::{Frames, Holds};
 use crate::sched::rcu_words::TaskWords;
 use crate::sched::{self, Task};
@@ -72,5 +73,9 @@ impl Eyes for Kernel {
         } else if task.is_boosted() {
             sched::unboost(task);
         }
+    }
+    #[unsafe(link_section = ".text.notrace")]
+    fn relax(&self) {
+        relax::relax();
     }
 }

@@ -21,8 +21,8 @@
 //! tests stand in `tests.rs` beside this file and not in the files themselves, since the models take those in by path.
 //!
 //! INVARIANT `retired-is-unlinked` (in [`retired`]), `away-is-clean` (in `sched::rcu_words`), `one-decrement` (in
-//! [`schemes::holdouts`]), `own-words` (in [`bracket`]), `own-or-pinned` and `listed-lives` (in [`schemes::holders`]),
-//! `one-scheme` (in `gp_task`).
+//! [`schemes::holdouts`]), `own-words` (in [`bracket`]), `own-or-pinned`, `fresh` and `listed-lives` (in
+//! [`schemes::holders`]), `one-scheme` (in `gp_task`).
 //! Floor 5. Below: `sched`, whose hooks `start` fills. Above: `ftrace` retires, `lab` and `shell` select and watch.
 
 pub mod bracket;

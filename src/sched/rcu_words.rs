@@ -33,6 +33,9 @@ pub struct TaskWords {
     pub nr_counted: AtomicUsize,
     /// What that is retired it was last seen to hold, as one number: see `rcu::schemes::holders::Probe::see`. As `holdout`.
     pub held_retired: AtomicUsize,
+    /// The task is inside an interrupt, and what is noted of it is so since it last ran itself: `fresh`, of `rcu::schemes::holders`.
+    /// Written by the task's own CPU alone, in the task's interrupts.
+    pub is_fresh: AtomicBool,
     /// `depth`: the look that found the task inside, or 0. As `holdout`.
     pub since: AtomicU64,
     /// The list of its CPU's that it is on.
@@ -82,6 +85,7 @@ impl TaskWords {
             held: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
             nr_counted: AtomicUsize::new(0),
             held_retired: AtomicUsize::new(0),
+            is_fresh: AtomicBool::new(false),
             since: AtomicU64::new(0),
             place: Place::nowhere(),
             mark: Place::nowhere(),

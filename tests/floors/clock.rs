@@ -43,6 +43,7 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/lab/bench.rs", "run", 1, MEASURES),
     looks("src/lab/bench/masked.rs", "went_off", 1, MEASURES),
     looks("src/lab/bench/masked.rs", "set", 1, PACES),
+    looks("src/lab/bench/masked/deep.rs", "longest", 2, PACES),
     looks("src/lab/bench/switch.rs", "sample", 2, MEASURES),
     looks("src/lab/bystander.rs", "look_at_clock", 1, MEASURES),
     looks("src/lab/bystander.rs", "beside", 1, MEASURES),

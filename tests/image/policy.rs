@@ -164,6 +164,8 @@ pub(crate) const NO_CALLSITE: &[Listed] = &[
     Listed { pattern: "holdout::lab::selftest::overlaps::*_func", reason: "O8: funcs" },
     Listed { pattern: "holdout::shell::faults::funcs::*", reason: "O8: funcs" },
     Listed { pattern: "holdout::lab::bench::switch::stay", reason: "O8: what a func calls" },
+    Listed { pattern: "holdout::lab::bench::masked::deep::deepen", reason: "O8: what a func calls" },
+    Listed { pattern: "holdout::lab::bench::masked::deep::stay", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::lab::hold::sleep_behind_broken_record", reason: "O8: what a func calls" },
     Listed { pattern: "holdout::rcu::broken::note", reason: "O8: grace-period code" },
     Listed { pattern: "holdout::lab::cpu_time::use_up*", reason: "O8: what a func calls" },

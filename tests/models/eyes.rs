@@ -131,4 +131,8 @@ impl<T: Onlooker> Eyes for T {
     }
 
     fn boost(&self, _: &TaskWords, _: bool) {}
+
+    fn relax(&self) {
+        loom::thread::yield_now();
+    }
 }

@@ -76,7 +76,7 @@ const LAST_STEPS: &[Script] = &[does::is_visited_at_the_end_of_its_call];
 const ANOTHER: &[Script] = &[does::stays_in_another_func];
 
 /// First what holds, then what each planted fault does. The last of `depth` that holds is a finding: every look at a depth is
-/// its own CPU's or under the list's lock, so its machine does not rest on the release of that store.
+/// its own CPU's or behind the pin, so its machine does not rest on the release of that store.
 pub const MODELS: [Model; 58] = [
     holds("depth_waits_for_a_task_that_runs_and_sleeps", |b| DEPTH.explore(b)),
     holds("depth_waits_for_a_task_that_is_interrupted_after_its_call", |b| with(DEPTH, IRQ_AFTER).explore(b)),
@@ -112,7 +112,7 @@ pub const MODELS: [Model; 58] = [
         with(DEPTH, ROW_13).with(Fault::DelistedAtSwitchIn).explore(b);
     })
     .bounded(2),
-    waits_for_ever("fault_depth_tells_without_release_that_a_look_is_due", |b| overlapping(DEPTH, 2, ROW_9).explore(b))
+    reads_live_frames("fault_depth_is_examined_without_release", |b| overlapping(DEPTH, 2, ROW_9).explore(b))
         .without(Weaken::Releases)
         .bounded(3),
     waits_for_ever("fault_depth_does_not_report", |b| {

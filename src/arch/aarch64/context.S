@@ -4,7 +4,7 @@
 // to the stepped context and leak into no other), and changes sp and SP_EL0 in one place (O13).
 // IRQs are masked. What is saved as x29 is the caller's: its record stands until it returns, while a record at the saved
 // sp would be overwritten by the hooks that the switch calls next, on this very stack. A walk that keeps the task from
-// going on, by a lock that one of those hooks takes, still reads a whole chain (`own-or-pinned`).
+// going on, by a word that one of those hooks waits for, still reads a whole chain (`own-or-pinned`).
 
     .pushsection .text.context, "ax", %progbits
     .balign 8

@@ -55,6 +55,18 @@ pub struct FrameRecord {
     pub lr: usize,
 }
 
+impl FrameRecord {
+    /// How many records there is room for above one at `address`, on a stack that ends at `end`.
+    ///
+    /// One comparison says all that a chain has to keep to: the number is less than that of records that fit between some lowest
+    /// address and `end` if and only if the record is aligned, not below that address, and whole below the end. What is misaligned
+    /// shows in the uppermost bits. Both bounds are aligned, and `end` is 0 for a stack that is none: nothing is less than 0.
+    #[inline(always)]
+    pub const fn nr_above(address: usize, end: usize) -> usize {
+        end.wrapping_sub(size_of::<Self>()).wrapping_sub(address).rotate_right(size_of::<Self>().trailing_zeros())
+    }
+}
+
 /// The trampoline's stack frame, which is also what func gets as `regs`.
 #[repr(C)]
 #[derive(Debug)]
@@ -253,7 +265,7 @@ pub struct Patch {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallSite, HARDIRQ_ONE, Level, PREEMPT_ONE, SOFTIRQ_ONE};
+    use super::{CallSite, FrameRecord, HARDIRQ_ONE, Level, PREEMPT_ONE, SOFTIRQ_ONE};
 
     #[test]
     fn a_callsite_is_found_again_from_what_bl_leaves_in_x30() {
@@ -261,6 +273,25 @@ mod tests {
         assert_eq!(CallSite::from_return_address(site.body()), site);
         assert_eq!(CallSite::from_return_address(site.body() + 4), site, "with a BTI landing pad x30 is F+12");
         assert_eq!(site.branch() + 4, site.body());
+    }
+
+    #[test]
+    fn a_record_has_less_room_above_it_than_its_stack_only_if_it_is_aligned_and_inside() {
+        const LOWEST: usize = 0x8000;
+        const END: usize = 0x8080;
+        let far = [0, 1, 8, 16, usize::MAX, usize::MAX - 15, 1 << 63, LOWEST | 1 << 63, LOWEST | 1 << 60];
+        for address in (LOWEST - 64..END + 64).chain(far) {
+            let is_inside = (LOWEST..END).contains(&address) && address.is_multiple_of(16);
+            assert_eq!(FrameRecord::nr_above(address, END) < (END - LOWEST) / 16, is_inside, "{address:#x}");
+            for before in (LOWEST..END).step_by(16) {
+                let rises = is_inside && address > before;
+                assert_eq!(
+                    FrameRecord::nr_above(address, END) < FrameRecord::nr_above(before, END),
+                    rises,
+                    "{address:#x}"
+                );
+            }
+        }
     }
 
     #[test]

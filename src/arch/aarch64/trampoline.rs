@@ -152,10 +152,16 @@ impl Trampoline {
     }
 }
 
+/// Past all variants. Exception entry lies below them, and what is compiled above (`linker.ld`).
+#[inline(always)]
+pub fn end() -> usize {
+    trampoline_nopreempt_end as *const () as usize
+}
+
 /// The variant that `pc` lies in, if any. Context: any, IRQ entry included.
 #[inline(always)]
 pub fn around(pc: usize) -> Option<Trampoline> {
-    if !(plain().t0..nopreempt().end).contains(&pc) {
+    if !(plain().t0..end()).contains(&pc) {
         return None;
     }
     // Padding between two of them counts as the end of the first: nobody is ever there.

@@ -10,6 +10,7 @@ pub use holds::{Hold, Holds};
 
 use super::site::FrameRecord;
 use super::{image, mmu, vectors};
+use core::arch::asm;
 use core::ops::Range;
 
 /// One step of a backtrace.
@@ -23,14 +24,20 @@ pub struct Step {
     pub record: usize,
 }
 
+/// Where the chain goes on, and on what of its stack.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    fp: usize,
+    /// How many records there is room for between the last one that was read and the end: the chain rises.
+    room: usize,
+    /// The end of the stack.
+    end: usize,
+}
+
 /// An iterator over return addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Frames {
-    fp: usize,
-    /// The chain rises: no record below this is one of it.
-    lowest: usize,
-    /// The end of the stack that it is on.
-    end: usize,
+    cursor: Cursor,
     /// How often it may still go on on another stack.
     stacks_left: u8,
     is_at_base: bool,
@@ -53,6 +60,38 @@ fn stack_around(address: usize) -> Range<usize> {
     image::room_around(address)
 }
 
+impl Cursor {
+    /// At `fp`, with all of the stack before it.
+    #[inline(always)]
+    const fn new(fp: usize, stack: &Range<usize>) -> Self {
+        Self { fp, room: (stack.end - stack.start) / size_of::<FrameRecord>(), end: stack.end }
+    }
+
+    /// Whether a record at `address` is one that the chain may go on with; how many fit above it.
+    #[inline(always)]
+    const fn room_above(&self, address: usize) -> Option<usize> {
+        let room = FrameRecord::nr_above(address, self.end);
+        if room < self.room { Some(room) } else { None }
+    }
+
+    /// The next record, if the chain leads to one, and the cursor behind it.
+    #[inline(always)]
+    fn next(&self) -> Option<(FrameRecord, Self)> {
+        let room = self.room_above(self.fp)?;
+        let (fp, lr);
+        // SAFETY: 1. Aligned, and inside a stack, as far as that is mapped. 2. Each word is loaded once, as by a volatile read, be it
+        // written meanwhile or not.
+        unsafe {
+            asm!(
+                "ldp {fp}, {lr}, [{at}]",
+                at = in(reg) self.fp, fp = lateout(reg) fp, lr = lateout(reg) lr,
+                options(readonly, nostack, preserves_flags),
+            );
+        }
+        Some((FrameRecord { fp, lr }, Self { fp, room, ..*self }))
+    }
+}
+
 impl Frames {
     /// From an interrupted context.
     #[inline(always)]
@@ -67,16 +106,8 @@ impl Frames {
     /// From a frame pointer, as an off-CPU task's saved x29.
     #[inline(always)]
     pub fn from_fp(fp: usize) -> Self {
-        let stack = stack_around(fp);
-        Self {
-            fp,
-            lowest: stack.start,
-            end: stack.end,
-            stacks_left: MOST_STACKS,
-            is_at_base: false,
-            next: None,
-            caller: None,
-        }
+        let cursor = Cursor::new(fp, &stack_around(fp));
+        Self { cursor, stacks_left: MOST_STACKS, is_at_base: false, next: None, caller: None }
     }
 
     /// From the caller's own frame.
@@ -84,7 +115,7 @@ impl Frames {
     pub fn here() -> Self {
         let fp: usize;
         // SAFETY: reads a register.
-        unsafe { core::arch::asm!("mov {}, x29", out(reg) fp, options(nomem, nostack, preserves_flags)) };
+        unsafe { asm!("mov {}, x29", out(reg) fp, options(nomem, nostack, preserves_flags)) };
         Self::from_fp(fp)
     }
 
@@ -97,21 +128,15 @@ impl Frames {
     /// The next record, if the chain leads to one.
     #[inline(always)]
     fn read(&mut self) -> Option<FrameRecord> {
-        let fits = self.lowest <= self.fp && self.fp < self.end && self.fp.is_multiple_of(size_of::<FrameRecord>());
-        if !fits || self.end - self.fp < size_of::<FrameRecord>() {
-            return None;
-        }
-        // SAFETY: aligned, and inside a stack, as far as that is mapped.
-        let record = unsafe { core::ptr::with_exposed_provenance::<FrameRecord>(self.fp).read_volatile() };
-        self.lowest = self.fp + size_of::<FrameRecord>();
-        self.fp = record.fp;
+        let (record, behind) = self.cursor.next()?;
+        self.cursor = behind;
         Some(record)
     }
 
     /// One step outward along x29.
     #[inline(always)]
     fn follow(&mut self) -> Option<Step> {
-        let at = self.fp;
+        let at = self.cursor.fp;
         let record = self.read()?;
         if record.lr == 0 {
             self.is_at_base = true;
@@ -121,9 +146,9 @@ impl Frames {
             return Some(Step { pc: record.lr, interrupted: false, record: at });
         }
         // The handler's record leads to the ExceptionFrame's own record, whose lr is the interrupted PC.
-        let at = self.fp;
+        let at = self.cursor.fp;
         let inner = self.read()?;
-        if !(self.lowest..self.end).contains(&inner.fp) {
+        if self.cursor.room_above(inner.fp).is_none() {
             self.change_stack();
         }
         Some(Step { pc: inner.lr, interrupted: true, record: at })
@@ -134,10 +159,11 @@ impl Frames {
     #[inline(never)]
     #[unsafe(link_section = ".text.notrace")]
     fn change_stack(&mut self) {
-        let stack = stack_around(self.fp);
+        let Cursor { fp, end, .. } = self.cursor;
+        let stack = stack_around(fp);
         // Not further down on the same one.
-        let is_other = stack.end != self.end && self.stacks_left > 0;
-        (self.lowest, self.end) = if is_other { (stack.start, stack.end) } else { (0, 0) };
+        let is_other = stack.end != end && self.stacks_left > 0;
+        self.cursor = Cursor::new(fp, &if is_other { stack } else { 0..0 });
         self.stacks_left = self.stacks_left.saturating_sub(1);
     }
 }

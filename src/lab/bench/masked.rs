@@ -2,9 +2,10 @@
 //! the ops that is freed and that no look has met before; or, where a func may not sleep, beside tasks that sleep anywhere.
 //!
 //! An alarm goes off every two microseconds and notes how late it is: the longest stretch with IRQs masked, give or take its own way
-//! in.
+//! in. Rows with `frames=` are [`deep`]'s, those with `during=` [`asked`]'s.
 
 mod asked;
+mod deep;
 
 use super::gp::Sleepers;
 use super::{Bencher, settle, traced};
@@ -24,7 +25,7 @@ use core::pin::Pin;
 
 const HOLDERS: [usize; 3] = [100, 1_000, 8_000];
 const TASKS: usize = 10_000;
-const PERIOD_NS: u64 = 2_000;
+const SHORT_NS: u64 = 2_000;
 /// Grace periods that are watched.
 const LOOKS: u64 = 4;
 
@@ -34,6 +35,7 @@ static NR_INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 static WATCHES: AtomicBool = AtomicBool::new(false);
 static ALARM: AtomicPtr<Timer> = AtomicPtr::new(core::ptr::null_mut());
+static PERIOD_NS: AtomicU64 = AtomicU64::new(0);
 static DUE_NS: AtomicU64 = AtomicU64::new(0);
 static LATEST_NS: AtomicU64 = AtomicU64::new(0);
 
@@ -59,22 +61,23 @@ fn went_off(_: usize) {
 }
 
 fn set() {
-    let due_ns = now_ns() + PERIOD_NS;
+    let due_ns = now_ns() + PERIOD_NS.load(Ordering::Relaxed);
     DUE_NS.store(due_ns, Ordering::Relaxed);
     // SAFETY: 1. Boxed by `watch`, which frees it after it was cancelled. 2. A box stays where it is.
     unsafe { Pin::new_unchecked(&*ALARM.load(Ordering::Relaxed)) }.arm(due_ns);
 }
 
-/// The longest lateness while `work` runs. Context: task, on a machine with one CPU.
-fn watch(work: impl FnOnce()) -> u64 {
+/// The longest lateness of an alarm that goes off so often while `work` runs. Context: task that stays on its CPU.
+fn watch(period_ns: u64, work: impl FnOnce()) -> u64 {
     let alarm = Box::into_raw(Box::new(Timer::new(went_off, 0)));
     ALARM.store(alarm, Ordering::Relaxed);
+    PERIOD_NS.store(period_ns, Ordering::Relaxed);
     LATEST_NS.store(0, Ordering::Relaxed);
     WATCHES.store(true, Ordering::Relaxed);
     set();
     work();
     WATCHES.store(false, Ordering::Relaxed);
-    // SAFETY: 1. From the box above. 2. On one CPU its call is over, and dropping it takes it back.
+    // SAFETY: 1. From the box above. 2. Its call is over, since it is on our own CPU, and dropping it takes it back.
     drop(unsafe { Box::from_raw(alarm) });
     LATEST_NS.load(Ordering::Relaxed)
 }
@@ -129,31 +132,37 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
     }
     for holders in HOLDERS {
         let crowd = Crowd::of(holders);
-        let latest_ns = watch(|| {
+        let latest_ns = watch(SHORT_NS, || {
             crowd.retire();
-            let until = rcu::nr_ended() + LOOKS;
-            while rcu::nr_ended() < until {
-                // What the sleepers hold does not elapse meanwhile: nobody waits for the cookie.
-                let _ = rcu::start_poll();
-                sched::yield_now();
-            }
+            look(LOOKS);
         });
         print(bencher, BenchLine { holders: Some(crowd.sleepers.len() as u64), ..base }, latest_ns);
         crowd.leave();
     }
     asked::rows(bencher, base);
+    deep::rows(bencher, base);
 }
 
 /// Prints the row of a scheme under which nobody sleeps in a func: it may have to look at all tasks.
 fn beside_tasks(bencher: &mut Bencher, base: BenchLine) {
     let mut sleepers = Sleepers::new();
     sleepers.grow_to(TASKS);
-    let latest_ns = watch(|| {
+    let latest_ns = watch(SHORT_NS, || {
         rcu::synchronize();
         rcu::synchronize_expedited();
     });
     print(bencher, BenchLine { tasks: Some(sleepers.len() as u64), ..base }, latest_ns);
     sleepers.wake();
+}
+
+/// Waits for so many grace periods, one after the other.
+fn look(nr_looks: u64) {
+    let until = rcu::nr_ended() + nr_looks;
+    while rcu::nr_ended() < until {
+        // What is held does not elapse meanwhile: nobody waits for the cookie.
+        let _ = rcu::start_poll();
+        sched::yield_now();
+    }
 }
 
 fn start() -> JoinHandle {

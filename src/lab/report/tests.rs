@@ -108,13 +108,14 @@ fn a_measurement_has_every_key_that_applies_in_order() {
         is_stalled: true,
         after: Some("history"),
         during: Some("stall"),
+        holder: Some("runs"),
     };
     assert_eq!(
         all.to_string(),
         "bench: gp scheme=nopreempt ops=1 other_ops=2 tasks=3 holders=4 busy=5 insns=6 ns=7 min=8 max=9 n=10 \
          barriers=11 atomics=12 sysregs=13 bytes=14 rounds=15 walk=16 ordered=17 frames=18 traced=19 \
          func=ret early=1 stalled=1 waiters=20 leaves=21 way=block after=history \
-         during=stall"
+         during=stall holder=runs"
     );
 }
 

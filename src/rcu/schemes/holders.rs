@@ -8,29 +8,40 @@
 //!    looks at the whole chain of contexts that it interrupted (O4, O7).
 //! 2. After the last answer (O12) the tasks that left a CPU before it answered are taken off its list, one by one. Who is off
 //!    its CPU is kept there, examined, and remembered for as long as it stays: no later look comes back to it.
-//! 3. Whoever goes on while the look is under way looks at itself first, and is let go on then: its old CPU may have answered
-//!    as another task, its new one as well (rows 15 and 18 of the theory).
+//! 3. Whoever goes on while the look is under way looks at itself first, or marks what the walker has found it to hold, and is let
+//!    go on then: its old CPU may have answered as another task, its new one as well (rows 15 and 18 of the theory).
 //!
 //! After the round nobody loads a retired ops, so holders only become fewer, and sampling cannot be outrun.
 //!
 //! # Where a task stands
 //! One word, changed by compare-and-swap: `RUNNING`, perhaps `LISTED`; `OFF` its CPU and not examined, always listed;
-//! `PINNED` by the walker; `EXAMINED` and remembered, on no list. A task is listed by the CPU that it leaves, with its
-//! context saved and IRQs masked, before that CPU can answer as another task (O11). It stays listed when it goes on, and the
-//! walker takes it off: taken off then, it would be met neither by its new CPU's answer, which may be given already, nor by
-//! the walker. So a switch costs a list operation once per look at most, and else a compare-and-swap.
+//! `LOOKING` at itself, and listed; `PINNED` by the walker; `EXAMINED` and remembered, on no list. A task is listed by the CPU
+//! that it leaves, with its context saved and IRQs masked, before that CPU can answer as another task (O11). It stays listed
+//! when it goes on, and the walker takes it off: taken off then, it would be met neither by its new CPU's answer, which may be
+//! given already, nor by the walker. So a switch costs a list operation once per look at most, and else a compare-and-swap.
 //!
 //! INVARIANT `own-or-pinned`: what is noted of a task is written by the CPU that it runs on, is leaving or is about to run on,
-//! IRQs masked; or by the walker, while the word says `PINNED`. The walker holds the list's lock from the pin to the end of the
-//! examination, and a task that goes on while a look is under way takes that lock: it waits for one examination at most.
+//! IRQs masked; or by the walker, while the word says `PINNED`.
 //!
 //! # Why a resumed task looks before its word says that it runs
-//! The walker passes over who runs, and must not pass, and the look be judged, while the task still reads its own frames. The lock
-//! is held across both. The frames stand above the hooks' own.
+//! The walker passes over who runs, and must not pass, and the look be judged, while the task still reads its own frames. So the
+//! word says `LOOKING` meanwhile, and the walker comes back to the task. The frames stand above the hooks' own.
+//!
+//! # Why nobody examines a chain under a lock
+//! Every switch may take a list's lock, so it is held for a few instructions. Who goes on waits for the walker only where that has
+//! pinned this very task, and then does not read the task's frames again, but for one that holds more than is remembered.
+//!
+//! # Why a task is looked at once from a visit to the switch behind it
+//! INVARIANT `fresh`: a task that says so is inside an interrupt, and what is noted of it is so since it last ran itself. A visit or
+//! the exit of the IRQ says so, and whoever comes behind them, the switch included, takes their word: in between nobody runs the
+//! task, and softirqs leave its frames as they are. The very end of the IRQ takes it back. (The grace-period task visits itself
+//! in no interrupt, and holds nothing.)
+//! So one stretch with IRQs masked examines two chains at most, each once: in a switch that of the task that is left, and that of
+//! the one that goes on.
 //!
 //! # Why nobody is pinned while a task sees no look
 //! A walker pins behind the answers of all CPUs. A task that goes on behind its CPU's answer sees the look until it is judged; one
-//! that goes on before it, with IRQs masked, keeps the answer back. So only under a look is the lock needed.
+//! that goes on before it, with IRQs masked, keeps the answer back. So only under a look may a task meet the walker.
 //!
 //! # Why an examined task is on no list
 //! A look would have to go through all of them. What it holds is counted in the ops itself until it goes on, so a look beside a
@@ -48,6 +59,7 @@
 mod list;
 mod probe;
 mod standing;
+mod walk;
 
 use super::{At, Context, Left, Nudge, Scheme, Sighting, Trampoline, Wake, World};
 use crate::fault::{self, Fault};
@@ -56,7 +68,7 @@ use crate::sched::rcu_words::TaskWords;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::lock::IrqLock;
 use list::List;
-use standing::{EXAMINED, Word};
+use standing::Word;
 
 pub(super) use list::Tasks;
 pub use probe::Probe;
@@ -76,6 +88,8 @@ pub struct Holders<P> {
     was_due: AtomicBool,
     /// Tasks that something retired waits for; for reports.
     nr_holdouts: AtomicUsize,
+    /// Held while a task is pinned, so that nobody waits for a walker that was interrupted. Nobody else takes it.
+    walker: IrqLock<()>,
     probe: P,
 }
 
@@ -90,6 +104,7 @@ impl<P: Probe> Default for Holders<P> {
             due: AtomicBool::new(false),
             was_due: AtomicBool::new(false),
             nr_holdouts: AtomicUsize::new(0),
+            walker: IrqLock::new(()),
             probe: P::default(),
         }
     }
@@ -128,10 +143,10 @@ impl<P: Probe> Holders<P> {
         Wake::GracePeriodTask
     }
 
-    /// A task that something retired waits for looks at itself again. Context: `own-or-pinned`.
+    /// A task that something retired waits for looks at itself again, unless it has just done so. Context: `own-or-pinned`.
     #[inline(always)]
     fn look_again(&self, context: &Context<'_>, at: At) -> Wake {
-        if !context.task.holdout.load(Ordering::Relaxed) {
+        if !context.task.holdout.load(Ordering::Relaxed) || context.task.is_fresh.load(Ordering::Relaxed) {
             return Wake::Nobody;
         }
         self.note(context, self.probe.count(context, at))
@@ -148,35 +163,6 @@ impl<P: Probe> Holders<P> {
     fn leave(&self, task: &TaskWords, cpu: usize) {
         if Word::of(task).leave(cpu) {
             self.lists[cpu].lock().push(task, self.answered[cpu].load(Ordering::Relaxed));
-        }
-    }
-
-    /// Takes the next task off the list of CPU number `cpu` that came there before the CPU answered, and examines it if it is
-    /// off its CPU. One lock for one examination: whoever waits for it waits no longer. Says whether there was one.
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn walk_one(&self, cpu: usize, look: u64, world: &dyn World) -> bool {
-        let mut list = self.lists[cpu].lock();
-        let Some(task) = list.take_before(look) else { return false };
-        if Word::of(task).pin() {
-            let context = Context { task, eyes: world };
-            let held = self.probe.examine(&context, look);
-            // We are the grace-period task, and ask whether a look is due before we sleep.
-            let _ = self.note(&context, held);
-            if held != 0 {
-                world.boost(task, true);
-            }
-            Word::of(task).set(EXAMINED);
-        }
-        true
-    }
-
-    #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
-    fn walk(&self, world: &dyn World) {
-        let look = self.look.load(Ordering::Relaxed);
-        let mut cpu = 0;
-        while cpu < self.nr_cpus.load(Ordering::Relaxed) {
-            while self.walk_one(cpu, look, world) {}
-            cpu += 1;
         }
     }
 }
@@ -291,12 +277,21 @@ impl<P: Probe> Scheme for Holders<P> {
         self.answered[sighting.cpu].store(look, Ordering::Relaxed);
         // The grace-period task waits for our answer, and asks whether a look is due before it sleeps.
         let _ = self.see(context, look);
+        // On top of a softirq, what that holds is noted as well.
+        context.task.is_fresh.store(sighting.is_outermost, Ordering::Relaxed);
         Nudge::Nothing
     }
 
     #[inline(always)]
     fn irq_exit_outermost(&self, _: &Sighting, context: &Context<'_>) -> Wake {
-        self.look_again(context, At::Here)
+        let wake = self.look_again(context, At::Here);
+        context.task.is_fresh.store(true, Ordering::Relaxed);
+        wake
+    }
+
+    #[inline(always)]
+    fn irq_out(&self, _: &mut bool, task: &TaskWords) {
+        task.is_fresh.store(false, Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -311,17 +306,14 @@ impl<P: Probe> Scheme for Holders<P> {
             return Wake::Nobody;
         }
         let look = self.look.load(Ordering::Acquire);
-        // The lock keeps the walker away while the task looks at itself, and makes us wait while the task is pinned. The walker is
-        // done with one that was examined.
-        let may_meet_walker = look != 0 && !word.is_examined();
-        let walker = if may_meet_walker { Some(self.lists[word.home()].lock()) } else { None };
+        let is_missed = fault::is(Fault::DelistedAtSwitchIn);
         let mut wake = Wake::Nobody;
-        if look != 0 && !fault::is(Fault::DelistedAtSwitchIn) {
+        if look != 0 && self.comes_before_walker(next) && !is_missed {
             wake = self.see(next, look);
         }
-        let was_examined = word.go_on();
-        drop(walker);
-        if was_examined && let Some(held) = self.probe.goes_on(next) {
+        if word.go_on()
+            && let Some(held) = self.probe.goes_on(next, if is_missed { 0 } else { look })
+        {
             wake = wake.and(self.note(next, held));
         }
         wake
@@ -336,9 +328,12 @@ impl<P: Probe> Scheme for Holders<P> {
             }
             return self.note(prev, 0);
         }
-        let wake = self.look_again(prev, At::Saved);
+        let mut wake = Wake::Nobody;
         if task.holdout.load(Ordering::Relaxed) {
-            prev.eyes.boost(task, true);
+            wake = self.look_again(prev, At::Saved);
+            if task.holdout.load(Ordering::Relaxed) {
+                prev.eyes.boost(task, true);
+            }
         }
         if P::may_hold(prev) {
             self.leave(task, cpu);

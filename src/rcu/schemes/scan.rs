@@ -41,14 +41,23 @@ fn share(words: &HoldWords) -> usize {
     if words.is_retired() { mixed ^ mixed >> 32 } else { 0 }
 }
 
+/// What an examined task holds is counted no more, since the task goes on: if a look is under way, that has met it.
+#[inline(always)]
+fn let_go(words: &HoldWords, look: u64) {
+    if look != 0 {
+        words.see(look);
+    }
+    words.discount_sleeper();
+}
+
 /// What is done with what a chain holds.
 enum Deed<'a> {
     /// A look has met it.
     See(u64),
     /// A task that stays off its CPU holds it.
     Remember(&'a TaskWords),
-    /// That task goes on.
-    Forget,
+    /// That task goes on, while this look is under way, or none: 0.
+    Forget(u64),
     /// It is counted.
     Count,
 }
@@ -72,7 +81,7 @@ impl Meet for Tally<'_> {
                     slot.store(core::ptr::from_ref(words).cast_mut(), Ordering::Relaxed);
                 }
             }
-            Deed::Forget => words.discount_sleeper(),
+            Deed::Forget(look) => let_go(words, look),
             Deed::Count => {}
         }
         self.nr_held.set(self.nr_held.get() + 1);
@@ -122,7 +131,7 @@ impl Probe for Frames {
     }
 
     #[inline(always)]
-    fn goes_on(&self, context: &Context<'_>) -> Option<usize> {
+    fn goes_on(&self, context: &Context<'_>, look: u64) -> Option<usize> {
         let task = context.task;
         let nr_counted = task.nr_counted.load(Ordering::Relaxed);
         if nr_counted == 0 {
@@ -131,14 +140,14 @@ impl Probe for Frames {
         task.nr_counted.store(0, Ordering::Relaxed);
         if nr_counted > MOST_REMEMBERED {
             // It has run nothing since, so its frames hold what they held.
-            return Some(self.each(context, At::Here, Deed::Forget).retired.get());
+            return Some(self.each(context, At::Here, Deed::Forget(look)).retired.get());
         }
         let (mut index, mut retired) = (0, 0usize);
         while index < nr_counted {
             // SAFETY: 1. The walker noted what the task's frames hold. 2. It is counted there, so it is not freed.
             let words = unsafe { &*task.held[index].load(Ordering::Relaxed) };
             retired = retired.wrapping_add(share(words));
-            words.discount_sleeper();
+            let_go(words, look);
             index += 1;
         }
         Some(retired)

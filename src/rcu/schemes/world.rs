@@ -36,6 +36,9 @@ pub trait Eyes {
 
     /// Lets the task run before normal ones, or as ever again.
     fn boost(&self, task: &TaskWords, is_waited_for: bool);
+
+    /// One round of waiting for what another CPU does.
+    fn relax(&self);
 }
 
 /// A task, and eyes to look at it.

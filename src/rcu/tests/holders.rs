@@ -6,7 +6,7 @@ use super::world::at_task_level;
 use crate::arch::hold_words::HoldWords;
 use crate::rcu::schemes::depth::Depth;
 use crate::rcu::schemes::scan::Scan;
-use crate::rcu::schemes::{Left, Scheme, Wake};
+use crate::rcu::schemes::{Left, Scheme, Sighting, Wake};
 use crate::sched::rcu_words::MOST_REMEMBERED;
 use crate::sync::atomic::Ordering;
 use stage::{Actor, Deed, actors, retired, stage};
@@ -38,10 +38,10 @@ fn a_look_is_due_when_a_holder_is_seen_with_less_wherever_that_is() {
         let _ = stage.leave(0);
         assert_eq!(stage.look(), [0, 1]);
         stage.resume(0);
-        assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &context), Wake::Nobody);
+        assert_eq!(stage.irq(0), Wake::Nobody);
         assert!(!scheme.is_due() && actor.is_boosted.get(), "it holds what it held");
         actor.holds.borrow_mut().pop();
-        assert_eq!(scheme.irq_exit_outermost(&at_task_level(0), &context), Wake::GracePeriodTask);
+        assert_eq!(stage.irq(0), Wake::GracePeriodTask);
         assert!(scheme.is_due() && is_holdout(actor), "the inner one is free, the outer one is not");
         stage.running.set(Some(actor));
         assert_eq!(stage.look(), [0]);
@@ -49,7 +49,7 @@ fn a_look_is_due_when_a_holder_is_seen_with_less_wherever_that_is() {
         actor.holds.borrow_mut().clear();
         let wake = match seen_at {
             "switch" => stage.leave(0),
-            "irq" => scheme.irq_exit_outermost(&at_task_level(0), &context),
+            "irq" => stage.irq(0),
             "report" => scheme.report(&context),
             _ => scheme.off_cpu(&context, 0, Left::Dead),
         };
@@ -77,7 +77,11 @@ fn a_sleeper_that_goes_on_while_a_look_is_under_way_is_met_though_it_is_counted_
     let _ = stage.leave(0);
     assert_eq!(stage.look(), [0]);
     stage.after_answer.set(Some(Deed::GoesOn));
-    assert_eq!(stage.look(), [0]);
+    assert_eq!(
+        (stage.look(), stage.nr_examined.get()),
+        (vec![0], 1),
+        "the walker's memory tells, and no second examination"
+    );
 }
 
 #[test]
@@ -87,10 +91,44 @@ fn a_running_holder_is_met_by_its_cpus_answer_and_its_leaving_behind_that_is_no_
     stage.running.set(Some(&actors[0]));
     stage.after_answer.set(Some(Deed::Leaves));
     assert_eq!(stage.look(), [0]);
-    assert_eq!(stage.nr_examined.get(), 2, "by the answer and by the switch of one that is waited for");
+    assert_eq!(
+        stage.nr_examined.get(),
+        1,
+        "by the answer; the switch at the exit of that interrupt need not look again"
+    );
     assert!(actors[0].is_boosted.get(), "it was preempted while it is waited for");
     stage.running.set(None);
-    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![0], 3), "the next walk meets it");
+    assert_eq!((stage.look(), stage.nr_examined.get()), (vec![0], 2), "the next walk meets it");
+}
+
+#[test]
+fn a_chain_is_examined_once_from_the_visit_to_the_end_of_the_switch_and_again_when_its_task_has_run() {
+    let (scheme, actors, ops) = (Scan::default(), actors([&[0]]), retired::<1>());
+    let stage = stage(&scheme, &actors, &ops);
+    let nr_more = |work: &dyn Fn()| {
+        let before = stage.nr_examined.get();
+        work();
+        stage.nr_examined.get() - before
+    };
+    let is_visited_on_top_of = |is_outermost| {
+        let _ = scheme.visited(&Sighting { is_outermost, ..at_task_level(0) }, &stage.seen(0));
+    };
+    let exits_and_leaves = || assert_eq!((stage.irq_exit(0), stage.leave(0)), (Wake::Nobody, Wake::Nobody));
+    let goes_on = || {
+        stage.resume(0);
+        scheme.irq_out(&mut false, &actors[0].words);
+    };
+    stage.running.set(Some(&actors[0]));
+    assert_eq!(stage.look(), [0]);
+    assert_eq!(nr_more(&exits_and_leaves), 1, "by the exit, and not by the switch behind it");
+    goes_on();
+    is_visited_on_top_of(true);
+    assert_eq!(nr_more(&exits_and_leaves), 0, "by neither: the visit was in the same interrupt");
+    goes_on();
+    assert_eq!(nr_more(&|| assert_eq!(stage.leave(0), Wake::Nobody)), 1, "it has run meanwhile");
+    goes_on();
+    is_visited_on_top_of(false);
+    assert_eq!(nr_more(&exits_and_leaves), 1, "the visit saw what a softirq held as well");
 }
 
 #[test]
@@ -153,6 +191,17 @@ fn more_holds_than_are_remembered_are_counted_and_taken_back() {
     actors[0].holds.borrow_mut().clear();
     let _ = stage.leave(0);
     assert_eq!(stage.look(), []);
+}
+
+#[test]
+fn more_holds_than_are_remembered_are_met_where_their_task_goes_on_while_a_look_is_under_way() {
+    let many: Vec<usize> = (0..=MOST_REMEMBERED).collect();
+    let (scheme, actors, ops) = (Scan::default(), actors([&many]), retired::<{ MOST_REMEMBERED + 1 }>());
+    let stage = stage(&scheme, &actors, &ops);
+    let _ = stage.leave(0);
+    assert_eq!(stage.look(), many);
+    stage.after_answer.set(Some(Deed::GoesOn));
+    assert_eq!((stage.look(), stage.nr_examined.get()), (many, 2), "its frames are read again, once");
 }
 
 #[test]

@@ -29,6 +29,9 @@ impl Eyes for Blind {
         unreachable!("it does not look")
     }
     fn boost(&self, _: &TaskWords, _: bool) {}
+    fn relax(&self) {
+        unreachable!("nobody else runs")
+    }
 }
 
 pub(super) fn blind(task: &TaskWords) -> Context<'_> {
@@ -47,6 +50,9 @@ impl Eyes for Still<'_> {
         Blind.agree(task, at)
     }
     fn boost(&self, _: &TaskWords, _: bool) {}
+    fn relax(&self) {
+        unreachable!("nobody else runs")
+    }
 }
 
 impl World for Still<'_> {

@@ -49,6 +49,24 @@ impl Holds {
         Self { frames, inner: None, nr_passing: 0, nr_contexts: 0 }
     }
 
+    /// Passes over what no rule below says anything of: records whose return address lies in compiled code and is no F+8. A chain may
+    /// have as many as fit on a stack, and IRQs are masked meanwhile, so each costs as few instructions as it can.
+    #[inline(always)]
+    fn pass_calls(&mut self) {
+        let (mut cursor, compiled) = (self.frames.cursor, compiled());
+        while let Some((record, behind)) = cursor.next()
+            && is_in(compiled, record.lr)
+            && !is_behind_callsite(record.lr)
+        {
+            cursor = behind;
+        }
+        if cursor.room != self.frames.cursor.room {
+            // A call like any other stands between.
+            self.inner = None;
+        }
+        self.frames.cursor = cursor;
+    }
+
     /// Whether the chain was followed to its base: once the iterator has ended, that no hold is missing.
     #[inline(always)]
     pub const fn is_whole(&self) -> bool {
@@ -62,11 +80,24 @@ impl Holds {
     }
 }
 
-/// Whether `pc` is an F+8.
+/// Where compiled code lies, and how many instructions it has: all text but boot code, exception entry and the trampolines, which
+/// stand below (`linker.ld`).
 #[inline(always)]
-fn is_callsite_return(pc: usize) -> bool {
-    let text = mmu::text();
-    pc.is_multiple_of(4) && text.contains(&pc) && pc - 8 >= text.start && read_insn(pc - 8) == Insn::MOV_X9_LR
+fn compiled() -> (usize, usize) {
+    let start = trampoline::end();
+    (start, (mmu::text().end - start) / size_of::<Insn>())
+}
+
+/// Whether `pc` is a place in compiled code: one comparison, since what is misaligned shows in the uppermost bits.
+#[inline(always)]
+fn is_in((start, nr_insns): (usize, usize), pc: usize) -> bool {
+    pc.wrapping_sub(start).rotate_right(size_of::<Insn>().trailing_zeros()) < nr_insns
+}
+
+/// Whether `pc`, a place in compiled code, is an F+8.
+#[inline(always)]
+fn is_behind_callsite(pc: usize) -> bool {
+    read_insn(pc - 8) == Insn::MOV_X9_LR
 }
 
 /// Whether `pc` is in a trampoline, where that one holds nothing.
@@ -126,7 +157,9 @@ impl Iterator for Holds {
 
     #[unsafe(link_section = ".text.notrace")]
     fn next(&mut self) -> Option<Hold> {
-        while let Some(step) = self.frames.follow() {
+        loop {
+            self.pass_calls();
+            let step = self.frames.follow()?;
             let inner = self.inner.replace(step);
             if fault::is(Fault::OuterContextsOverlooked) {
                 self.nr_contexts += u32::from(step.interrupted);
@@ -134,7 +167,7 @@ impl Iterator for Holds {
                     continue;
                 }
             }
-            if step.interrupted || !is_callsite_return(step.pc) {
+            if step.interrupted || !is_in(compiled(), step.pc) || !is_behind_callsite(step.pc) {
                 self.nr_passing += u32::from(step.interrupted && is_outside_of_hold(step.pc));
                 continue;
             }
@@ -153,6 +186,5 @@ impl Iterator for Holds {
             let site = CallSite::from_return_address(step.pc);
             return Some(Hold { ops: core::ptr::with_exposed_provenance(ops), site });
         }
-        None
     }
 }

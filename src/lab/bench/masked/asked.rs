@@ -2,7 +2,7 @@
 //!
 //! The sleepers have been examined before their ops is retired, so nobody has marked them: their frames tell what they hold.
 
-use super::{Crowd, print, watch};
+use super::{Crowd, SHORT_NS, print, watch};
 use crate::lab::bench::Bencher;
 use crate::lab::report::BenchLine;
 use crate::rcu::retired::Answer;
@@ -62,7 +62,7 @@ pub(super) fn rows(bencher: &mut Bencher, base: BenchLine) {
     };
     let asked: [(&str, &dyn Fn()); 3] = [("refusal", &refuse), ("holders", &rcu::tell_holders), ("stall", &stall)];
     for (during, ask) in asked {
-        let latest_ns = watch(ask);
+        let latest_ns = watch(SHORT_NS, ask);
         print(bencher, BenchLine { holders: Some(nr_holders as u64), during: Some(during), ..base }, latest_ns);
     }
     IS_BALLAST_HELD.store(false, Ordering::Relaxed);

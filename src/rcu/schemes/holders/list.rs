@@ -116,14 +116,18 @@ impl List {
         }
     }
 
-    /// Takes the oldest one off, if it came before the CPU answered `look`.
+    /// The oldest one, if it came before the CPU answered `look`.
     #[inline(always)]
-    pub(super) fn take_before<'a>(&mut self, look: u64) -> Option<&'a TaskWords> {
+    pub(super) fn first_before<'a>(&self, look: u64) -> Option<&'a TaskWords> {
         let (first, _) = self.tasks.first().filter(|&(_, stamp)| stamp < look)?;
-        // SAFETY: `listed-lives`; the caller has the lock, and pins the task or leaves it alone.
-        let first: &'a TaskWords = unsafe { &*core::ptr::from_ref(first) };
-        self.tasks.unlink(first);
-        Some(first)
+        // SAFETY: `listed-lives`; the caller has the lock, and takes the task off to pin it, or leaves it alone.
+        Some(unsafe { &*core::ptr::from_ref(first) })
+    }
+
+    /// Takes a task off that is listed. Its word says that it is until the caller, who has the lock, changes that.
+    #[inline(always)]
+    pub(super) fn take(&mut self, task: &TaskWords) {
+        self.tasks.unlink(task);
     }
 
     /// Takes a task off, unless the walker or [`List::open`] has: who leaves for good finds out under the lock.

@@ -14,9 +14,9 @@ pub trait Probe: Default + Sync {
     /// Whether a task that leaves its CPU may hold anything, now or retired later.
     fn may_hold(context: &Context<'_>) -> bool;
 
-    /// Look number `look` meets a task on its CPU, or one that is about to go on. Notes what it holds; says which of that is
-    /// retired, as one number: 0 for nothing, and for another set another one, but for a chance of one in 2^64. Were two the same,
-    /// what the task has left would wait until somebody else makes a look due: late, and never early.
+    /// Look number `look` meets a task on its CPU, or one that is about to go on and was not examined. Notes what the task holds; says
+    /// which of that is retired, as one number: 0 for nothing, and for another set another one, but for a chance of one in 2^64. Were
+    /// two the same, what the task has left would wait until somebody else makes a look due: late, and never early.
     fn see(&self, context: &Context<'_>, look: u64) -> usize;
 
     /// The same for a task that is kept off its CPU. What it holds stays noted until [`Probe::goes_on`].
@@ -25,9 +25,10 @@ pub trait Probe: Default + Sync {
     /// What that is retired the task holds, as [`Probe::see`] says it.
     fn count(&self, context: &Context<'_>, at: At) -> usize;
 
-    /// A task that was examined goes on. What that is retired it holds, if it was noted to hold anything.
+    /// A task that was examined goes on, while look number `look` is under way, or none: 0. What that is retired it holds, if it was
+    /// noted to hold anything.
     #[inline(always)]
-    fn goes_on(&self, _context: &Context<'_>) -> Option<usize> {
+    fn goes_on(&self, _context: &Context<'_>, _look: u64) -> Option<usize> {
         None
     }
 

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `RUNNING` | no | its CPU, when it leaves |
 //! | `RUNNING \| LISTED` | yes | its CPU, when it leaves; the walker, under the list's lock, takes it off |
-//! | `OFF` | yes | whoever lets it go on; the walker, under the list's lock, pins it |
+//! | `OFF` | yes | whoever lets it go on, under the list's lock if it looks at itself first; the walker, under that lock, pins it |
+//! | `LOOKING` | yes | the CPU that it goes on on, when it has looked at itself |
 //! | `PINNED` | no | the walker |
 //! | `EXAMINED` | no | whoever lets it go on |
 //!
@@ -17,6 +18,7 @@ const LISTED: usize = 1;
 pub(super) const RUNNING: usize = 0;
 const RUNNING_LISTED: usize = RUNNING | LISTED;
 const OFF: usize = 2 | LISTED;
+const LOOKING: usize = 4 | LISTED;
 const PINNED: usize = 4;
 pub(super) const EXAMINED: usize = 6;
 const STATE: usize = 7;
@@ -57,6 +59,18 @@ impl<'a> Word<'a> {
         self.load() & STATE == EXAMINED
     }
 
+    /// Whether the walker examines the task just now. Order: as above.
+    #[inline(always)]
+    pub(super) fn is_pinned(&self) -> bool {
+        self.load() & STATE == PINNED
+    }
+
+    /// Whether the task looks at itself just now. Context: the list's lock.
+    #[inline(always)]
+    pub(super) fn is_looking(&self) -> bool {
+        self.load() & STATE == LOOKING
+    }
+
     #[inline(always)]
     pub(super) fn is_listed(&self) -> bool {
         self.0.load(Ordering::Relaxed) & LISTED != 0
@@ -89,13 +103,21 @@ impl<'a> Word<'a> {
         true
     }
 
+    /// The task is about to go on, and looks at itself before the walker can pin it. Says no where the walker has. Context: the
+    /// list's lock, IRQs masked until the task goes on.
+    #[inline(always)]
+    pub(super) fn look(&self) -> bool {
+        let now = self.load();
+        now & STATE == OFF && self.change(now, now & !STATE | LOOKING)
+    }
+
     /// The task goes on. Says whether it was examined.
     #[inline(always)]
     pub(super) fn go_on(&self) -> bool {
         loop {
             let now = self.load();
             debug_assert!(now & STATE != PINNED, "a task goes on that the walker keeps off its CPU");
-            let to = if now & STATE == OFF { now & !STATE | RUNNING_LISTED } else { RUNNING };
+            let to = if now & LISTED != 0 { now & !STATE | RUNNING_LISTED } else { RUNNING };
             if self.change(now, to) {
                 return now & STATE == EXAMINED;
             }

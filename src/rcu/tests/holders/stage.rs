@@ -48,6 +48,18 @@ impl Stage<'_> {
         self.scheme.off_cpu(&self.seen(number), 0, Left::Alive)
     }
 
+    /// An interrupt of the task ends, and nobody takes its CPU.
+    pub(super) fn irq(&self, number: usize) -> Wake {
+        let wake = self.irq_exit(number);
+        self.scheme.irq_out(&mut false, &self.actors[number].words);
+        wake
+    }
+
+    /// An interrupt of the task comes to its preemption point.
+    pub(super) fn irq_exit(&self, number: usize) -> Wake {
+        self.scheme.irq_exit_outermost(&at_task_level(0), &self.seen(number))
+    }
+
     pub(super) fn resume(&self, number: usize) {
         let _ = self.scheme.resume(&self.seen(number));
     }
@@ -95,6 +107,9 @@ impl Eyes for Stage<'_> {
     fn boost(&self, task: &TaskWords, is_waited_for: bool) {
         self.actor(task).is_boosted.set(is_waited_for);
     }
+    fn relax(&self) {
+        unreachable!("nobody else runs")
+    }
 }
 
 impl World for Stage<'_> {
@@ -117,6 +132,7 @@ impl World for Stage<'_> {
             Some(Deed::Leaves) => assert_eq!(self.leave(0), Wake::Nobody),
             None => {}
         }
+        self.scheme.irq_out(&mut false, task);
     }
     fn wake_workers(&self) {
         unreachable!("nobody works")
@@ -141,6 +157,9 @@ impl Eyes for Nothing {
         true
     }
     fn boost(&self, _: &TaskWords, _: bool) {}
+    fn relax(&self) {
+        unreachable!("nobody else runs")
+    }
 }
 
 pub(super) fn actors<const N: usize>(holds: [&[usize]; N]) -> [Actor; N] {
