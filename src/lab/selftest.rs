@@ -20,6 +20,7 @@ mod step;
 mod switches;
 mod tasks;
 mod timers;
+mod turns;
 mod waits;
 
 pub(super) use tasks::room_for_tasks;

@@ -42,6 +42,7 @@ mod tasks;
 pub mod tick;
 #[cfg(target_os = "none")]
 pub mod timers;
+pub mod turn;
 #[cfg(target_os = "none")]
 pub mod wait;
 pub mod waiting;

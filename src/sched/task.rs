@@ -3,6 +3,7 @@
 use super::fifo::{Linked, Links};
 use super::rcu_words::TaskWords;
 use super::runqueue::Place;
+use super::turn::Balance;
 use super::wait::WaitQueue;
 use super::waiting::Waiting;
 use crate::arch::context::SavedContext;
@@ -86,8 +87,8 @@ pub struct Task {
     pub rcu: TaskWords,
     /// What `lab` keeps about it: the call it is inside of.
     pub lab: AtomicUsize,
-    /// What is left of its turn: nothing once a tick has used it up or the task has let go of it.
-    pub(super) ticks_left: AtomicU32,
+    /// What is left of its turn, under the lock of the run queue that it is on, or whose CPU runs it.
+    pub(super) balance: Balance,
     /// Its neighbours on the run queue, under that queue's lock, or who is after it on the reaper's list.
     pub(super) links: Links<Task>,
     pub(super) context: UnsafeCell<SavedContext>,
@@ -136,7 +137,7 @@ impl Task {
             exiting: AtomicBool::new(false),
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
-            ticks_left: AtomicU32::new(0),
+            balance: Balance::new(),
             links: Links::new(),
             context: UnsafeCell::new(SavedContext::default()),
             stack: IrqLock::new(None),
