@@ -233,6 +233,8 @@ names! {
         Overlap = "overlap",
         /// How long a normal task waits for the CPU beside holders that want it too.
         Bystander = "bystander",
+        /// Taking a mutex and giving it back, by the number of tasks that want it.
+        Mutex = "mutex",
         /// How long an interrupt waits while a grace period looks.
         Masked = "masked",
         /// Enabling every callsite, per callsite.

@@ -17,6 +17,7 @@ mod affinity;
 pub mod deadlines;
 pub mod digest;
 pub mod fifo;
+pub mod handover;
 #[cfg(target_os = "none")]
 pub mod ipi;
 pub mod jitter;
@@ -38,6 +39,8 @@ pub mod switch;
 pub mod task;
 #[cfg(target_os = "none")]
 mod tasks;
+#[cfg(test)]
+mod tests;
 #[cfg(target_os = "none")]
 pub mod tick;
 #[cfg(target_os = "none")]

@@ -24,6 +24,9 @@ const NOTHING_LIMIT: u64 = 2_600;
 const FIRST_LOOK_LIMIT: u64 = 700;
 /// Instructions of a switch that those may add to the one of `classic`, tracing or not, at any depth of the stack.
 const MORE_PER_SWITCH: u64 = 40;
+/// What it may take to take a mutex and give it back, alone and where it is handed over.
+const MUTEX_LIMIT: u64 = 60;
+const HAND_OVER_LIMIT: u64 = 2_500;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
@@ -311,6 +314,16 @@ fn depth_keeps_what_came_while_somebody_was_inside_and_nothing_else() {
     let stalled: Vec<bool> = rows.iter().map(|line| line.find("stalled").is_some()).collect();
     assert_eq!(stalled, [false, true], "free beside nobody, kept by one sleeper of another ops: {rows:?}");
     rows[0].expect("insns", |insns| insns <= PRECISE_LIMIT, "as an idle grace period");
+}
+
+#[test]
+fn a_mutex_is_cheap_alone_and_handed_over_by_a_switch_there_and_one_back() {
+    let measurements = Measurements::take(&["only=mutex"]);
+    let [alone, wanted] = measurements.of("mutex")[..] else { panic!("{}", measurements.ended.story()) };
+    for (line, tasks, limit) in [(alone, 1, MUTEX_LIMIT), (wanted, 2, HAND_OVER_LIMIT)] {
+        line.expect("tasks", |found| found == tasks, &tasks.to_string());
+        line.expect("insns", |insns| insns <= limit, &format!("at most {limit}"));
+    }
 }
 
 #[test]

@@ -122,6 +122,8 @@ fn expect_tortures(lines: &[Line], cpus: u64) {
     let mutex = facts(lines, "mutex-torture");
     mutex.expect("tasks", |tasks| tasks == 4 * cpus, "four for each CPU");
     mutex.expect("locks", |locks| locks >= 24_000, "24000 or more");
+    mutex.expect("registry_looks", |looks| looks >= 10, "10 or more");
+    mutex.expect("registry_overtaken", |overtaken| overtaken <= 1, "once at the most");
     let waits = facts(lines, "wait-torture");
     waits.expect("tokens", |tokens| tokens >= 24_000, "24000 or more");
     waits.expect("timeouts", |timeouts| timeouts > 0, "more than 0");
