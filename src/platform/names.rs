@@ -285,6 +285,8 @@ names! {
         Overlaps = "overlaps",
         /// Normal tasks beside boosted ones.
         Bystanders = "bystanders",
+        /// A runnable task without a CPU.
+        Starved = "starved-task",
     }
 }
 

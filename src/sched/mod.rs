@@ -33,6 +33,7 @@ pub mod rcu_words;
 mod runqueue;
 #[cfg(target_os = "none")]
 pub mod seam;
+pub mod starved;
 #[cfg(target_os = "none")]
 pub mod switch;
 #[cfg(target_os = "none")]

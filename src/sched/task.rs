@@ -3,6 +3,7 @@
 use super::fifo::{Linked, Links};
 use super::rcu_words::TaskWords;
 use super::runqueue::Place;
+use super::starved::Starved;
 use super::turn::Balance;
 use super::wait::WaitQueue;
 use super::waiting::Waiting;
@@ -98,6 +99,8 @@ pub struct Task {
     pub(super) joiners: WaitQueue,
     /// What it waits for without a deadline.
     pub waiting: Waiting,
+    /// What the watchdog has seen of its waits for a CPU.
+    pub starved: Starved,
     /// The mutexes that it holds.
     pub held: Held,
 }
@@ -145,6 +148,7 @@ impl Task {
             finished: AtomicBool::new(false),
             joiners: WaitQueue::new(),
             waiting: Waiting::new(),
+            starved: Starved::new(),
             held: Held::new(),
         }
     }
@@ -268,10 +272,10 @@ impl Task {
         unsafe { (&raw const (*self.context.get()).fp).read_volatile() as usize }
     }
 
-    /// The CPU that it waits for: it could run there, and does not.
+    /// The CPU that it waits for: it could run there, and does not. A glance.
     #[inline(always)]
     pub fn waits_for_cpu(&self) -> Option<usize> {
-        let waits = self.state.load(Ordering::Relaxed) == RUNNABLE && !self.is_running();
+        let waits = self.state.load(Ordering::Relaxed) == RUNNABLE && !self.is_running() && !self.is_held_back();
         waits.then(|| self.place().cpu)
     }
 
