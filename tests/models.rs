@@ -1,4 +1,5 @@
-//! Models: the interleavings of small worlds, up to a bound on preemptions, over the shipping files of `rcu`.
+//! Models: the interleavings of small worlds, up to a bound on preemptions, over the shipping files of `rcu`, and of the
+//! mutex of `sched`.
 //!
 //! The files come in by path; `crate::sync::atomic` gives them loom's atomics instead of core's, nothing else is
 //! changed. A fault is planted in the world around them (a hook told wrongly, a task not shown, an ordering
@@ -29,6 +30,8 @@ pub mod eyes;
 pub mod fault;
 #[path = "models/gp_task.rs"]
 pub mod gp_task;
+#[path = "models/handover.rs"]
+pub mod handover;
 #[path = "models/holders.rs"]
 pub mod holders;
 #[path = "models/kernel.rs"]
@@ -63,7 +66,7 @@ fn main() {
         .chain(&nopreempt::MODELS)
         .chain(&broken::MODELS)
         .chain(&holders::MODELS);
-    let all = schemes.chain(&batching::MODELS).chain(&planted::MODELS);
+    let all = schemes.chain(&batching::MODELS).chain(&handover::MODELS).chain(&planted::MODELS);
     let trials = all.map(|model| Trial::test(model.name, || model.run()));
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();
 }

@@ -7,6 +7,9 @@
 //! | a visit is not answered | the beat of the CPU that asked | the CPUs that do not answer |
 //! | a CPU stops altogether | the beats of the others | the CPU, and what is known of it |
 //! | a wake-up is lost | the watchdog's task, see `sched::waiting` | the task, where it waits, and in which queue |
+//! | a task that could run gets no CPU | the watchdog's task, see `sched::starved` | the task, and who has its CPU |
+//!
+//! The last one is named once, in a line, and the kernel goes on.
 //!
 //! Each CPU has a *beat*: its physical timer, which arrives as FIQ, also where IRQs are masked, ten times within the
 //! patience (10 s of guest time). At a beat the CPU judges itself and looks whether the others have theirs; what it sees
@@ -25,7 +28,7 @@ use crate::arch::vectors::ExceptionFrame;
 use crate::arch::{cpu, gic, timer};
 use crate::hook::Hook;
 use crate::sched::waiting::PATIENCE_ROUNDS;
-use crate::sched::{self, Class, Spawn, SpawnError, ipi};
+use crate::sched::{self, Class, Spawn, SpawnError, TaskName, ipi};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::lock;
 use crate::sync::percpu::PerCpu;
@@ -37,8 +40,15 @@ const _: () = assert!(PATIENCE_BEATS == PATIENCE_ROUNDS, "one period serves both
 /// Prints who keeps a grace period from ending. Wired by `kernel` to `rcu`. Context: the report.
 pub static HOLDOUTS: Hook<fn()> = Hook::new();
 
+const NS_PER_MS: u64 = 1_000_000;
+
 /// Guest time between two beats of a CPU: a tenth of the patience.
 static PERIOD_NS: AtomicU64 = AtomicU64::new(1_000_000_000);
+
+/// Progress in which a runnable task may go without a CPU.
+static CPU_PATIENCE_NS: AtomicU64 = AtomicU64::new(10_000_000_000);
+/// Starved tasks that are named at one look.
+const MOST_NAMED: usize = 4;
 
 /// What a CPU keeps from one beat to the next.
 #[derive(Debug)]
@@ -85,24 +95,70 @@ pub fn start() -> Result<(), SpawnError> {
     sched::spawn(what, Box::new(watch_waits)).map(drop)
 }
 
+/// Lets runnable tasks go without a CPU for so long from now on, in which every CPU runs. Returns what it was. Context: any.
+pub fn set_cpu_patience_ns(ns: u64) -> u64 {
+    CPU_PATIENCE_NS.swap(ns, Ordering::Relaxed)
+}
+
 /// Lets things stand still for `ms` milliseconds from now on, and says so. Context: task.
 pub fn set_patience_ms(ms: u64) {
-    PERIOD_NS.store(ms * 1_000_000 / PATIENCE_BEATS, Ordering::Relaxed);
+    PERIOD_NS.store(ms * NS_PER_MS / PATIENCE_BEATS, Ordering::Relaxed);
     println!("the watchdog's patience is {ms} ms from here on");
 }
 
 /// Beats, or rounds, as milliseconds.
 fn in_ms(beats: u64) -> u64 {
-    beats * PERIOD_NS.load(Ordering::Relaxed) / 1_000_000
+    beats * PERIOD_NS.load(Ordering::Relaxed) / NS_PER_MS
 }
 
-/// The task: each wait without a deadline is looked at once in a period.
+/// The task: each wait without a deadline, and each wait for a CPU, is looked at once in a period.
 fn watch_waits() {
     loop {
-        sched::sleep(PERIOD_NS.load(Ordering::Relaxed));
+        let (before_ns, period_ns) = (sched::progress_ns(), PERIOD_NS.load(Ordering::Relaxed));
+        sched::sleep(period_ns);
+        let late_ns = (sched::progress_ns() - before_ns).saturating_sub(period_ns);
+        if late_ns > CPU_PATIENCE_NS.load(Ordering::Relaxed) {
+            println!(
+                "watchdog: its own task {:?} could run and had no CPU for {} ms",
+                sched::current(),
+                late_ns / NS_PER_MS
+            );
+        }
         if let Some(task) = sched::watch_waits() {
             report::tell(&Culprit::LostWakeUp { task }, None);
         }
+        name_starved();
+    }
+}
+
+/// A task that has had no CPU for too long: which, where it waits, and for how long it has.
+type Named = (TaskName, usize, u64);
+
+/// Looks at the waits for a CPU, and names tasks that have had none for too long.
+fn name_starved() {
+    let (now_ns, patience_ns) = (sched::progress_ns(), CPU_PATIENCE_NS.load(Ordering::Relaxed));
+    let (mut named, mut nr_more) = (heapless::Vec::<Named, MOST_NAMED>::new(), 0);
+    sched::for_each_task(|task| {
+        let waits_for = task.waits_for_cpu();
+        let switches = task.nvcsw.load(Ordering::Relaxed) + task.nivcsw.load(Ordering::Relaxed);
+        let waited_ns = task.starved.look(waits_for.is_some(), switches, now_ns, patience_ns);
+        if let (Some(cpu), Some(waited_ns)) = (waits_for, waited_ns)
+            && named.push((TaskName { number: task.id, cpu }, cpu, waited_ns)).is_err()
+        {
+            nr_more += 1;
+        }
+    });
+    for (task, cpu, waited_ns) in &named {
+        println!("watchdog: task {task} can run on CPU {cpu} and has not for {} ms", waited_ns / NS_PER_MS);
+        sched::try_current_of(*cpu, |other| {
+            // This task runs on some CPU, but took it from another.
+            if !core::ptr::eq(other, sched::current()) {
+                println!("watchdog: {other:?} has CPU {cpu}");
+            }
+        });
+    }
+    if nr_more > 0 {
+        println!("watchdog: and {nr_more} more");
     }
 }
 

@@ -11,6 +11,7 @@ mod gp;
 mod held;
 mod hit;
 mod masked;
+mod mutex;
 mod overlap;
 mod registry;
 mod switch;
@@ -126,6 +127,9 @@ pub fn run(args: &BootArgs<'_>) -> u8 {
     if let Err(error) = each_scheme(args, &mut bencher) {
         println!("bench: {error}");
         return 1;
+    }
+    if args.selects(Bench::Mutex.as_str()) {
+        mutex::rows(&mut bencher);
     }
     if args.selects(Bench::EnableAll.as_str()) || args.selects(Bench::DisableAll.as_str()) {
         change::enable_and_disable_all(&mut bencher, args);

@@ -16,10 +16,12 @@ mod memory;
 mod mutexes;
 mod overlaps;
 mod softirqs;
+mod starved;
 mod step;
 mod switches;
 mod tasks;
 mod timers;
+mod turns;
 mod waits;
 
 pub(super) use tasks::room_for_tasks;
@@ -95,6 +97,7 @@ fn scenario(name: Selftest) -> (&'static str, fn(&mut Run) -> Outcome) {
         Selftest::WaitTorture => ("no wake-up is lost, from whatever context", waits::torture),
         Selftest::Overlaps => ("what nobody holds is freed, whatever else is held", overlaps::overlaps),
         Selftest::Bystanders => ("whoever waits for holders keeps nobody else from the CPU", bystanders::bystanders),
+        Selftest::Starved => ("a task that could run and gets no CPU is named, once", starved::named),
     }
 }
 

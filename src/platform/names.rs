@@ -235,6 +235,8 @@ names! {
         Overlap = "overlap",
         /// How long a normal task waits for the CPU beside holders that want it too.
         Bystander = "bystander",
+        /// Taking a mutex and giving it back, by the number of tasks that want it.
+        Mutex = "mutex",
         /// How long an interrupt waits while a grace period looks.
         Masked = "masked",
         /// Enabling every callsite, per callsite.
@@ -285,6 +287,8 @@ names! {
         Overlaps = "overlaps",
         /// Normal tasks beside boosted ones.
         Bystanders = "bystanders",
+        /// A runnable task without a CPU.
+        Starved = "starved-task",
     }
 }
 

@@ -7,7 +7,7 @@
 use super::switch;
 use super::task::Task;
 use super::tasks::{self, SpawnError};
-use crate::arch::relax::SpinMutex;
+use crate::arch::relax::TicketMutex;
 use crate::arch::site::{HARDIRQ_ONE, PREEMPT_MASK, SOFTIRQ_MASK};
 use crate::arch::{cpu, gic, relax};
 use crate::console::events::{self, Event};
@@ -82,8 +82,10 @@ fn synchronise_context(_: &Visit) {
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static ACKNOWLEDGED: PerCpu<AtomicU64> = percpu!(AtomicU64::new(0));
-/// One request at a time; taken with IRQs unmasked, so that a waiting requester answers another's.
-static REQUESTER: SpinMutex<()> = SpinMutex::new(());
+/// One request at a time; taken with IRQs unmasked, so that a waiting requester answers another's. By tickets: a CPU that asks
+/// again and again would keep the others from it, as they answer its visit just when it lets go. So a request waits for one of
+/// each other CPU at the most.
+static REQUESTER: TicketMutex<()> = TicketMutex::new(());
 /// The CPU whose visit is under way, counted from 1; 0 while there is none.
 static VISITOR: AtomicUsize = AtomicUsize::new(0);
 

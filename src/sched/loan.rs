@@ -6,12 +6,11 @@
 //! behind the normal ones until all but an eighth of a tick is paid back; the rest stays owed. So where both always want the CPU,
 //! they take turns of a tick, and each have half of it.
 //!
-//! # Why by the clock and not by ticks
-//! Who yields between two ticks has used the CPU and met no tick. A tick calls what is owed in, so the two take turns of ticks.
+//! What is used is what turns are charged with (`sched::turn`), at switches and ticks. A tick calls what is owed in, so the two
+//! take turns of ticks.
 //!
 //! # Why a bound on the debt
-//! A task that cannot be preempted, or a host that stops the guest, would let the debt grow until nobody whom a grace period
-//! waits for gets the CPU for as long.
+//! A task that cannot be preempted would let the debt grow until nobody whom a grace period waits for gets the CPU for as long.
 
 /// Who has had the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +31,14 @@ pub enum User {
 /// The account of one CPU. Its run queue's lock guards it.
 #[derive(Debug)]
 pub struct Loan {
-    tick_ns: u64,
-    since_ns: u64,
-    owed_ns: u64,
+    owed: u64,
     is_called_in: bool,
 }
 
 impl Loan {
-    /// Nothing is owed; `tick_ns` is how far apart ticks are.
-    pub const fn new(tick_ns: u64) -> Self {
-        Self { tick_ns, since_ns: 0, owed_ns: 0, is_called_in: false }
+    /// Nothing is owed.
+    pub const fn new() -> Self {
+        Self { owed: 0, is_called_in: false }
     }
 
     /// Whether boosted tasks stand behind normal ones now.
@@ -53,21 +50,25 @@ impl Loan {
     /// Whether anything is owed: if not, what normal tasks use need not be noted.
     #[inline(always)]
     pub const fn is_owed(&self) -> bool {
-        self.owed_ns > 0
+        self.owed > 0
     }
 
-    /// `user` has had the CPU since the last time that this was called.
+    /// `user` has used so much of the CPU, whose ticks are so long.
     #[inline(always)]
-    pub fn note(&mut self, now_ns: u64, user: User) {
-        let used_ns = now_ns.saturating_sub(core::mem::replace(&mut self.since_ns, now_ns));
-        let bound_ns = 2 * self.tick_ns;
-        self.owed_ns = match user {
-            User::Boosted { others_wait: true } => (self.owed_ns + used_ns.min(bound_ns)).min(bound_ns),
-            User::Boosted { others_wait: false } | User::High => self.owed_ns,
-            User::Normal => self.owed_ns.saturating_sub(used_ns),
+    pub fn note(&mut self, used: u64, tick: u64, user: User) {
+        self.owed = match user {
+            User::Boosted { others_wait: true } => (self.owed + used).min(2 * tick),
+            User::Boosted { others_wait: false } | User::High => self.owed,
+            User::Normal => self.owed.saturating_sub(used),
             User::Idle => 0,
         };
-        self.is_called_in = self.owed_ns >= self.tick_ns / 2 || self.is_called_in && self.owed_ns > self.tick_ns / 8;
+        self.is_called_in = self.owed >= tick / 2 || self.is_called_in && self.owed > tick / 8;
+    }
+}
+
+impl Default for Loan {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
     /// One boosted task and one normal one both always want the CPU; the boosted one lets go after `stint(n)` each time, and a
     /// tick makes the CPU choose again. Says how much of the worst window the normal one had.
     fn least_of_a_window(mut stint: impl FnMut() -> u64) -> u64 {
-        let (mut loan, mut now, mut tick) = (Loan::new(TICK_NS), 0, TICK_NS);
+        let (mut loan, mut now, mut tick) = (Loan::new(), 0, TICK_NS);
         // When the user changed, and what the normal one had had by then.
         let mut changes: Vec<(u64, u64)> = vec![(0, 0)];
         let (mut had, mut was_normal) = (0, false);
@@ -94,7 +95,8 @@ mod tests {
                 was_normal = is_normal;
             }
             let until = if is_normal { tick } else { tick.min(now + stint()) };
-            loan.note(until, if is_normal { User::Normal } else { User::Boosted { others_wait: true } });
+            let user = if is_normal { User::Normal } else { User::Boosted { others_wait: true } };
+            loan.note(until - now, TICK_NS, user);
             had += if is_normal { until - now } else { 0 };
             now = until;
             tick += if now == tick { TICK_NS } else { 0 };
@@ -124,28 +126,26 @@ mod tests {
 
     #[test]
     fn nothing_is_owed_while_nobody_waits_and_idle_time_settles_it() {
-        let mut loan = Loan::new(TICK_NS);
-        loan.note(10 * TICK_NS, User::Boosted { others_wait: false });
+        let mut loan = Loan::new();
+        loan.note(10 * TICK_NS, TICK_NS, User::Boosted { others_wait: false });
         assert!(!loan.is_owed() && !loan.is_called_in());
-        loan.note(10 * TICK_NS + TICK_NS / 2, User::Boosted { others_wait: true });
+        loan.note(TICK_NS / 2, TICK_NS, User::Boosted { others_wait: true });
         assert!(loan.is_called_in());
-        loan.note(20 * TICK_NS, User::High);
+        loan.note(10 * TICK_NS, TICK_NS, User::High);
         assert!(loan.is_called_in(), "the high class pays nobody's debts");
-        loan.note(20 * TICK_NS + 1, User::Idle);
+        loan.note(1, TICK_NS, User::Idle);
         assert!(!loan.is_owed() && !loan.is_called_in());
     }
 
     #[test]
     fn what_is_owed_has_a_bound_and_what_is_not_paid_back_stays_owed() {
-        let mut loan = Loan::new(TICK_NS);
-        loan.note(1_000 * TICK_NS, User::Boosted { others_wait: true });
-        let mut now = 1_002 * TICK_NS - TICK_NS / 8;
-        loan.note(now - 1, User::Normal);
+        let mut loan = Loan::new();
+        loan.note(1_000 * TICK_NS, TICK_NS, User::Boosted { others_wait: true });
+        loan.note(2 * TICK_NS - TICK_NS / 8 - 1, TICK_NS, User::Normal);
         assert!(loan.is_called_in(), "the bound is two ticks, and more than an eighth is left");
-        loan.note(now, User::Normal);
+        loan.note(1, TICK_NS, User::Normal);
         assert!(!loan.is_called_in() && loan.is_owed());
-        now += TICK_NS * 3 / 8;
-        loan.note(now, User::Boosted { others_wait: true });
+        loan.note(TICK_NS * 3 / 8, TICK_NS, User::Boosted { others_wait: true });
         assert!(loan.is_called_in(), "the rest counts");
     }
 }

@@ -17,6 +17,7 @@ mod affinity;
 pub mod deadlines;
 pub mod digest;
 pub mod fifo;
+pub mod handover;
 #[cfg(target_os = "none")]
 pub mod ipi;
 pub mod jitter;
@@ -33,6 +34,7 @@ pub mod roll;
 mod runqueue;
 #[cfg(target_os = "none")]
 pub mod seam;
+pub mod starved;
 #[cfg(target_os = "none")]
 mod stay;
 #[cfg(target_os = "none")]
@@ -41,10 +43,13 @@ pub mod switch;
 pub mod task;
 #[cfg(target_os = "none")]
 mod tasks;
+#[cfg(test)]
+mod tests;
 #[cfg(target_os = "none")]
 pub mod tick;
 #[cfg(target_os = "none")]
 pub mod timers;
+pub mod turn;
 #[cfg(target_os = "none")]
 pub mod wait;
 pub mod waiting;

@@ -4,8 +4,9 @@
 
 mod lists;
 
+use super::preemption::{model, turn_ticks};
 use super::task::{Boost, Class, Task};
-use crate::arch::{cpu, gic};
+use crate::arch::{cpu, gic, timer};
 use crate::percpu;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::irqs;
@@ -37,6 +38,11 @@ pub(super) static RUNQUEUES: PerCpu<Local> = percpu!(Local {
     idle: AtomicPtr::new(core::ptr::null_mut()),
     unfit: AtomicBool::new(false),
 });
+
+/// From now on CPU number `cpu` has ticks, of this length by the counter. Context: its boot, IRQs masked.
+pub(super) fn start_ticks(cpu: usize, tick: u64) {
+    RUNQUEUES.of(cpu).queue.lock().start_ticks(tick, turn_ticks(model()), timer::count());
+}
 
 /// Whether some CPU runs `task`.
 #[inline(always)]
@@ -171,7 +177,7 @@ fn set_boost(task: &Task, boost: Boost) {
         {
             let mut queue = local.queue.lock();
             if core::ptr::eq(local.current.load(Ordering::Relaxed), task) {
-                queue.note_use(task);
+                queue.charge(task, timer::count(), true);
             }
             task.set_boost(boost);
         }

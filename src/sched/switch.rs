@@ -1,13 +1,13 @@
 //! The switch: who runs next on this CPU, and what is owed to the task that was left. Notrace (O8).
 
 use super::account::{COUNTERS, count, note_step};
-use super::preemption::{model, preempts, turn_ticks};
+use super::preemption::{model, preempts};
 use super::runqueue::{RUNQUEUES, enqueue, evict, put_off, set_current, steal};
 use super::task::{BLOCKED, BLOCKING, DEAD, RUNNABLE, Task};
 use super::{seam, tasks, tick, timers, wait};
 use crate::arch::context::{self, SavedContext};
-use crate::arch::cpu;
 use crate::arch::site::{PREEMPT_MASK, TaskHeader};
+use crate::arch::{cpu, timer};
 use crate::console::events::{self, Event};
 use crate::platform::PreemptModel;
 use crate::sync::atomic::{Ordering, fence};
@@ -66,20 +66,14 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     prev.header.no_resched.store(1, Ordering::Relaxed);
     evict(cpu);
     let stays = !matches!(reason, Reason::Block | Reason::Exit) && prev.may_run_on(cpu) && !prev.is_idle();
-    let has_turn = matches!(reason, Reason::Offer | Reason::Preempt) && prev.ticks_left.load(Ordering::Relaxed) > 0;
-    if !has_turn {
-        prev.ticks_left.store(0, Ordering::Relaxed);
-    }
-    let next = local.queue.lock().next(cpu, prev, stays, has_turn);
+    let keeps_turn = matches!(reason, Reason::Offer | Reason::Preempt);
+    let next = local.queue.lock().next(cpu, prev, stays, keeps_turn, timer::count());
     let next = match next {
         Some(next) => {
             local.len.fetch_sub(1, Ordering::Relaxed);
             next
         }
         None if stays => {
-            if prev.ticks_left.load(Ordering::Relaxed) == 0 {
-                prev.ticks_left.store(turn_ticks(model()), Ordering::Relaxed);
-            }
             if reason.is_voluntary() {
                 count(&prev.nvcsw);
                 count(&COUNTERS.of(cpu).unanswered);
@@ -108,9 +102,6 @@ pub(super) fn schedule(reason: Reason, irqs: &IrqsMasked<'_>) {
     if next.cpu.swap(cpu, Ordering::Relaxed) != cpu {
         count(&next.migrations);
         count(&COUNTERS.of(cpu).arrivals);
-    }
-    if next.ticks_left.load(Ordering::Relaxed) == 0 {
-        next.ticks_left.store(turn_ticks(model()), Ordering::Relaxed);
     }
     set_current(cpu, next);
     next.on_cpu.store(true, Ordering::Relaxed);
@@ -321,16 +312,16 @@ pub(super) unsafe fn beginning(stack_top: usize) -> SavedContext {
 pub(super) fn on_tick(cpu: usize) {
     let task = current();
     count(&task.ticks_run);
-    let before = task.ticks_left.load(Ordering::Relaxed);
-    let left = before.saturating_sub(1);
-    task.ticks_left.store(left, Ordering::Relaxed);
-    if left == 0 && RUNQUEUES.of(cpu).len.load(Ordering::Relaxed) > 0 {
-        if before == 0 && !task.is_idle() {
-            count(&COUNTERS.of(cpu).overdue);
-        }
-        NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
+    let local = RUNQUEUES.of(cpu);
+    let ((was_over, is_over), is_outranked) = {
+        let mut queue = local.queue.lock();
+        (queue.charge_at_tick(task, timer::count()), queue.is_outranked(task))
+    };
+    let others_wait = local.len.load(Ordering::Relaxed) > 0;
+    if others_wait && was_over && !task.is_idle() {
+        count(&COUNTERS.of(cpu).overdue);
     }
-    if RUNQUEUES.of(cpu).queue.lock().is_outranked(task) {
+    if others_wait && is_over || is_outranked {
         NEED_RESCHED.of(cpu).store(true, Ordering::Relaxed);
     }
     timers::expire(cpu);

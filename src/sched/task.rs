@@ -3,6 +3,8 @@
 use super::fifo::{Linked, Links};
 use super::rcu_words::TaskWords;
 use super::runqueue::Place;
+use super::starved::Starved;
+use super::turn::Balance;
 use super::wait::WaitQueue;
 use super::waiting::Waiting;
 use crate::arch::context::SavedContext;
@@ -86,8 +88,8 @@ pub struct Task {
     pub rcu: TaskWords,
     /// What `lab` keeps about it: the call it is inside of.
     pub lab: AtomicUsize,
-    /// What is left of its turn: nothing once a tick has used it up or the task has let go of it.
-    pub(super) ticks_left: AtomicU32,
+    /// What is left of its turn, under the lock of the run queue that it is on, or whose CPU runs it.
+    pub(super) balance: Balance,
     /// Its neighbours on the run queue, under that queue's lock, or who is after it on the reaper's list.
     pub(super) links: Links<Task>,
     pub(super) context: UnsafeCell<SavedContext>,
@@ -97,6 +99,8 @@ pub struct Task {
     pub(super) joiners: WaitQueue,
     /// What it waits for without a deadline.
     pub waiting: Waiting,
+    /// What the watchdog has seen of its waits for a CPU.
+    pub starved: Starved,
     /// The mutexes that it holds.
     pub held: Held,
 }
@@ -136,7 +140,7 @@ impl Task {
             exiting: AtomicBool::new(false),
             rcu: TaskWords::default(),
             lab: AtomicUsize::new(0),
-            ticks_left: AtomicU32::new(0),
+            balance: Balance::new(),
             links: Links::new(),
             context: UnsafeCell::new(SavedContext::default()),
             stack: IrqLock::new(None),
@@ -144,6 +148,7 @@ impl Task {
             finished: AtomicBool::new(false),
             joiners: WaitQueue::new(),
             waiting: Waiting::new(),
+            starved: Starved::new(),
             held: Held::new(),
         }
     }
@@ -267,10 +272,10 @@ impl Task {
         unsafe { (&raw const (*self.context.get()).fp).read_volatile() as usize }
     }
 
-    /// The CPU that it waits for: it could run there, and does not.
+    /// The CPU that it waits for: it could run there, and does not. A glance.
     #[inline(always)]
     pub fn waits_for_cpu(&self) -> Option<usize> {
-        let waits = self.state.load(Ordering::Relaxed) == RUNNABLE && !self.is_running();
+        let waits = self.state.load(Ordering::Relaxed) == RUNNABLE && !self.is_running() && !self.is_held_back();
         waits.then(|| self.place().cpu)
     }
 

@@ -4,7 +4,7 @@
 //! lazy reschedule are what users of Linux know.
 
 use super::jitter::Jitter;
-use super::{patience, switch, timers};
+use super::{patience, runqueue, switch, timers};
 use crate::arch::{cpu, timer};
 use crate::hook::Hook;
 use crate::percpu;
@@ -38,6 +38,7 @@ pub fn start() {
     // The CPUs' ticks are spread, so that they do not all want the same locks at once.
     let first = now_ns() + TICK_NS + TICK_NS / cpu::MAX_CPUS as u64 * cpu as u64;
     NEXT_TICK.of(cpu).store(first, Ordering::Relaxed);
+    runqueue::start_ticks(cpu, timer::count_of(TICK_NS));
     rearm(cpu);
 }
 

@@ -3,6 +3,13 @@
 //! A waiter's entry lies on its own stack and is linked under the queue's lock; it is unlinked under that lock
 //! before the waiter goes on, so a waker never follows a dead one. Waking is allowed in any context but inside
 //! a switch (see [`defer_wake`]).
+//!
+//! # What bounds the wait
+//! Whoever is woken is runnable, and has its turn (`sched::turn`). Where all are woken, everybody looks; where one is, the one
+//! that waits longest. But a queue promises no condition: another task may have made it false again before the woken one
+//! looks, which then waits behind those that came meanwhile. So a wait for what one task alone can have is a
+//! [`Mutex`](super::Mutex)'s, which hands over. What the kernel waits for in queues stays true until the waiter has seen it: an
+//! end (a task's, a grace period's, a callback's), or work for the one task whose queue it is.
 
 use super::seam;
 use super::switch::{self, block, current, might_sleep};

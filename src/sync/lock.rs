@@ -12,6 +12,17 @@
 //! wait queue; a run queue, innermost. The heap's and the console's lock are taken inside nothing but what may allocate
 //! or print. Two of one class are never nested: who needs another run queue tries.
 //! A new lock goes as far inside as it can, and is held for as little as it can.
+//!
+//! # What bounds the wait
+//! A CPU waits for one holder, who cannot be preempted and takes few steps; then it may lose to another CPU, as whoever finds
+//! the lock free takes it. Nothing bounds how often. But nobody takes one of these locks again from within the few instructions
+//! between two looks of a waiter, and no holder waits for another CPU, so no protocol makes a waiter lose each time, as it did
+//! where CPUs visit each other (`sched::ipi`): there, and for page tables, tickets are drawn. A CPU that waits for one lock
+//! for as long as the watchdog's patience is a defect, and reported with the holder.
+//!
+//! # Why not by tickets
+//! The next in line would have to run: where a host has fewer cores than the guest has CPUs, each hand-over to one that it
+//! does not run lasts for a slice of the host's, with IRQs masked on all that wait.
 
 use super::held::{Claim, Held, Wanted};
 use super::order::Place;

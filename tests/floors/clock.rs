@@ -68,6 +68,8 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/lab/selftest/softirqs.rs", "sender", 1, PACES),
     looks("src/lab/selftest/timers.rs", "went_off", 1, &[Use::JudgesEarliness, Use::Measures]),
     looks("src/lab/selftest/timers.rs", "armer", 1, PACES),
+    looks("src/lab/selftest/turns.rs", "stay", 1, PACES),
+    looks("src/lab/selftest/turns.rs", "cross", 1, PACES),
     looks("src/lab/selftest/waits.rs", "impatient", 3, &[Use::Paces, Use::JudgesEarliness]),
     looks("src/lab/selftest/waits.rs", "sender", 1, PACES),
     looks("src/lab/stress/held.rs", "keep", 2, MEASURES),
@@ -83,8 +85,6 @@ pub(crate) const LOOKS: &[Looks] = &[
     looks("src/rcu/gp_task.rs", "run_grace_periods", 2, &[Use::Measures, Use::Paces]),
     looks("src/rcu/gp_task.rs", "now", 1, MEASURES),
     looks("src/rcu/hurry.rs", "wait", 2, PACES),
-    // What a leap of the clock adds to a debt has a bound.
-    looks("src/sched/runqueue/lists.rs", "note_use", 1, PACES),
     looks("src/sched/switch.rs", "sleep", 2, PACES),
     looks("src/sched/tick.rs", "start", 1, PACES),
     looks("src/sched/tick.rs", "on_alarm", 1, PACES),

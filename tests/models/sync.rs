@@ -105,6 +105,10 @@ pub mod atomic {
 
     impl AtomicUsize {
         /// As core's.
+        pub fn swap(&self, value: usize, order: Ordering) -> usize {
+            self.0.swap(value, weakened(order))
+        }
+        /// As core's.
         pub fn compare_exchange(
             &self,
             from: usize,

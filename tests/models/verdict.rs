@@ -24,6 +24,8 @@ pub enum Outcome {
     BarrierPassesEarly,
     /// Some interleaving does not free what was queued, or frees it twice.
     LosesCallback,
+    /// In some interleaving a task waits for a mutex that others take, who came later.
+    Overtakes,
 }
 
 /// One world, with or without a fault, and what must come of it.
@@ -131,6 +133,7 @@ fn judge(payload: &(dyn std::any::Any + Send)) -> Result<(Outcome, String), Fail
         _ if is_early => Ok((Outcome::FreesEarly, text.to_owned())),
         _ if text.contains(crate::kernel::NOBODY_LEFT) => Ok((Outcome::WaitsForEver, text.to_owned())),
         _ if text.contains(crate::batching::BARRIER_LIED) => Ok((Outcome::BarrierPassesEarly, text.to_owned())),
+        _ if text.contains(crate::handover::OVERTAKEN) => Ok((Outcome::Overtakes, text.to_owned())),
         _ if text.contains(crate::batching::CALLBACK_LOST) => Ok((Outcome::LosesCallback, text.to_owned())),
         _ => Err(format!("the model itself failed: {text}").into()),
     }

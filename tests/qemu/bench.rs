@@ -26,6 +26,9 @@ const PRECISE_LIMIT: u64 = 20_000;
 const NOTHING_LIMIT: u64 = 2_600;
 /// Instructions that a look may take for each task that ran since the look before.
 const FIRST_LOOK_LIMIT: u64 = 700;
+/// What it may take to take a mutex and give it back, alone and where it is handed over.
+const MUTEX_LIMIT: u64 = 60;
+const HAND_OVER_LIMIT: u64 = 2_500;
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 4 * MS;
 
@@ -282,5 +285,15 @@ fn boot_is_short_and_leaves_the_memory_free() {
     measurements.expect_at_most("boot", 20_000_000);
     for line in measurements.of("memory") {
         line.expect("bytes", |bytes| bytes > 1 << 20 && bytes <= 16 << 20, "at most 16 MiB, image included");
+    }
+}
+
+#[test]
+fn a_mutex_is_cheap_alone_and_handed_over_by_a_switch_there_and_one_back() {
+    let measurements = Measurements::take(&["only=mutex"]);
+    let [alone, wanted] = measurements.of("mutex")[..] else { panic!("{}", measurements.ended.story()) };
+    for (line, tasks, limit) in [(alone, 1, MUTEX_LIMIT), (wanted, 2, HAND_OVER_LIMIT)] {
+        line.expect("tasks", |found| found == tasks, &tasks.to_string());
+        line.expect("insns", |insns| insns <= limit, &format!("at most {limit}"));
     }
 }

@@ -116,9 +116,14 @@ fn expect_tortures(lines: &[Line], cpus: u64) {
         // The scenario holds them to its own bound; a turn that is lost time and again would show here too.
         assert!(least > 0 && most <= 2 * least, "{range} in {fairness:?}");
     }
+    for (percent, least) in [("across_ticks_percent", 20), ("beside_yielder_percent", 33)] {
+        fairness.expect(percent, |percent| percent >= least, &format!("{least} or more"));
+    }
     let mutex = facts(lines, "mutex-torture");
     mutex.expect("tasks", |tasks| tasks == 4 * cpus, "four for each CPU");
     mutex.expect("locks", |locks| locks >= 24_000, "24000 or more");
+    mutex.expect("registry_looks", |looks| looks >= 10, "10 or more");
+    mutex.expect("registry_overtaken", |overtaken| overtaken <= 1, "once at the most");
     let waits = facts(lines, "wait-torture");
     waits.expect("tokens", |tokens| tokens >= 24_000, "24000 or more");
     waits.expect("timeouts", |timeouts| timeouts > 0, "more than 0");

@@ -148,6 +148,26 @@ fn without_fiqs_a_cpu_that_takes_no_interrupts_is_told_by_the_others() {
     }
 }
 
+#[test]
+fn a_task_that_gets_no_cpu_is_named_once_with_its_cpu_and_who_has_it() {
+    for (cpus, model) in [(1, "none"), (1, "full"), (4, "lazy")] {
+        let words = ["selftest", "only=starved-task", &format!("preempt={model}")];
+        let ended = Guest::with_cpus(cpus).boot(&words).expect_status(0);
+        ended.line_with(&["test: starved-task ok", " named=1"]);
+        let named: Vec<&str> = ended.lines().filter(|line| line.starts_with("watchdog: task starved-")).collect();
+        let [line] = named[..] else { panic!("{named:?} in {}", ended.story()) };
+        let last = cpus - 1;
+        let start = format!(" can run on CPU {last} and has not for ");
+        let (task, ms) = line["watchdog: task ".len()..].split_once(&start).unwrap_or_else(|| panic!("{line}"));
+        assert!(task["starved-".len()..].parse::<u32>().is_ok(), "{line}");
+        let ms: u64 = ms.strip_suffix(" ms").and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("{line}"));
+        assert!((300..10_000).contains(&ms), "{line}");
+        if cpus > 1 {
+            ended.line_with(&["watchdog: keeper-", &format!(" has CPU {last}")]);
+        }
+    }
+}
+
 /// Guest time leaps where all CPUs idle: a minute of it is over at once.
 fn leaping(cpus: u32) -> Guest {
     Guest::with_cpus(cpus).option("--qemu-arg=-icount").option("--qemu-arg=shift=0,sleep=off")

@@ -10,7 +10,7 @@
 
 use super::cpu;
 use super::image::try_for_each_part;
-use super::relax::SpinMutex;
+use super::relax::TicketMutex;
 use aarch64_cpu::registers::{MAIR_EL1, SCTLR_EL1, TCR_EL1, TTBR0_EL1};
 use aarch64_paging::descriptor::{Descriptor, El1Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, PageTable, Translation, VaRange};
@@ -146,7 +146,7 @@ impl Translation<El1Attributes> for Tables {
     }
 }
 
-static KERNEL: SpinMutex<Option<Mapping<Tables, El1And0>>> = SpinMutex::new(None);
+static KERNEL: TicketMutex<Option<Mapping<Tables, El1And0>>> = TicketMutex::new(None);
 
 static TABLES_LEN: AtomicUsize = AtomicUsize::new(0);
 

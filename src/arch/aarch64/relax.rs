@@ -26,6 +26,12 @@ impl spin::RelaxStrategy for Relax {
 }
 
 /// The crate's spin lock, waiting by [`relax`].
+///
+/// Whoever finds it free takes it, so what bounds a wait is what its users do: those that take one of these directly do so once
+/// in a boot, a report or a run, or under a mutex. What is taken over and over is an `IrqLock`, or a [`TicketMutex`].
 pub type SpinMutex<T> = spin::mutex::SpinMutex<T, Relax>;
 /// Access to what it guards.
 pub type SpinMutexGuard<'a, T> = spin::mutex::SpinMutexGuard<'a, T, Relax>;
+
+/// The crate's lock by tickets, waiting by [`relax`]: a waiter is overtaken by nobody who came later.
+pub type TicketMutex<T> = spin::mutex::TicketMutex<T, Relax>;

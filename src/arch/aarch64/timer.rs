@@ -33,13 +33,18 @@ pub fn ns_of(count: u64) -> u64 {
     (product >> 32) as u64
 }
 
+/// How far the counter goes in `ns` nanoseconds, rounded down. Context: any.
+#[inline(always)]
+pub fn count_of(ns: u64) -> u64 {
+    let ns_per_tick = NS_PER_TICK.load(Ordering::Relaxed).max(1);
+    ((u128::from(ns) << 32) / u128::from(ns_per_tick)) as u64
+}
+
 /// Raises this CPU's timer interrupt once guest time reaches `deadline_ns`. Context: IRQs masked.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn set_alarm_ns(deadline_ns: u64) {
-    let ns_per_tick = NS_PER_TICK.load(Ordering::Relaxed).max(1);
     // One tick later than the rounded-down quotient: an alarm never rings early.
-    let ticks = ((u128::from(deadline_ns) << 32) / u128::from(ns_per_tick)) as u64;
-    CNTV_CVAL_EL0.set(ticks.saturating_add(1));
+    CNTV_CVAL_EL0.set(count_of(deadline_ns).saturating_add(1));
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::SET + CNTV_CTL_EL0::IMASK::CLEAR);
 }
 
@@ -89,9 +94,7 @@ pub(super) fn is_probe(pc: u64) -> bool {
 /// Raises this CPU's physical timer interrupt in `after_ns`, and takes back its signal until then. Context: any.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn set_beat_ns(after_ns: u64) {
-    let ns_per_tick = NS_PER_TICK.load(Ordering::Relaxed).max(1);
-    let ticks = (u128::from(after_ns) << 32) / u128::from(ns_per_tick);
     // The register holds a signed 32-bit number: what does not fit rings earlier.
-    CNTP_TVAL_EL0.set(ticks.min(i32::MAX as u128) as u64);
+    CNTP_TVAL_EL0.set(count_of(after_ns).min(i32::MAX as u64));
     CNTP_CTL_EL0.write(CNTP_CTL_EL0::ENABLE::SET + CNTP_CTL_EL0::IMASK::CLEAR);
 }

@@ -8,7 +8,7 @@
 
 use super::boosts::boosted;
 use super::crew::{Crew, await_that};
-use super::{Outcome, Run, check};
+use super::{Outcome, Run, check, turns};
 use crate::arch::cpu;
 use crate::sched::preemption::{model, turn_ticks};
 use crate::sched::timers::Timer;
@@ -90,7 +90,8 @@ pub(super) fn shares(run: &mut Run) -> Outcome {
     if sched::nr_cpus() > 1 {
         stolen(run)?;
     }
-    spread(run)
+    spread(run)?;
+    turns::by_time_used(run, cpu)
 }
 
 /// Holds tasks that took turns on CPU number `cpu` to the bound; `overdue` is what the CPU had counted before.

@@ -1,17 +1,22 @@
 //! What everything else stands on: the clock, visits to other CPUs, the callsite table, the rights of pages.
 
+use super::crew::{Crew, await_that};
 use super::{Outcome, Run, check};
 use crate::arch::{cpu, mmu, text};
 use crate::console::epitaph;
 use crate::ftrace::live;
 use crate::percpu;
 use crate::sched::{self, Visit, now_ns};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::percpu::PerCpu;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use rand_core::Rng;
 
 const CLOCK_MOVES: u64 = 200;
 const VISITS: u64 = 2_000;
+/// Visits beside a CPU that asks for one after the other, too.
+const VISITS_BESIDE: u64 = 60;
 
 /// Reads the clock on one CPU after the other: what was read later is never earlier.
 pub(super) fn clock(run: &mut Run) -> Outcome {
@@ -44,7 +49,7 @@ fn count_visit(visit: &Visit) {
 
 /// Counts visits on the CPUs that they come to.
 pub(super) fn visits(run: &mut Run) -> Outcome {
-    let before: alloc::vec::Vec<u64> = VISITED.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    let before: Vec<u64> = VISITED.iter().map(|count| count.load(Ordering::Relaxed)).collect();
     for round in 1..=VISITS {
         sched::visit_every_cpu(count_visit);
         for (number, before) in before.iter().enumerate().take(sched::nr_cpus()) {
@@ -53,6 +58,40 @@ pub(super) fn visits(run: &mut Run) -> Outcome {
         }
     }
     run.note("rounds", VISITS);
+    if sched::nr_cpus() > 1 { visits_beside_a_visitor(run) } else { Ok(()) }
+}
+
+/// Visits that the visitor has had.
+static NR_HAD: AtomicU64 = AtomicU64::new(0);
+
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+const fn nothing(_: &Visit) {}
+
+/// Two CPUs that ask for one visit after the other have them by turns. More or less: a CPU may be stopped by its host on its way
+/// into the queue.
+fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let had = || NR_HAD.load(Ordering::Relaxed);
+    let (mut crew, before, visitor_goes_on) = (Crew::new(), had(), Arc::clone(&goes_on));
+    crew.normal("visitor", Some(sched::nr_cpus() - 1), move || {
+        while visitor_goes_on.load(Ordering::Relaxed) {
+            sched::visit_every_cpu(nothing);
+            NR_HAD.fetch_add(1, Ordering::Relaxed);
+            sched::cond_resched();
+        }
+    })?;
+    sched::set_affinity(sched::current(), 1);
+    let begun = await_that("a visitor to visit", || had() > before);
+    let before = had();
+    (0..VISITS_BESIDE).for_each(|_| sched::visit_every_cpu(nothing));
+    let had = had() - before;
+    sched::set_affinity(sched::current(), u32::MAX);
+    goes_on.store(false, Ordering::Relaxed);
+    crew.finish("visits")?;
+    begun?;
+    run.note("visits_beside", had);
+    let is_shared = (VISITS_BESIDE / 4..=VISITS_BESIDE * 4).contains(&had);
+    check!(is_shared, "while one CPU had {VISITS_BESIDE} visits another one that asks all the time had {had}");
     Ok(())
 }
 

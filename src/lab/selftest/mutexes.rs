@@ -1,9 +1,15 @@
-//! Tasks of both classes fight for two mutexes, sleep and are moved while they hold them.
+//! Tasks of both classes fight for two mutexes, sleep and are moved while they hold them; and one registers in a loop while
+//! another wants the registry.
 
 use super::crew::Crew;
 use super::{Outcome, Run, check};
+use crate::ftrace::live;
+use crate::lab::tracees;
+use crate::rcu;
 use crate::sched::{self, Class, Mutex, Spawn};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::tracers::nop;
+use alloc::string::String;
 use alloc::sync::Arc;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -12,6 +18,10 @@ const LOCKS: u64 = 24_000;
 const WORKERS_PER_CPU: usize = 4;
 const MICROSECOND_NS: u64 = 1_000;
 const NOBODY: u64 = 0;
+
+/// How often the registry is wanted beside one that registers in a loop; more of these looks than that are not preempted.
+const LOOKS: u64 = 60;
+const LEAST_LOOKS: u64 = 10;
 
 /// What a mutex guards: nothing here is atomic.
 struct Guarded {
@@ -104,5 +114,86 @@ pub(super) fn torture(run: &mut Run) -> Outcome {
     check!(broken == 0, "{broken} times a mutex had two holders");
     check!(counts == taken, "{taken:?} locks, but {counts:?} were counted under them");
     check!(taken[0] + taken[1] >= LOCKS, "only {taken:?} locks");
+    beside_one_that_registers(run)
+}
+
+/// One that registers and unregisters in a loop.
+struct Registrar {
+    goes_on: AtomicBool,
+    /// Times that it has had the registry.
+    nr_had: AtomicU64,
+    why: spin::Once<String>,
+}
+
+impl Registrar {
+    fn work(&self) {
+        let had = || self.nr_had.fetch_add(1, Ordering::Relaxed);
+        while self.goes_on.load(Ordering::Relaxed) {
+            match live::register_at(nop::empty(), tracees::sites(0..=0)) {
+                Ok(ops) => {
+                    had();
+                    let gone = live::unregister(ops).expect("just registered");
+                    had();
+                    rcu::call(gone, drop);
+                    sched::cond_resched();
+                }
+                Err(error) => {
+                    self.why.call_once(|| alloc::format!("cannot register: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Looks into the registry over and over. Gives the looks that count, and how often the other one had the registry in one of
+/// them at the most. What it had while the looker was preempted on its way into the queue does not count.
+fn look_beside(registrar: &Registrar) -> (u64, u64) {
+    let (mut looks, mut overtaken) = (0, 0);
+    let preempted = || sched::current().nivcsw.load(Ordering::Relaxed);
+    for _ in 0..LOOKS {
+        let before = (registrar.nr_had.load(Ordering::Relaxed), preempted());
+        live::with_registry(|_| ());
+        if preempted() == before.1 {
+            looks += 1;
+            overtaken = overtaken.max(registrar.nr_had.load(Ordering::Relaxed) - before.0);
+        }
+        sched::yield_now();
+    }
+    (looks, overtaken)
+}
+
+/// Whoever wants the registry has it when the one that has it lets go of it, on one CPU too, where the other one goes on at once.
+fn beside_one_that_registers(run: &mut Run) -> Outcome {
+    let cpu = Some(sched::nr_cpus() - 1);
+    let registrar =
+        Arc::new(Registrar { goes_on: AtomicBool::new(true), nr_had: AtomicU64::new(0), why: spin::Once::new() });
+    let seen = Arc::new(spin::Once::new());
+    let mut crew = Crew::new();
+    {
+        let registrar = Arc::clone(&registrar);
+        crew.normal("registrar", cpu, move || registrar.work())?;
+    }
+    {
+        let (registrar, seen) = (Arc::clone(&registrar), Arc::clone(&seen));
+        crew.normal("looker", cpu, move || {
+            let looks = look_beside(&registrar);
+            seen.call_once(|| looks);
+            registrar.goes_on.store(false, Ordering::Relaxed);
+        })?;
+    }
+    crew.finish("waits for the registry")?;
+    rcu::barrier();
+    if let Some(why) = registrar.why.get() {
+        return Err(why.clone());
+    }
+    let (looks, overtaken) = seen.get().copied().unwrap_or_default();
+    run.note("registry_looks", looks);
+    run.note("registry_overtaken", overtaken);
+    check!(looks >= LEAST_LOOKS, "only {looks} of {LOOKS} looks into the registry were not preempted");
+    check!(
+        overtaken <= 1,
+        "one that wanted the registry was overtaken {overtaken} times by one that registers in a loop"
+    );
     Ok(())
 }

@@ -1,15 +1,16 @@
 //! One CPU's runnable tasks: who goes before whom, first in first out, linked through the tasks. Notrace (O8).
 //!
 //! A task of the high class runs before all normal ones. Within a class tasks take turns of `turn_ticks`: whoever's turn
-//! is over, or let go of it, queues last; whoever was taken off by a higher class goes on first. A normal task that is boosted
-//! takes turns with the high class, until what boosted ones have borrowed is called in ([`Loan`]): then all normal ones go first.
+//! is over, or let go of it, queues last; whoever was taken off by a higher class goes on first, with what is left of its turn
+//! (`sched::turn`). A normal task that is boosted takes turns with the high class, until what boosted ones have borrowed is
+//! called in ([`Loan`]): then all normal ones go first.
 //!
 //! Context: the queue's lock is held, IRQs masked.
 
 use crate::sched::fifo::Fifo;
 use crate::sched::loan::{Loan, User};
 use crate::sched::task::{Class, Task};
-use crate::sched::tick;
+use crate::sched::turn::Charges;
 use crate::sync::atomic::Ordering;
 
 /// Where a task waits, in one word.
@@ -99,6 +100,7 @@ pub(in crate::sched) struct RunQueue {
     high: Fifo<Task>,
     boosted: Fifo<Task>,
     normal: Fifo<Task>,
+    charges: Charges,
     loan: Loan,
     /// Of those of the high rank a boosted task had the last turn: it is the high class's now.
     boosted_was_last: bool,
@@ -114,9 +116,15 @@ impl RunQueue {
             high: Fifo::new(),
             boosted: Fifo::new(),
             normal: Fifo::new(),
-            loan: Loan::new(tick::TICK_NS),
+            charges: Charges::new(),
+            loan: Loan::new(),
             boosted_was_last: false,
         }
+    }
+
+    /// From `now` on its CPU has ticks, of this length, and turns of so many.
+    pub(super) fn start_ticks(&mut self, tick: u64, turn_ticks: u32, now: u64) {
+        self.charges.start(tick, turn_ticks, now);
     }
 
     /// Whether `task` waits on this queue, CPU number `cpu`'s.
@@ -141,7 +149,7 @@ impl RunQueue {
     pub(super) fn push(&mut self, task: &Task, cpu: usize) {
         let list = List::of(task);
         task.place.store(Place { cpu, list: Some(list) }.word(), Ordering::Relaxed);
-        let has_turn = task.ticks_left.load(Ordering::Relaxed) > 0 && task.cpu() == cpu;
+        let has_turn = task.balance.has_turn(&self.charges) && task.cpu() == cpu;
         let list = self.list(list);
         // SAFETY: `linked-once`. 1. On no queue: the caller. 2. It lives: the task list holds it until it is dead and off
         //    its CPU, and `place` says under this lock that it is not to be queued again.
@@ -203,7 +211,10 @@ impl RunQueue {
         if next.is_none() && least == Rank::Behind {
             next = self.boosted.take(fits);
         }
-        next.inspect(|task| Self::note_taken(task))
+        next.inspect(|task| {
+            Self::note_taken(task);
+            task.balance.begin(&self.charges);
+        })
     }
 
     /// Of the boosted ones and the high class, who take turns, the next one.
@@ -215,32 +226,43 @@ impl RunQueue {
         high.or_else(|| self.boosted.take(fits))
     }
 
-    /// Notes what `task`, which runs, has used of the CPU.
+    /// Charges `task`, which runs, with what it has used of the CPU until `now`; it keeps its turn, or gives it up.
     #[inline(always)]
-    pub(super) fn note_use(&mut self, task: &Task) {
+    pub(super) fn charge(&mut self, task: &Task, now: u64, keeps_turn: bool) {
+        let used = self.charges.at_switch(now);
+        task.balance.charge(used, keeps_turn);
+        self.note_use(task, used);
+    }
+
+    /// What is borrowed.
+    #[inline(always)]
+    fn note_use(&mut self, task: &Task, used: i64) {
+        // Else nothing is owed, and nobody has borrowed.
+        if !task.is_borrower() && !self.loan.is_owed() {
+            return;
+        }
         let user = match List::of(task) {
             _ if task.is_idle() => User::Idle,
             List::Boosted => User::Boosted { others_wait: !self.normal.is_empty() },
             List::High => User::High,
             List::Normal => User::Normal,
         };
-        self.loan.note(tick::now_ns(), user);
+        self.loan.note(used.max(0) as u64, self.charges.tick(), user);
     }
 
-    /// The next task for `cpu`, which `prev` leaves, or stays on if there is none. Whoever stays and has a turn left goes before
-    /// others of its rank.
+    /// The next task for `cpu`, which `prev` leaves at `now`, or stays on if there is none. Whoever stays, and keeps its turn, goes
+    /// before others of its rank while that lasts.
     #[inline(always)]
     pub(in crate::sched) fn next(
         &mut self,
         cpu: usize,
         prev: &Task,
         stays: bool,
-        has_turn: bool,
+        keeps_turn: bool,
+        now: u64,
     ) -> Option<&'static Task> {
-        // Else nothing is owed, and nobody borrows before the next tick or the next switch to one that is boosted.
-        if prev.is_borrower() || self.loan.is_owed() || !self.boosted.is_empty() {
-            self.note_use(prev);
-        }
+        self.charge(prev, now, keeps_turn);
+        let has_turn = keeps_turn && prev.balance.has_turn(&self.charges);
         let rank = self.rank(prev);
         let least = match stays {
             false => Some(Rank::Behind),
@@ -250,13 +272,27 @@ impl RunQueue {
         // Where one of the high class has used up its turn and wants another, normal ones would not run in any case: the debt waits.
         let is_between_turns = stays && !has_turn && List::of(prev) == List::High;
         let is_barred = self.loan.is_called_in() && !is_between_turns;
-        least.and_then(|least| self.take(cpu, least, is_barred))
+        let next = least.and_then(|least| self.take(cpu, least, is_barred));
+        if next.is_none() && stays {
+            prev.balance.begin(&self.charges);
+        }
+        next
     }
 
-    /// At a tick: whether somebody waits who goes before `task`, which runs, by what is owed now.
+    /// At a tick, which comes at `now`: charges `task`, which runs. Returns whether its turn was over before the tick, and
+    /// whether it is over now.
     #[inline(always)]
-    pub(in crate::sched) fn is_outranked(&mut self, task: &Task) -> bool {
-        self.note_use(task);
+    pub(in crate::sched) fn charge_at_tick(&mut self, task: &Task, now: u64) -> (bool, bool) {
+        let was_over = !task.balance.has_turn(&self.charges);
+        let used = self.charges.at_tick(now);
+        task.balance.charge_at_tick(used, &self.charges);
+        self.note_use(task, used);
+        (was_over, !task.balance.has_turn(&self.charges))
+    }
+
+    /// Whether somebody waits who goes before `task`, which runs, by what is owed now.
+    #[inline(always)]
+    pub(in crate::sched) fn is_outranked(&self, task: &Task) -> bool {
         match self.rank(task) {
             Rank::High => false,
             Rank::Normal => !self.boosted.is_empty() && !self.loan.is_called_in(),
