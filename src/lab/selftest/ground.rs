@@ -64,9 +64,6 @@ pub(super) fn visits(run: &mut Run) -> Outcome {
 /// Visits that the visitor has had.
 static NR_HAD: AtomicU64 = AtomicU64::new(0);
 
-#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
-const fn nothing(_: &Visit) {}
-
 /// Two CPUs that ask for one visit after the other have them by turns. More or less: a CPU may be stopped by its host on its way
 /// into the queue.
 fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
@@ -75,7 +72,7 @@ fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
     let (mut crew, before, visitor_goes_on) = (Crew::new(), had(), Arc::clone(&goes_on));
     crew.normal("visitor", Some(sched::nr_cpus() - 1), move || {
         while visitor_goes_on.load(Ordering::Relaxed) {
-            sched::visit_every_cpu(nothing);
+            sched::visit_every_cpu(count_visit);
             NR_HAD.fetch_add(1, Ordering::Relaxed);
             sched::cond_resched();
         }
@@ -83,7 +80,7 @@ fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
     sched::set_affinity(sched::current(), 1);
     let begun = await_that("a visitor to visit", || had() > before);
     let before = had();
-    (0..VISITS_BESIDE).for_each(|_| sched::visit_every_cpu(nothing));
+    (0..VISITS_BESIDE).for_each(|_| sched::visit_every_cpu(count_visit));
     let had = had() - before;
     sched::set_affinity(sched::current(), u32::MAX);
     goes_on.store(false, Ordering::Relaxed);
