@@ -86,6 +86,8 @@ pub fn start() -> Result<(), SpawnError> {
     seam::set_hooks(Box::leak(Box::new(hooks::wiring())));
     let what = |name| Spawn { name, class: Class::High, cpu: None };
     let grace_periods = sched::spawn(what(GP_TASK), Box::new(|| gp_task::run_grace_periods(rcu)))?;
+    // Whoever asks for one grace period after the other takes no more than half of a CPU from normal tasks.
+    sched::owe(grace_periods.task());
     rcu.task.call_once(|| Box::leak(Box::new(grace_periods)).task());
     tick::EACH.set(report::on_tick);
     sched::spawn(what("rcu_reclaim"), Box::new(|| reclaimer::reclaim(rcu)))?;

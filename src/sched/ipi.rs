@@ -189,9 +189,26 @@ pub fn prepare_cpu(cpu: usize) -> Result<(&'static Task, usize), SpawnError> {
     tasks::make_idle(cpu, false)
 }
 
+/// CPUs that take SGIs.
+static NR_REACHED: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits until every CPU takes SGIs, as this one does from here on: one that is sent to a CPU whose interrupts are not set up is lost,
+/// and a visit would wait for it for ever. Tasks run behind it, on whatever CPU. Context: boot, IRQs masked.
+///
+/// Order: the DSB completes what this CPU has told its GIC. Release and Acquire are between that and the first SGI of another CPU.
+#[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
+fn meet_every_cpu() {
+    cpu::dsb_sy();
+    NR_REACHED.fetch_add(1, Ordering::Release);
+    while NR_REACHED.load(Ordering::Acquire) < nr_cpus() {
+        relax::relax();
+    }
+}
+
 /// This CPU's boot context becomes idle for good.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn run_idle() -> ! {
+    meet_every_cpu();
     cpu::unmask_serror();
     cpu::unmask_fiqs();
     cpu::unmask_irqs();

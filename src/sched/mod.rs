@@ -62,7 +62,7 @@ pub use {
     ipi::{Pending, Visit, nr_cpus, pending_visit, synchronise_every_cpu, visit_every_cpu},
     mutex::{Mutex, MutexGuard},
     patience::{Patience, progress_ns},
-    runqueue::{boost, lend, unboost, want_reschedule},
+    runqueue::{boost, lend, owe, unboost, want_reschedule},
     stay::Stay,
     switch::{cond_resched, current, exit, might_sleep, sleep, yield_now},
     task::{Class, Task},

@@ -161,6 +161,14 @@ pub fn lend(task: &Task) {
     set_boost(task, Boost::Lent);
 }
 
+/// Has `task`, of the high class, owe normal tasks what it uses of its CPU while they wait for that, as those do that are boosted,
+/// before whom it goes: so it works for others as soon as they ask, and these have their half of the CPU however often they do.
+/// For good. Context: as [`boost`].
+pub fn owe(task: &Task) {
+    task.owes.store(true, Ordering::Relaxed);
+    irqs::with_masked(|_| reclass(task));
+}
+
 /// Takes that back: `task` is of its own class from now on, and lets others go first if they have a right to.
 /// Context: as [`boost`].
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]

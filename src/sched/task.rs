@@ -62,6 +62,8 @@ pub struct Task {
     pub(super) state: AtomicU32,
     class: AtomicU8,
     boost: AtomicU8,
+    /// It is of the high class, and owes normal tasks what it uses: see [`super::owe`].
+    pub(super) owes: AtomicBool,
     /// The CPUs that it may run on, one bit each.
     pub(super) affinity: AtomicU32,
     pub(super) cpu: AtomicUsize,
@@ -126,6 +128,7 @@ impl Task {
             state: AtomicU32::new(RUNNABLE),
             class: AtomicU8::new(class as u8),
             boost: AtomicU8::new(Boost::None as u8),
+            owes: AtomicBool::new(false),
             affinity: AtomicU32::new(affinity),
             cpu: AtomicUsize::new(0),
             place: AtomicUsize::new(0),
@@ -219,11 +222,18 @@ impl Task {
         self.boost.load(Ordering::Relaxed) != Boost::None as u8
     }
 
-    /// Whether it is in the high class by a loan alone.
+    /// Whether what it uses of its CPU while normal tasks wait for that is borrowed from them.
     #[inline(always)]
     pub(super) fn is_borrower(&self) -> bool {
         self.boost.load(Ordering::Relaxed) == Boost::Lent as u8
             && self.class.load(Ordering::Relaxed) == Class::Normal as u8
+            || self.is_first_borrower()
+    }
+
+    /// Whether it goes before the other borrowers: see [`super::owe`].
+    #[inline(always)]
+    pub(super) fn is_first_borrower(&self) -> bool {
+        self.owes.load(Ordering::Relaxed)
     }
 
     /// Counts it among the high class or not; what has to follow is done by [`super::boost`] and [`super::unboost`].

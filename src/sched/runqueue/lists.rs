@@ -30,7 +30,7 @@ pub(in crate::sched) struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum List {
     Normal,
-    /// Normal tasks that are boosted.
+    /// Normal tasks that are boosted, and before them whoever of the high class owes what it uses.
     Boosted,
     High,
 }
@@ -144,16 +144,16 @@ impl RunQueue {
     }
 
     /// Puts `task`, which is on no queue, onto its list of this one, CPU number `cpu`'s: before the others if it goes on with a
-    /// turn that it had there (a higher class only ever borrows the CPU), else behind them.
+    /// turn that it had there (a higher class only ever borrows the CPU) or is the first of the borrowers, else behind them.
     #[inline(always)]
     pub(super) fn push(&mut self, task: &Task, cpu: usize) {
         let list = List::of(task);
         task.place.store(Place { cpu, list: Some(list) }.word(), Ordering::Relaxed);
-        let has_turn = task.balance.has_turn(&self.charges) && task.cpu() == cpu;
+        let goes_first = task.is_first_borrower() || task.balance.has_turn(&self.charges) && task.cpu() == cpu;
         let list = self.list(list);
         // SAFETY: `linked-once`. 1. On no queue: the caller. 2. It lives: the task list holds it until it is dead and off
         //    its CPU, and `place` says under this lock that it is not to be queued again.
-        unsafe { if has_turn { list.push_first(task) } else { list.push(task) } }
+        unsafe { if goes_first { list.push_first(task) } else { list.push(task) } }
     }
 
     /// Takes note that `task` was taken out.
