@@ -36,7 +36,7 @@ impl Extent {
 
     /// Whether all up to this number have elapsed.
     ///
-    /// Order: `Acquire`, pairing with [`Extent::set`]: what users of the elapsed objects did comes before. Whoever has read
+    /// Order: `Acquire`, pairing with `Extent::set`: what users of the elapsed objects did comes before. Whoever has read
     /// `number` from [`Extent::last`], or has retired it, does not find what the oldest was before.
     pub fn is_past(&self, number: u64) -> bool {
         self.oldest.load(Ordering::Acquire) > number

@@ -127,7 +127,7 @@ pub(crate) const INDIRECT: &[Indirect] = &[
     },
     Indirect {
         caller: "holdout::rcu::gp_task::run_grace_periods",
-        callees: &["holdout::sched::switch::preempt_if_due", "holdout::rcu::retired::is_held::*"],
+        callees: &["holdout::sched::switch::preempt_if_due", "holdout::rcu::retired::ask::*"],
         given_to: &[],
         reason: "the hook RESCHEDULE, and the retired objects that it judges",
     },
