@@ -60,20 +60,38 @@ impl<S: Scheme + ?Sized> Judge for Found<'_, S> {
 pub fn conclude<S: Scheme + ?Sized>(graveyard: &IrqLock<Graveyard>, extent: &Extent, scheme: &S, look: u64) -> Left {
     let found = Found { scheme, look };
     let mut locked = graveyard.lock();
-    locked.meet(scheme.somebody_holds_less());
+    let conclusion = Conclusion::begin(&mut locked, extent, scheme.somebody_holds_less());
     while locked.judge_some(&found, JUDGED_AT_ONCE) {
         drop(locked);
         locked = graveyard.lock();
     }
-    let oldest = extent.oldest();
-    locked.tell(extent);
-    let left = Left {
-        stands: locked.stands(),
-        has_expired: locked.has_expired(),
-        ended: locked.take_ended(),
-        has_oldest_moved: extent.oldest() != oldest,
-    };
+    let left = conclusion.end(&mut locked, extent);
     drop(locked);
     scheme.judged();
     left
+}
+
+/// What is judged is told by whoever retires something meanwhile, too: so what was told before is kept from the beginning on.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    oldest: Option<u64>,
+}
+
+impl Conclusion {
+    #[inline(always)]
+    pub(super) fn begin(graveyard: &mut Graveyard, extent: &Extent, somebody_holds_less: bool) -> Self {
+        graveyard.meet(somebody_holds_less);
+        Self { oldest: extent.oldest() }
+    }
+
+    #[inline(always)]
+    pub(super) fn end(self, graveyard: &mut Graveyard, extent: &Extent) -> Left {
+        graveyard.tell(extent);
+        Left {
+            stands: graveyard.stands(),
+            has_expired: graveyard.has_expired(),
+            ended: graveyard.take_ended(),
+            has_oldest_moved: extent.oldest() != self.oldest,
+        }
+    }
 }

@@ -33,7 +33,7 @@ impl Hooks for Wiring {
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]
     fn irq_out(&self, mark: &mut IrqMark, task: &Task) {
-        self.0.scheme().irq_out(&mut mark.entered_trampoline, &task.rcu);
+        schemes::irq_out(self.0.scheme(), &mut mark.entered_trampoline, &task.rcu);
     }
 
     #[cfg_attr(target_os = "none", unsafe(link_section = ".text.notrace"))]

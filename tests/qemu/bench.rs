@@ -23,7 +23,7 @@ const PRECISE: [&str; 2] = ["depth", "scan"];
 const PRECISE_LIMIT: u64 = 20_000;
 /// What an idle grace period without a single step may take: to ask, to be woken, and to find out by one's frames that one is not
 /// inside of a func.
-const NOTHING_LIMIT: u64 = 2_600;
+const NOTHING_LIMIT: u64 = 2_700;
 /// Instructions that a look may take for each task that ran since the look before.
 const FIRST_LOOK_LIMIT: u64 = 700;
 /// What it may take to take a mutex and give it back, alone and where it is handed over.

@@ -307,6 +307,15 @@ pub fn switch_out<S: Scheme + ?Sized>(scheme: &S, prev: &TaskWords, cpu: usize, 
     scheme.switch(prev, cpu, how)
 }
 
+/// The hook at the end of an IRQ entry, behind the preemption point: tells the scheme. The task may run itself again, so what was
+/// noted of it is not `fresh` any more (`holders`): another scheme may have been selected since it was.
+#[inline]
+#[cfg_attr(target_os = "none", patchable_function_entry(prefix_nops = 0, entry_nops = 0))]
+pub fn irq_out<S: Scheme + ?Sized>(scheme: &S, entered_trampoline: &mut bool, task: &TaskWords) {
+    task.is_fresh.store(false, Ordering::Relaxed);
+    scheme.irq_out(entered_trampoline, task);
+}
+
 /// The resume hook: `next` is on its CPU and has run nothing yet that can be traced.
 ///
 /// Order: relaxed. A lister that still reads the old `true` reads it after every CPU has passed a barrier of the first

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::rcu::conclude::{Left, conclude};
+use crate::rcu::conclude::{Conclusion, Left, conclude};
 use crate::rcu::extent::Extent;
 use crate::rcu::graveyard::Graveyard;
 use crate::rcu::judging::{Ended, Judge, Stands};
@@ -248,6 +248,28 @@ fn a_grace_period_is_concluded_when_all_is_judged_and_tells_how_far_it_is() {
     let expected = Left { stands: Stands::default(), has_expired: false, ended: all, has_oldest_moved: true };
     assert_eq!(left, expected, "nothing was called");
     assert!(extent.is_past(40) && extent.last() == 40);
+}
+
+#[test]
+fn the_oldest_has_moved_though_whoever_retired_something_meanwhile_has_told_of_it() {
+    let (mut yard, extent) = (Yard::new(), Extent::default());
+    let retired = [1, 100].map(|id| yard.retire(id));
+    yard.graveyard.tell(&extent);
+    yard.graveyard.begin();
+    let conclusion = Conclusion::begin(&mut yard.graveyard, &extent, false);
+    assert!(yard.graveyard.judge_some(&Until20(2), 1), "the lock is let go of here");
+    let later = yard.retire(2);
+    yard.graveyard.tell(&extent);
+    assert!(retired[0].poll().is_some() && extent.is_past(retired[0].number()));
+    while yard.graveyard.judge_some(&Until20(2), 1) {}
+    assert!(conclusion.end(&mut yard.graveyard, &extent).has_oldest_moved, "who waits for the first is woken");
+    yard.graveyard.begin();
+    let conclusion = Conclusion::begin(&mut yard.graveyard, &extent, false);
+    while yard.graveyard.judge_some(&Until20(4), 1) {}
+    assert!(
+        !conclusion.end(&mut yard.graveyard, &extent).has_oldest_moved && later.poll().is_some(),
+        "the second is held"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::world::at_task_level;
 use crate::arch::hold_words::HoldWords;
 use crate::rcu::schemes::depth::Depth;
 use crate::rcu::schemes::scan::Scan;
-use crate::rcu::schemes::{Left, Scheme, Sighting, Wake};
+use crate::rcu::schemes::{Left, Scheme, Sighting, Wake, irq_out};
 use crate::sched::rcu_words::MOST_REMEMBERED;
 use crate::sync::atomic::Ordering;
 use stage::{Actor, Deed, actors, retired, stage};
@@ -116,7 +116,7 @@ fn a_chain_is_examined_once_from_the_visit_to_the_end_of_the_switch_and_again_wh
     let exits_and_leaves = || assert_eq!((stage.irq_exit(0), stage.leave(0)), (Wake::Nobody, Wake::Nobody));
     let goes_on = || {
         stage.resume(0);
-        scheme.irq_out(&mut false, &actors[0].words);
+        irq_out(&scheme, &mut false, &actors[0].words);
     };
     stage.running.set(Some(&actors[0]));
     assert_eq!(stage.look(), [0]);

@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 
 use super::super::world::at_task_level;
 use crate::arch::hold_words::HoldWords;
-use crate::rcu::schemes::{At, Context, Eyes, Left, Look, Meet, Scheme, Wake, World};
+use crate::rcu::schemes::{At, Context, Eyes, Left, Look, Meet, Scheme, Wake, World, irq_out};
 use crate::sched::rcu_words::TaskWords;
 
 /// A task, what it holds, and what was done to it.
@@ -51,7 +51,7 @@ impl Stage<'_> {
     /// An interrupt of the task ends, and nobody takes its CPU.
     pub(super) fn irq(&self, number: usize) -> Wake {
         let wake = self.irq_exit(number);
-        self.scheme.irq_out(&mut false, &self.actors[number].words);
+        irq_out(self.scheme, &mut false, &self.actors[number].words);
         wake
     }
 
@@ -132,7 +132,7 @@ impl World for Stage<'_> {
             Some(Deed::Leaves) => assert_eq!(self.leave(0), Wake::Nobody),
             None => {}
         }
-        self.scheme.irq_out(&mut false, task);
+        irq_out(self.scheme, &mut false, task);
     }
     fn wake_workers(&self) {
         unreachable!("nobody works")
