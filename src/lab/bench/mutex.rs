@@ -1,7 +1,7 @@
 //! `mutex`: to take a mutex and give it back, which nobody else wants, or another task does too.
 //!
-//! The other one is on the same CPU. It takes the mutex again as soon as it has given it back, and yields while it has it: so
-//! the mutex is taken whenever the measuring task wants it, and each time is handed over there and back.
+//! The other one is on the same CPU, and sleeps while it has the mutex; it has it whenever the measuring task wants it. So that one
+//! blocks, and is handed the mutex when a timer has woken the other one: two switches and a timer's end are in the figure.
 
 use super::{Bencher, SAMPLES, Sample, measure, settle};
 use crate::arch::cpu;
@@ -14,6 +14,9 @@ use alloc::boxed::Box;
 /// Times in one sample.
 const TIMES: u64 = 50;
 
+/// How long the other task sleeps.
+const NAP_NS: u64 = 10_000;
+
 static MUTEX: Mutex<u64> = Mutex::new(0);
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
@@ -23,6 +26,16 @@ fn take() {
 
 fn samples() -> [Sample; SAMPLES] {
     core::array::from_fn(|_| measure(TIMES, || (0..TIMES).for_each(|_| take())))
+}
+
+/// The same once where the other task has it.
+fn wanted_samples() -> [Sample; SAMPLES] {
+    core::array::from_fn(|_| {
+        while MUTEX.try_lock().is_some() {
+            sched::yield_now();
+        }
+        measure(1, take)
+    })
 }
 
 /// Prints the rows, by the number of tasks that want it.
@@ -35,12 +48,12 @@ pub(super) fn rows(bencher: &mut Bencher) {
     let work = || {
         while !IS_OVER.load(Ordering::Relaxed) {
             let _held = MUTEX.lock();
-            sched::yield_now();
+            sched::sleep(NAP_NS);
         }
     };
     let partner = sched::spawn(what, Box::new(work)).unwrap_or_else(|error| panic!("bench: {error}"));
-    sched::yield_now();
-    bencher.print(BenchLine { tasks: Some(2), ..BenchLine::new(Bench::Mutex) }, &samples());
+    settle();
+    bencher.print(BenchLine { tasks: Some(2), ..BenchLine::new(Bench::Mutex) }, &wanted_samples());
     IS_OVER.store(true, Ordering::Relaxed);
     JoinHandle::join(partner);
     sched::set_affinity(sched::current(), u32::MAX);
