@@ -14,7 +14,7 @@ use loom::sync::mpsc::Sender;
 
 use crate::eyes::{Onlooker, TaskState};
 use crate::kernel::{Fault, Inboxes, Kernel, Message, Script};
-use crate::rcu::schemes::{Context, Interrupted, Nudge, Sighting, Switch};
+use crate::rcu::schemes::{Context, Interrupted, Nudge, Sighting, Switch, irq_out};
 use crate::sched::rcu_words::TaskWords;
 
 /// Where a context stands when it is interrupted.
@@ -206,6 +206,6 @@ impl Cpu {
 
     fn irq_out(&self, mark: bool) {
         let mut mark = mark || self.kernel.has(Fault::MarkOfTheInner);
-        self.kernel.scheme.irq_out(&mut mark, self.context().task);
+        irq_out(&*self.kernel.scheme, &mut mark, self.context().task);
     }
 }
