@@ -99,6 +99,8 @@ fn half_beside_looks(run: &mut Run) -> Outcome {
     sched::set_affinity(&looker, u32::MAX);
     is_running.store(false, Ordering::Relaxed);
     crew.finish("asks for the last time")?;
+    // What was asked for last is not to be under way still when the next scenario retires something.
+    rcu::synchronize();
     let (least, looks) = (seen?, rcu::nr_ended() - ended);
     run.note("beside_looks", least);
     let bound = WINDOW_TICKS / 2 - 2 * u64::from(turn_ticks(model()));
