@@ -193,7 +193,8 @@ pub fn prepare_cpu(cpu: usize) -> Result<(&'static Task, usize), SpawnError> {
 static NR_REACHED: AtomicUsize = AtomicUsize::new(0);
 
 /// Waits until every CPU takes SGIs, as this one does from here on: one that is sent to a CPU whose interrupts are not set up is lost,
-/// and a visit would wait for it for ever. Tasks run behind it, on whatever CPU. Context: boot, IRQs masked.
+/// and the visit would wait for that CPU for ever. Tasks run behind this wait, on whatever CPU. Context: boot, IRQs masked; FIQs
+/// are not, so that the watchdog tells of a CPU that does not come.
 ///
 /// Order: the DSB completes what this CPU has told its GIC. Release and Acquire are between that and the first SGI of another CPU.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
@@ -208,9 +209,9 @@ fn meet_every_cpu() {
 /// This CPU's boot context becomes idle for good.
 #[patchable_function_entry(prefix_nops = 0, entry_nops = 0)]
 pub fn run_idle() -> ! {
-    meet_every_cpu();
     cpu::unmask_serror();
     cpu::unmask_fiqs();
+    meet_every_cpu();
     cpu::unmask_irqs();
     switch::idle()
 }

@@ -34,9 +34,8 @@
 //! # Why a task is looked at once from a visit to the switch behind it
 //! INVARIANT `fresh`: a task that says so is inside an interrupt, and what is noted of it is so since it last ran itself. A visit or
 //! the exit of the IRQ says so, and whoever comes behind them, the switch included, takes their word: in between nobody runs the
-//! task, and softirqs leave its frames as they are. The very end of the IRQ takes it back ([`super::irq_out`]), whatever
-//! scheme is selected by then. (The grace-period task visits itself
-//! in no interrupt, and holds nothing.)
+//! task, and softirqs leave its frames as they are. The very end of the IRQ takes it back ([`super::irq_out`]), whatever scheme
+//! is selected by then. (The grace-period task visits itself in no interrupt, and holds nothing.)
 //! So one stretch with IRQs masked examines two chains at most, each once: in a switch that of the task that is left, and that of
 //! the one that goes on.
 //!
